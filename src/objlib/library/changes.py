@@ -1,0 +1,131 @@
+"""Two snapshots, disk and catalog, become changes: a merge of two sorted streams, pure and O(1).
+
+A file is Suspect, not changed, when its size, mtime or inode differ: only its hash can tell. What
+lies under a folder that could not be read is Unreadable, never Missing: not seeing a file is no
+proof that it is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol, TypeAlias, TypeVar
+
+from objlib.library.walk import FoundFile, SkippedPath
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """What the catalog remembers of a path; None is "never recorded"."""
+
+    path: str
+    size_bytes: int | None
+    mtime: float | None
+    inode: int | None
+    device: int | None
+    content_hash: str | None
+    is_deleted: bool
+    skip_reason: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class New:
+    found: FoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """Hash it to know whether it changed; also a file that was deleted and is back."""
+
+    found: FoundFile
+    known: KnownFile
+
+
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    found: FoundFile
+    known: KnownFile
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    known: KnownFile
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    skipped: SkippedPath
+    known: KnownFile | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """It lies under a folder that could not be read: nothing is known about it."""
+
+    known: KnownFile
+
+
+Change: TypeAlias = New | Suspect | Unchanged | Missing | Skipped | Unreadable
+
+
+def compare(
+    found: Iterable[FoundFile | SkippedPath], known: Iterable[KnownFile]
+) -> Iterator[Change]:
+    """What happened between the catalog's snapshot and the disk's, in the order of paths.
+
+    Both inputs ascend strictly by the code points of `path`, as `walk` and SQLite's BINARY order
+    do. The device is not compared: its number may change whenever a disk is mounted.
+
+    Raises:
+        ValueError: an input does not ascend; going on would report files as missing.
+    """
+    disk, catalog = _ascending(found), _ascending(known)
+    here, there = next(disk, None), next(catalog, None)
+    unreadable = ""  # the folder last seen that could not be read
+    while here is not None or there is not None:
+        if there is None or (here is not None and here.path < there.path):
+            assert here is not None
+            yield New(here) if isinstance(here, FoundFile) else Skipped(here, None)
+        elif here is None or there.path < here.path:
+            if not there.is_deleted:
+                is_hidden = unreadable and there.path.startswith(unreadable)
+                yield Unreadable(there) if is_hidden else Missing(there)
+            there = next(catalog, None)
+            continue
+        else:
+            yield _seen_again(here, there)
+            there = next(catalog, None)
+        if isinstance(here, SkippedPath) and here.is_folder:
+            unreadable = here.path
+        here = next(disk, None)
+
+
+def _seen_again(found: FoundFile | SkippedPath, known: KnownFile) -> Change:
+    if isinstance(found, SkippedPath):
+        return Skipped(found, known)
+    is_same = (found.size_bytes, found.mtime, found.inode) == (
+        known.size_bytes,
+        known.mtime,
+        known.inode,
+    )
+    was_judged = known.content_hash is not None or known.skip_reason is not None
+    if is_same and was_judged and not known.is_deleted:
+        return Unchanged(found, known)
+    return Suspect(found, known)
+
+
+class _HasPath(Protocol):
+    @property
+    def path(self) -> str: ...
+
+
+_P = TypeVar("_P", bound=_HasPath)
+
+
+def _ascending(items: Iterable[_P]) -> Iterator[_P]:
+    last: str | None = None
+    for item in items:
+        if last is not None and item.path <= last:
+            raise ValueError(f"paths must ascend strictly, but {item.path!r} follows {last!r}")
+        last = item.path
+        yield item

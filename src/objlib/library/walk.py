@@ -1,0 +1,242 @@
+"""What is on disk: one pass over the library, in the order in which the catalog lists it.
+
+Paths come in strictly ascending order of their code points, which is the order of SQLite's BINARY
+collation, so a merge of the two needs no memory. The trick is to sort a folder's entries by name
+with "/" appended to folders: `a-b` comes before what is in `a/`, because "-" sorts before "/".
+
+A folder that cannot be looked into is reported as a SkippedPath whose path ends with "/". The
+slash puts it where its contents would have come, and makes "everything below it" a plain prefix.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+from typing import TypeAlias
+
+from objlib.errors import ConfigurationError
+from objlib.library.ignore import IGNORE_FILE_NAME, IgnoreRules, read_ignore_file
+
+#: Written by programs for themselves; never a part of what somebody wants to search.
+HOUSEKEEPING = frozenset({IGNORE_FILE_NAME, "objlib.toml", ".DS_Store", "Thumbs.db", ".git"})
+
+#: Going on without the rules would publish what somebody meant to keep back.
+_RULES_UNREADABLE = f"its {IGNORE_FILE_NAME} cannot be read; make it readable or remove it"
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    #: Relative to the library's root, with "/" between the segments.
+    path: str
+    size_bytes: int
+    mtime: float
+    inode: int
+    device: int
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedPath:
+    #: Ends with "/" for a folder; bytes that are not UTF-8 appear as `\\xNN`.
+    path: str
+    #: One line for people: what it is and what to do.
+    reason: str
+    #: True when nothing is known about what lies below `path`.
+    is_folder: bool
+
+    def __post_init__(self) -> None:
+        if self.is_folder != self.path.endswith("/"):
+            raise ValueError(f"a skipped folder's path ends with '/', a file's does not: {self!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Subfolder:
+    #: Ends with "/", like the prefix of everything below it.
+    path: str
+
+
+_Entry: TypeAlias = FoundFile | SkippedPath | _Subfolder
+_by_path = attrgetter("path")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    rules: IgnoreRules
+    entries: Iterator[_Entry]
+
+
+def walk(root: Path, ignore: IgnoreRules) -> Iterator[FoundFile | SkippedPath]:
+    """Every file below `root` that the rules do not ignore, and every path that was passed over.
+
+    Holds one folder's entries per level of depth. A symbolic link to a file is followed, one to a
+    folder is not, so there are no loops. A file that vanishes on the way is not mentioned.
+
+    Raises:
+        ConfigurationError: the root itself, or its ignore file, cannot be read. Nothing is known
+            then, and an empty answer would read as "everything was deleted".
+    """
+    base = os.fspath(root)
+    top = _list_folder(base, "", ignore)
+    if not isinstance(top, _Listing):
+        problem = "it is not there or not a folder" if top is None else top.reason
+        raise ConfigurationError(f"cannot read the library folder {base}: {problem}")
+    open_folders = [top]
+    while open_folders:
+        folder = open_folders[-1]
+        for entry in folder.entries:
+            if not isinstance(entry, _Subfolder):
+                yield entry
+                continue
+            inner = _list_folder(base, entry.path, folder.rules)
+            if isinstance(inner, _Listing):
+                open_folders.append(inner)
+                break
+            if inner is not None:
+                yield inner
+        else:
+            open_folders.pop()
+
+
+def _list_folder(base: str, prefix: str, rules: IgnoreRules) -> _Listing | SkippedPath | None:
+    """The measured and sorted entries of one folder; None when it has vanished."""
+    absolute = os.path.join(base, prefix)  # noqa: PTH118 - a Path per folder is measurable
+    try:
+        with _scanned(absolute) as listed:
+            if any(entry.name == IGNORE_FILE_NAME for entry in listed):
+                lines = _ignore_lines(Path(absolute, IGNORE_FILE_NAME))
+                if lines is None:
+                    return SkippedPath(prefix or "./", _RULES_UNREADABLE, is_folder=True)
+                rules = rules.within(prefix, lines)
+            entries = _wanted(listed, prefix, rules)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return SkippedPath(prefix or "./", _unreadable_folder(error), is_folder=True)
+    entries.sort(key=_by_path)
+    return _Listing(rules, iter(entries))
+
+
+def _ignore_lines(path: Path) -> list[str] | None:
+    try:
+        return read_ignore_file(path)
+    except OSError:
+        return None
+
+
+@contextmanager
+def _scanned(absolute: str) -> Iterator[list[os.DirEntry[str]]]:
+    """A folder's entries; through a descriptor, if possible, `stat` need not resolve the path."""
+    if os.scandir not in os.supports_fd:
+        with os.scandir(absolute) as scan:
+            yield list(scan)
+        return
+    descriptor = os.open(absolute, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with os.scandir(descriptor) as scan:
+            yield list(scan)
+    finally:
+        os.close(descriptor)
+
+
+def _wanted(listed: list[os.DirEntry[str]], prefix: str, rules: IgnoreRules) -> list[_Entry]:
+    wanted: list[_Entry] = []
+    undecodable: list[os.DirEntry[str]] = []
+    has_rules = bool(rules.layers)
+    for entry in listed:
+        name = entry.name
+        if name in HOUSEKEEPING:
+            continue
+        if not name.isascii() and not _is_utf8(name):
+            undecodable.append(entry)
+            continue
+        path = prefix + name
+        is_folder = not entry.is_file(follow_symlinks=False) and _is_folder(entry)
+        if has_rules and rules.ignores(path, is_folder):
+            continue
+        if is_folder:
+            wanted.append(_folder(entry, path))
+            continue
+        try:
+            found = entry.stat()
+        except OSError as error:
+            if reason := _unreadable_file(error, entry):
+                wanted.append(SkippedPath(path, reason, is_folder=False))
+            continue
+        if stat.S_ISREG(found.st_mode):
+            wanted.append(
+                FoundFile(path, found.st_size, found.st_mtime, found.st_ino, found.st_dev)
+            )
+        elif not stat.S_ISDIR(found.st_mode):  # else: became a folder; the next walk enters it
+            wanted.append(SkippedPath(path, _special(found.st_mode), is_folder=False))
+    if undecodable:
+        wanted += _undecodable(undecodable, prefix, taken={entry.name for entry in listed})
+    return wanted
+
+
+def _folder(entry: os.DirEntry[str], path: str) -> _Subfolder | SkippedPath:
+    if not entry.is_symlink():
+        return _Subfolder(path + "/")
+    reason = "a symbolic link to a folder, which is not followed; move the folder itself here"
+    return SkippedPath(path + "/", reason, is_folder=True)
+
+
+def _undecodable(
+    entries: list[os.DirEntry[str]], prefix: str, taken: set[str]
+) -> Iterator[SkippedPath]:
+    """Names that are not UTF-8, under printable names that nothing else in the folder has."""
+    for entry in sorted(entries, key=attrgetter("name")):
+        printable = os.fsencode(entry.name).decode("utf-8", "backslashreplace")
+        while printable in taken:
+            printable += "?"
+        taken.add(printable)
+        is_folder = _is_folder(entry)
+        path = prefix + printable + ("/" if is_folder else "")
+        yield SkippedPath(path, "its name is not valid UTF-8; rename it", is_folder)
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link into nowhere; measuring it tells why
+
+
+def _unreadable_folder(error: OSError) -> str:
+    if isinstance(error, PermissionError):
+        return "permission denied; give yourself read and search rights on it (chmod u+rx)"
+    if error.errno == errno.ENAMETOOLONG:
+        return "its path is too long for the system; move it further up"
+    return f"it cannot be read ({error.strerror or error}); check the disk and scan again"
+
+
+def _unreadable_file(error: OSError, entry: os.DirEntry[str]) -> str | None:
+    is_gone = isinstance(error, FileNotFoundError | NotADirectoryError)
+    if is_gone:
+        is_link = entry.is_symlink()
+        return "a broken symbolic link; remove it or point it at a file" if is_link else None
+    if isinstance(error, PermissionError):
+        return "permission denied; give yourself search rights on its folder (chmod u+x)"
+    if error.errno == errno.ELOOP:
+        return "a symbolic link that leads back to itself; remove it or point it at a file"
+    return f"it cannot be examined ({error.strerror or error}); check the disk and scan again"
+
+
+def _special(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a named pipe, not a file; there is nothing to index"
+    if stat.S_ISSOCK(mode):
+        return "a socket, not a file; there is nothing to index"
+    return "a device, not a file; there is nothing to index"

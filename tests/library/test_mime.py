@@ -1,0 +1,135 @@
+"""MIME types: the name proposes, the content may object."""
+
+from __future__ import annotations
+
+import codecs
+import random
+
+import pytest
+
+from objlib.library.mime import (
+    DOCUMENT_TYPES,
+    MAX_DOCUMENT_BYTES,
+    REFUSED_EXTENSIONS,
+    TEXT_TYPES,
+    Accepted,
+    Unsupported,
+    mime_type_of,
+    size_problem,
+)
+
+PNG = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
+ELF = b"\x7fELF\x02\x01\x01" + bytes(9)
+ZIP = b"PK\x03\x04\x14\0\0\0\x08\0"
+
+
+@pytest.mark.parametrize(
+    ("name", "mime_type"),
+    [
+        ("a.txt", "text/plain"),
+        ("Folder/A.TXT", "text/plain"),
+        ("a.md", "text/markdown"),
+        ("a.html", "text/html"),
+        ("a.csv", "text/csv"),
+        ("a.json", "application/json"),
+        ("a.py", "text/plain"),
+        ("a.unheard-of", "text/plain"),
+        ("README", "text/plain"),
+        (".hidden", "text/plain"),
+    ],
+)
+def test_text_goes_under_a_type_the_api_takes(name: str, mime_type: str) -> None:
+    """Text with a home of its own keeps it; all other text is plain, whatever its name."""
+    assert mime_type_of(name, b"An arch stands.\n") == Accepted(mime_type)
+
+
+@pytest.mark.parametrize(("suffix", "expected"), DOCUMENT_TYPES.items())
+def test_documents_are_taken_when_they_begin_like_one(
+    suffix: str, expected: tuple[str, tuple[bytes, ...]]
+) -> None:
+    """Each kind of document is accepted with its own beginning and refused with another."""
+    mime_type, beginnings = expected
+
+    assert mime_type_of("a" + suffix, beginnings[0] + b"...") == Accepted(mime_type)
+    assert isinstance(mime_type_of("a" + suffix, b"plain words"), Unsupported)
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        ("a.mp3", "recording"),
+        ("a.MP4", "video"),
+        ("a.jpg", "image"),
+        ("a.zip", "archive"),
+        ("a.exe", "program"),
+        ("a.epub", "e-book"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_name(name: str, word: str) -> None:
+    """The reason is one line that says what the file is."""
+    refused = mime_type_of(name, b"whatever")
+
+    assert isinstance(refused, Unsupported)
+    assert word in refused.reason
+    assert "\n" not in refused.reason
+
+
+@pytest.mark.parametrize(
+    ("head", "word"),
+    [
+        (PNG, "image"),
+        (ELF, "ELF"),
+        (ZIP, "ZIP archive"),
+        (b"BM" + bytes(60), "whatever its name .txt says"),
+        (b"%PDF-1.7\n1 0 obj", "PDF"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0\x01", "image"),
+        (b"\x1f\x8b\x08\0\0\0\0\0", "archive"),
+        (b"one " * 500 + b"\0", "binary"),
+        (random.Random(1).randbytes(4096), "binary"),
+    ],
+)
+def test_a_lie_is_found_out(head: bytes, word: str) -> None:
+    """A file called .txt that holds something else is refused, saying what it holds."""
+    refused = mime_type_of("a.txt", head)
+
+    assert isinstance(refused, Unsupported)
+    assert word in refused.reason
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"",
+        b"BM is short for benchmark",
+        b"MZ, PK and GIF are abbreviations",
+        b"RIFF and riffraff",
+        codecs.BOM_UTF16_LE + "Brot".encode("utf-16-le"),
+        codecs.BOM_UTF8 + b"Brot",
+        "Η αψίδα στέκεται".encode("iso8859-7"),
+        "人人生而自由".encode("gb2312"),
+        "über".encode()[:1] + b" cut in two",
+        "абв".encode("koi8-r"),
+        b"page one\x0cpage two",
+    ],
+)
+def test_texts_in_any_encoding_are_texts(head: bytes) -> None:
+    """Old encodings, byte order marks, and words that look like signatures are no lies."""
+    assert mime_type_of("a.txt", head) == Accepted("text/plain")
+
+
+def test_no_extension_has_two_meanings() -> None:
+    """The three tables do not overlap, so their order does not matter."""
+    tables = [set(TEXT_TYPES), set(DOCUMENT_TYPES), set(REFUSED_EXTENSIONS)]
+
+    assert len(set.union(*tables)) == sum(len(table) for table in tables)
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "word"),
+    [(0, "empty"), (1, None), (MAX_DOCUMENT_BYTES, None), (MAX_DOCUMENT_BYTES + 1, "100 MB")],
+)
+def test_empty_and_oversized_files_are_refused(size_bytes: int, word: str | None) -> None:
+    """The limits are the API's, and the limit itself is still allowed."""
+    problem = size_problem(size_bytes)
+
+    assert (word is None and problem is None) or (word is not None and word in str(problem))
