@@ -1,0 +1,173 @@
+"""The one connection of a process to its catalog.
+
+SQLite in WAL mode through aiosqlite, in autocommit: what belongs together is bracketed by
+`transaction()`, which is the only place that says BEGIN. A transaction is never held across a
+network call, so a second process waits for milliseconds at most.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import aiosqlite
+
+from objlib.catalog.migrations import migrate
+from objlib.errors import CatalogError
+
+BUSY_TIMEOUT_MS = 5_000
+
+
+def utc_now() -> datetime:
+    """The wall clock: for what people read and what servers stamp, never for waiting."""
+    return datetime.now(UTC)
+
+
+class Catalog:
+    """An open catalog. Use `await Catalog.open(path)` and close it, or `async with`."""
+
+    def __init__(
+        self, connection: aiosqlite.Connection, path: Path, clock: Callable[[], datetime]
+    ) -> None:
+        self._connection = connection
+        self._lock = asyncio.Lock()
+        self.path = path
+        self.clock = clock
+
+    @classmethod
+    async def open(
+        cls, path: Path, *, create: bool = False, clock: Callable[[], datetime] = utc_now
+    ) -> Catalog:
+        """Open the catalog at `path`, migrating it if it is older.
+
+        Raises:
+            CatalogError: it is missing (without `create`), not a catalog, locked, unwritable,
+                or written by a newer objlib.
+        """
+        with translated(path):
+            if not path.exists():
+                if not create:
+                    raise CatalogError(
+                        f"there is no catalog at {path}; run `objlib scan --library DIR` first"
+                    )
+                path.parent.mkdir(parents=True, exist_ok=True)
+            _prepare(path)
+            connection = await aiosqlite.connect(path, isolation_level=None)
+            try:
+                await connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+                await connection.execute("PRAGMA synchronous = NORMAL")
+            except BaseException:
+                await connection.close()
+                raise
+        return cls(connection, path, clock)
+
+    async def close(self) -> None:
+        """Release the database. The catalog is of no use afterwards."""
+        await self._connection.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def now(self) -> str:
+        """The wall clock as the catalog writes it: ISO 8601, UTC."""
+        return self.clock().isoformat(timespec="milliseconds")
+
+    async def fetch_all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement."""
+        with translated(self.path):
+            return [tuple(row) for row in await self._connection.execute_fetchall(sql, parameters)]
+
+    async def fetch_one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
+        """The first row of one statement, or None."""
+        rows = await self.fetch_all(sql, parameters)
+        return rows[0] if rows else None
+
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """One statement for many rows; call it inside a transaction."""
+        with translated(self.path):
+            cursor = await self._connection.executemany(sql, rows)
+            await cursor.close()
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, *, durable: bool = False) -> AsyncIterator[None]:
+        """`BEGIN IMMEDIATE … COMMIT`, rolled back if the body raises or is cancelled.
+
+        Args:
+            durable: reach the disk before returning (`synchronous = FULL`): for the write-ahead
+                intent, whose loss would lose an identity. The rest can be read back from the
+                store after a power cut and stays at NORMAL.
+        """
+        async with self._lock:
+            if durable:
+                await self.fetch_all("PRAGMA synchronous = FULL")
+            try:
+                await self.fetch_all("BEGIN IMMEDIATE")
+                yield
+                await self.fetch_all("COMMIT")
+            except BaseException:
+                # Statements queue for SQLite's thread in order, so this also undoes a BEGIN whose
+                # await was cancelled. With nothing to undo SQLite complains, which is fine.
+                with contextlib.suppress(CatalogError):
+                    await self.fetch_all("ROLLBACK")
+                raise
+            finally:
+                if durable:
+                    await self.fetch_all("PRAGMA synchronous = NORMAL")
+
+
+def _prepare(path: Path) -> None:
+    """Migrate and switch to WAL, synchronously: it happens once, before anything runs."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        migrate(connection, path)
+    finally:
+        connection.close()
+
+
+@contextlib.contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn SQLite's and the file system's errors into one line for people."""
+    try:
+        yield
+    except sqlite3.IntegrityError:
+        raise  # a guard spoke: a bug here, not trouble with the file
+    except sqlite3.DatabaseError as error:
+        raise CatalogError(_explain(path, str(error))) from error
+    except OSError as error:
+        raise CatalogError(f"cannot open the catalog {path}: {error.strerror}") from error
+
+
+def _explain(path: Path, message: str) -> str:
+    text = message.lower()
+    if "locked" in text or "busy" in text:
+        return (
+            f"the catalog {path} is locked by another program; close it and run this again "
+            "(nothing was lost)"
+        )
+    if "readonly" in text or "read-only" in text:
+        return f"the catalog {path} is read-only; make it and its folder writable"
+    if "full" in text:
+        return f"no space left on the disk of {path}; free some and run this again"
+    if "not a database" in text or "malformed" in text:
+        return (
+            f"{path} is not a readable SQLite database ({message}); restore a backup, "
+            "or move it away and scan again"
+        )
+    if "unable to open" in text:
+        return f"cannot open the catalog {path}: no permission, or its folder is missing"
+    return f"the catalog {path} failed: {message}"

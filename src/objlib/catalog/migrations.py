@@ -1,0 +1,135 @@
+"""Numbered, forward-only migrations on `PRAGMA user_version`, each in one transaction.
+
+A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
+catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+from objlib.catalog.guards import triggers
+from objlib.errors import CatalogError
+
+SCHEMA_VERSION = 20
+EARLIER_GENERATION = range(9, 13)
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring an open catalog to `SCHEMA_VERSION`.
+
+    Args:
+        connection: in autocommit mode (`isolation_level=None`).
+        path: where the database lives; the backup is written beside it.
+
+    Raises:
+        CatalogError: the file belongs to a newer objlib, or to another program.
+    """
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    if version == SCHEMA_VERSION:
+        if not _guards_are_current(connection):
+            _in_transaction(connection, _install_guards)
+        return
+    if version > SCHEMA_VERSION:
+        raise CatalogError(
+            f"{path} was written by a newer objlib (schema {version}, this one knows "
+            f"{SCHEMA_VERSION}); upgrade objlib"
+        )
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    if version == 0 and not tables:
+        _in_transaction(connection, _create)
+    elif version in EARLIER_GENERATION and "files" in tables:
+        _back_up(connection, path, version)
+        _in_transaction(connection, _adopt_earlier_generation)
+    else:
+        raise CatalogError(
+            f"{path} is a SQLite database but not an objlib catalog (user_version {version}); "
+            "choose another file with --db"
+        )
+
+
+def _in_transaction(connection: sqlite3.Connection, *steps: object) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for step in steps:
+            step(connection)  # type: ignore[operator]
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    _run_script(connection, "schema.sql")
+    _run_script(connection, "indexes.sql")
+    _install_guards(connection)
+
+
+def _adopt_earlier_generation(connection: sqlite3.Connection) -> None:
+    """Add what is missing to an existing `files` table; take nothing away."""
+    have = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
+    for name, declaration in _declared_columns().items():
+        if name not in have:
+            connection.execute(f"ALTER TABLE files ADD COLUMN {name} {declaration}")
+    connection.execute(
+        "UPDATE files SET filename = COALESCE(filename, file_path),"
+        " metadata_json = COALESCE(metadata_json, '{}'), version = COALESCE(version, 0)"
+    )
+    _run_script(connection, "schema.sql", skip_existing=True)
+    _run_script(connection, "indexes.sql")
+    _install_guards(connection)
+
+
+def _declared_columns() -> dict[str, str]:
+    """Column -> declaration of the current `files`, in a form that ALTER TABLE accepts."""
+    scratch = sqlite3.connect(":memory:")
+    try:
+        scratch.executescript(_script("schema.sql"))
+        columns = scratch.execute("PRAGMA table_info(files)").fetchall()
+    finally:
+        scratch.close()
+    # A column that is added to existing rows may be NOT NULL only if it has a default.
+    return {
+        name: f"{kind}{' NOT NULL' if not_null and default else ''}"
+        f"{f' DEFAULT {default}' if default else ''}"
+        for _, name, kind, not_null, default, _ in columns
+    }
+
+
+def _install_guards(connection: sqlite3.Connection) -> None:
+    for name, statement in triggers().items():
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+        connection.execute(statement)
+
+
+def _guards_are_current(connection: sqlite3.Connection) -> bool:
+    stored = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+    return all(stored.get(name) == statement for name, statement in triggers().items())
+
+
+def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    shutil.copy2(path, path.with_name(f"{path.name}.v{version}.bak"))
+
+
+def _run_script(connection: sqlite3.Connection, name: str, *, skip_existing: bool = False) -> None:
+    # `executescript` would commit the open transaction first, so statements run one by one.
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    for statement in _statements(_script(name)):
+        words = statement.split()
+        if skip_existing and words[1] == "TABLE" and words[2] in tables:
+            continue
+        connection.execute(statement)
+
+
+def _script(name: str) -> str:
+    return resources.files("objlib.catalog").joinpath(name).read_text("utf-8")
+
+
+def _statements(script: str) -> list[str]:
+    lines = (line.split("--", 1)[0] for line in script.splitlines())
+    return [part.strip() for part in "\n".join(lines).split(";") if part.strip()]

@@ -1,0 +1,211 @@
+"""The questions asked of the catalog. Reads that can be large are keyset-paged."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.records import COLUMNS, FileRecord, TransitionRecord
+
+_UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"
+
+
+async def get_info(catalog: Catalog, key: str) -> str | None:
+    """A fact about the whole catalog: `library_root`, `library_id`, `backend`, `store_name`…"""
+    row = await catalog.fetch_one("SELECT value FROM catalog_info WHERE key = ?", (key,))
+    return str(row[0]) if row else None
+
+
+async def set_info(catalog: Catalog, **facts: str) -> None:
+    """Write facts about the whole catalog, together."""
+    async with catalog.transaction():
+        await catalog.execute_many(
+            "INSERT INTO catalog_info (key, value) VALUES (?, ?)"
+            " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            facts.items(),
+        )
+
+
+async def get_file(catalog: Catalog, file_path: str) -> FileRecord | None:
+    """The row of one file."""
+    row = await catalog.fetch_one(f"SELECT {COLUMNS} FROM files WHERE file_path = ?", (file_path,))
+    return FileRecord.from_row(row) if row else None
+
+
+def stream_known_files(path: Path) -> Iterator[tuple[Any, ...]]:
+    """Every row's facts in the order of paths, over a read-only connection of its own.
+
+    A scan merges this with its walk, so it must not hold the rows in memory, nor stop the scan's
+    own writes: in WAL mode it reads the snapshot of the moment it began.
+    """
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    try:
+        yield from connection.execute(
+            "SELECT file_path, file_size, mtime, inode, device, content_hash, is_deleted,"
+            " skip_reason FROM files ORDER BY file_path"
+        )
+    finally:
+        connection.close()
+
+
+async def _page(
+    catalog: Catalog, condition: str, parameters: Sequence[object], after: str | None, size: int
+) -> list[FileRecord]:
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE {condition} AND file_path > ?"
+        " ORDER BY file_path LIMIT ?",
+        (*parameters, after or "", size),
+    )
+    return [FileRecord.from_row(row) for row in rows]
+
+
+async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Files that wait to be uploaded, by path."""
+    return await _page(catalog, f"gemini_state = 'untracked' AND {_UPLOADABLE}", (), after, size)
+
+
+async def failed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Files whose upload failed, by path."""
+    return await _page(catalog, f"gemini_state = 'failed' AND {_UPLOADABLE}", (), after, size)
+
+
+async def indexed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Files that are indexed, by path."""
+    return await _page(catalog, f"gemini_state = 'indexed' AND {_UPLOADABLE}", (), after, size)
+
+
+_SECOND_CHANCE = (
+    f"run_id = ? AND {_UPLOADABLE} AND (gemini_state = 'untracked'"
+    " OR (gemini_state = 'failed' AND failure_kind = 'transient'))"
+)
+
+
+async def second_chance_page(
+    catalog: Catalog, run_id: str, after: str | None, size: int
+) -> list[FileRecord]:
+    """What this run tried and did not finish, for reasons that may have passed."""
+    return await _page(catalog, _SECOND_CHANCE, (run_id,), after, size)
+
+
+async def count_second_chances(catalog: Catalog, run_id: str) -> int:
+    """How many files `second_chance_page` would give in all."""
+    row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {_SECOND_CHANCE}", (run_id,))
+    return int(row[0]) if row else 0
+
+
+async def in_flight_page(
+    catalog: Catalog, state: str, after: str | None, size: int
+) -> list[FileRecord]:
+    """Rows in `uploading` or `processing`, whoever holds them."""
+    return await _page(catalog, "gemini_state = ?", (state,), after, size)
+
+
+async def superseding_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Indexed files whose older document still has to go."""
+    return await _page(
+        catalog, "gemini_state = 'indexed' AND superseded_doc_id IS NOT NULL", (), after, size
+    )
+
+
+async def files_by_path(catalog: Catalog, paths: Sequence[str]) -> dict[str, FileRecord]:
+    """Path -> row, for those that exist. At most a few hundred paths at a time."""
+    marks = ", ".join("?" * len(paths))
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE file_path IN ({marks})", paths
+    )
+    return {record.file_path: record for record in map(FileRecord.from_row, rows)}
+
+
+async def files_by_document(catalog: Catalog, names: Sequence[str]) -> dict[str, FileRecord]:
+    """Document name -> the row that points at it, as current or as superseded."""
+    marks = ", ".join("?" * len(names))
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE gemini_store_doc_id IN ({marks})"
+        f" UNION SELECT {COLUMNS} FROM files WHERE superseded_doc_id IN ({marks})",
+        (*names, *names),
+    )
+    found: dict[str, FileRecord] = {}
+    for record in map(FileRecord.from_row, rows):
+        for name in (record.superseded_doc_id, record.gemini_store_doc_id):
+            if name in names:
+                found[str(name)] = record
+    return found
+
+
+async def files_by_key(catalog: Catalog, keys: Sequence[str]) -> dict[str, FileRecord]:
+    """Upload key -> row, for those that exist."""
+    marks = ", ".join("?" * len(keys))
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE upload_key IN ({marks})", keys
+    )
+    return {str(record.upload_key): record for record in map(FileRecord.from_row, rows)}
+
+
+async def audit_trail(catalog: Catalog, file_path: str) -> list[TransitionRecord]:
+    """Every move of one file, oldest first."""
+    rows = await catalog.fetch_all(
+        "SELECT from_state, to_state, version, reason, attempt, at FROM transitions"
+        " WHERE file_path = ? ORDER BY id",
+        (file_path,),
+    )
+    return [TransitionRecord(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many files stand in one state, and how large they are together."""
+
+    files: int
+    size_bytes: int
+
+
+async def tally_by_state(catalog: Catalog) -> dict[str, Tally]:
+    """State -> tally, over files that exist on disk and can be uploaded."""
+    rows = await catalog.fetch_all(
+        "SELECT gemini_state, COUNT(*), COALESCE(SUM(file_size), 0) FROM files"
+        f" WHERE {_UPLOADABLE} GROUP BY gemini_state"
+    )
+    return {str(state): Tally(int(files), int(size)) for state, files, size in rows}
+
+
+async def tally_of_upload(catalog: Catalog, states: Sequence[str], limit: int | None) -> Tally:
+    """What an upload of files in these states, up to a limit, would take."""
+    marks = ", ".join("?" * len(states))
+    row = await catalog.fetch_one(
+        "SELECT COUNT(*), COALESCE(SUM(file_size), 0) FROM (SELECT file_size FROM files"
+        f" WHERE gemini_state IN ({marks}) AND {_UPLOADABLE} ORDER BY file_path LIMIT ?)",
+        (*states, -1 if limit is None else limit),
+    )
+    return Tally(int(row[0]), int(row[1])) if row else Tally(0, 0)
+
+
+async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:
+    """Why files are not uploaded -> how many."""
+    rows = await catalog.fetch_all(
+        "SELECT skip_reason, COUNT(*) FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL"
+        " GROUP BY skip_reason ORDER BY COUNT(*) DESC, skip_reason"
+    )
+    return {str(reason): int(count) for reason, count in rows}
+
+
+async def skipped_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Files that cannot be uploaded, by path."""
+    return await _page(catalog, "is_deleted = 0 AND skip_reason IS NOT NULL", (), after, size)
+
+
+async def count_deleted(catalog: Catalog) -> tuple[int, int]:
+    """(files gone from disk, those of them that still have a document)."""
+    row = await catalog.fetch_one(
+        "SELECT COUNT(*), COUNT(gemini_store_doc_id) FROM files WHERE is_deleted = 1"
+    )
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+async def count_files(catalog: Catalog) -> int:
+    """Rows of files that exist on disk as far as the last scan knows."""
+    row = await catalog.fetch_one("SELECT COUNT(*) FROM files WHERE is_deleted = 0")
+    return int(row[0]) if row else 0

@@ -1,0 +1,58 @@
+-- The catalog: one row per file, the audit trail of its moves, and a few facts about the whole.
+-- The guard and audit triggers are generated from the transition table (catalog/guards.py).
+
+CREATE TABLE files (
+    file_path               TEXT PRIMARY KEY,          -- relative to the library root, POSIX separators
+    filename                TEXT NOT NULL,
+    content_hash            TEXT,                      -- SHA-256 of the file on disk, hex; NULL if never read
+    file_size               INTEGER,
+    mtime                   REAL,                      -- st_mtime, seconds
+    inode                   INTEGER,
+    device                  INTEGER,
+    mime_type               TEXT,
+    metadata_json           TEXT NOT NULL DEFAULT '{}',
+    skip_reason             TEXT,                      -- why this file cannot be uploaded, for people
+    is_deleted              INTEGER NOT NULL DEFAULT 0,
+
+    gemini_state            TEXT NOT NULL DEFAULT 'untracked'
+        CHECK (gemini_state IN ('untracked', 'uploading', 'processing', 'indexed', 'failed')),
+    gemini_state_updated_at TEXT,
+    version                 INTEGER NOT NULL DEFAULT 0,
+    transition_reason       TEXT,
+    error_message           TEXT,
+    failure_kind            TEXT,                      -- transient | permanent
+
+    upload_key              TEXT,                      -- identity of this version of this file
+    attempt_count           INTEGER NOT NULL DEFAULT 0,
+    import_intent_at        TEXT,                      -- set before importFile is sent, cleared when refused
+    run_id                  TEXT,                      -- the run that claimed the row last
+    lease_owner             TEXT,
+    lease_expires_at        REAL,                      -- seconds since the epoch
+
+    gemini_file_id          TEXT,                      -- files/… (lives 48 h)
+    gemini_file_uri         TEXT,
+    remote_expiration_ts    TEXT,
+    operation_name          TEXT,
+    gemini_store_doc_id     TEXT,                      -- fileSearchStores/…/documents/…
+    superseded_doc_id       TEXT,                      -- older version, deleted once the new one is indexed
+    upload_timestamp        TEXT,                      -- when importFile was accepted
+
+    created_at              TEXT NOT NULL,
+    updated_at              TEXT NOT NULL
+);
+
+CREATE TABLE transitions (
+    id         INTEGER PRIMARY KEY,
+    file_path  TEXT NOT NULL,
+    from_state TEXT NOT NULL,
+    to_state   TEXT NOT NULL,
+    version    INTEGER NOT NULL,
+    reason     TEXT,
+    attempt    INTEGER NOT NULL,
+    at         TEXT NOT NULL
+);
+
+CREATE TABLE catalog_info (
+    key   TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+);

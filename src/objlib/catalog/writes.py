@@ -1,0 +1,138 @@
+"""What a scan writes: everything about a file except the state it is in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.records import FileRecord
+
+
+@dataclass(frozen=True, slots=True)
+class FileFacts:
+    """What the disk says about one file. `skip_reason` set means: recorded, not uploadable."""
+
+    file_path: str
+    size_bytes: int | None = None
+    mtime: float | None = None
+    inode: int | None = None
+    device: int | None = None
+    content_hash: str | None = None
+    mime_type: str | None = None
+    metadata: Mapping[str, str | int | float] | None = None
+    skip_reason: str | None = None
+
+    @property
+    def _row(self) -> tuple[object, ...]:
+        metadata = json.dumps(dict(self.metadata or {}), ensure_ascii=False, sort_keys=True)
+        return (
+            self.file_path.rstrip("/").rpartition("/")[2],
+            self.size_bytes,
+            self.mtime,
+            self.inode,
+            self.device,
+            self.content_hash,
+            self.mime_type,
+            metadata,
+            self.skip_reason,
+        )
+
+
+_FACTS = (
+    "filename, file_size, mtime, inode, device, content_hash, mime_type, metadata_json, skip_reason"
+)
+
+
+async def insert_files(catalog: Catalog, found: Iterable[FileFacts]) -> None:
+    """New rows, in state `untracked`. A path that another scan inserted meanwhile is left alone."""
+    now = catalog.now()
+    async with catalog.transaction():
+        await catalog.execute_many(
+            f"INSERT INTO files (file_path, {_FACTS}, created_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_path) DO NOTHING",
+            ((facts.file_path, *facts._row, now, now) for facts in found),
+        )
+
+
+_IDLE = "gemini_state NOT IN ('uploading', 'processing')"
+
+
+async def update_facts(catalog: Catalog, found: Iterable[FileFacts]) -> None:
+    """New facts for known files. Rows in flight are left alone: the next scan sees them again."""
+    now = catalog.now()
+    columns = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
+    async with catalog.transaction():
+        await catalog.execute_many(
+            f"UPDATE files SET {columns}, is_deleted = 0, updated_at = ?"
+            f" WHERE file_path = ? AND {_IDLE}",
+            ((*facts._row, now, facts.file_path) for facts in found),
+        )
+
+
+async def mark_deleted(catalog: Catalog, paths: Iterable[str]) -> None:
+    """Files that are gone from disk. Their documents stay until `store-sync --apply`."""
+    now = catalog.now()
+    async with catalog.transaction():
+        await catalog.execute_many(
+            "UPDATE files SET is_deleted = 1, updated_at = ? WHERE file_path = ?",
+            ((now, path) for path in paths),
+        )
+
+
+async def adopt_moves(catalog: Catalog, scan_started_at: str) -> list[tuple[str, str]]:
+    """Give rows of vanished files the path under which this scan found the same content.
+
+    A file that moved keeps its row, its document and its history; the row the scan made for the
+    new path goes. Content decides (SHA-256); among several candidates the first by path.
+
+    Returns:
+        Pairs (old path, new path).
+    """
+    moves: list[tuple[str, str]] = []
+    async with catalog.transaction():
+        candidates = await catalog.fetch_all(
+            "SELECT gone.file_path, MIN(found.file_path) FROM files AS gone"
+            " JOIN files AS found ON found.content_hash = gone.content_hash"
+            " WHERE gone.is_deleted = 1 AND gone.updated_at >= ?1"
+            f" AND gone.{_IDLE} AND found.is_deleted = 0 AND found.created_at >= ?1"
+            " AND found.gemini_state = 'untracked' AND found.version = 0"
+            " GROUP BY gone.file_path ORDER BY gone.file_path",
+            (scan_started_at,),
+        )
+        taken: set[str] = set()
+        for old, new in candidates:
+            if new in taken:
+                continue
+            taken.add(new)
+            await _rename(catalog, str(old), str(new))
+            moves.append((str(old), str(new)))
+    return moves
+
+
+async def _rename(catalog: Catalog, old: str, new: str) -> None:
+    facts = await catalog.fetch_one(f"SELECT {_FACTS} FROM files WHERE file_path = ?", (new,))
+    assert facts is not None, "the row was selected in this transaction"
+    await catalog.fetch_all("DELETE FROM files WHERE file_path = ?", (new,))
+    columns = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
+    await catalog.fetch_all(
+        f"UPDATE files SET file_path = ?, {columns}, is_deleted = 0, updated_at = ?"
+        " WHERE file_path = ?",
+        (new, *facts, catalog.now(), old),
+    )
+
+
+def facts_of(record: FileRecord) -> FileFacts:
+    """The facts a row holds, to be changed with `dataclasses.replace`."""
+    return FileFacts(
+        file_path=record.file_path,
+        size_bytes=record.file_size,
+        mtime=record.mtime,
+        inode=record.inode,
+        device=record.device,
+        content_hash=record.content_hash,
+        mime_type=record.mime_type,
+        metadata=record.metadata,
+        skip_reason=record.skip_reason,
+    )

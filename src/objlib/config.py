@@ -1,0 +1,110 @@
+"""Settings: defaults < objlib.toml < OBJLIB_* environment < flags.
+
+The API key is no setting: it comes from `GEMINI_API_KEY` (or `GOOGLE_API_KEY`) and from nowhere
+else, so it can end up in no file and no process list.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from objlib.errors import ConfigurationError
+from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
+from objlib.upload.waits import Waits
+
+CONFIG_FILE = Path("objlib.toml")
+GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
+
+_WAITS = Waits()
+
+
+class Settings(BaseSettings):
+    """Everything a user can set. Field names are the keys of objlib.toml."""
+
+    model_config = SettingsConfigDict(env_prefix="OBJLIB_", extra="forbid", frozen=True)
+
+    db: Path = Path("data/library.db")
+    store: str = Field(default="objectivism-library", min_length=1)
+    library: Path | None = None
+    base_url: str | None = None
+    model: str = "gemini-3.5-flash"
+    templates: tuple[str, ...] = ()
+    identity_header: bool = True
+    concurrency: int = Field(default=8, ge=1, le=1000)
+    stagger_s: float = Field(default=0.0, ge=0)
+
+    settle_s: float = Field(default=_WAITS.settle_s, ge=0)
+    lease_s: float = Field(default=_WAITS.lease_s, gt=0)
+    poll_deadline_s: float = Field(default=_WAITS.poll_deadline_s, ge=0)
+    poll_s: float = Field(default=_WAITS.poll_s, gt=0)
+    retry_pass_delay_s: float = Field(default=_WAITS.retry_pass_delay_s, ge=0)
+    backoff_base_s: float = Field(default=_WAITS.backoff_base_s, ge=0)
+    backoff_cap_s: float = Field(default=_WAITS.backoff_cap_s, ge=0)
+
+    @property
+    def waits(self) -> Waits:
+        """The durations among the settings."""
+        return Waits(**{name: getattr(self, name) for name in Waits.__dataclass_fields__})
+
+    @property
+    def path_templates(self) -> tuple[PathTemplate, ...]:
+        """The user's templates, then the default ones. A bad one is a `ConfigurationError`."""
+        return (*map(PathTemplate.parse, self.templates), *DEFAULT_TEMPLATES)
+
+    @property
+    def server_url(self) -> str | None:
+        """A File Search server other than Gemini, or None."""
+        return self.base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or None
+
+
+def api_key() -> str | None:
+    """The Gemini API key from the environment, or None."""
+    key = os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY") or ""
+    return key.strip() or None
+
+
+def load_settings(config: Path | None = None, **flags: Any) -> Settings:
+    """The settings of this invocation.
+
+    Args:
+        config: a TOML file; without it `./objlib.toml` where there is one.
+        flags: what the command line says; None means nothing was said.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a value makes no sense.
+    """
+    if config is not None and not config.is_file():
+        raise ConfigurationError(f"there is no configuration file {config}")
+    path = config or CONFIG_FILE
+
+    class FromFile(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            file_settings = TomlConfigSettingsSource(settings_cls, toml_file=path)
+            return (init_settings, env_settings, file_settings)
+
+    try:
+        return FromFile(**{name: value for name, value in flags.items() if value is not None})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigurationError(f"the setting {where!r}: {first['msg']}") from error
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error

@@ -1,0 +1,241 @@
+"""scan: bring the catalog's picture of the library up to date.
+
+The walk and the catalog come in the same order, so they are merged in one pass without holding
+either. What may have changed is hashed in batches on all cores and written a batch at a time, so a
+scan that is interrupted has lost nothing: the next one finds the rest. Nothing is ever dropped in
+silence: what cannot be uploaded is a row with its reason.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import Protocol
+
+from objlib.catalog import queries, writes
+from objlib.catalog.connection import Catalog
+from objlib.catalog.records import FileRecord
+from objlib.catalog.writes import FileFacts
+from objlib.errors import ConfigurationError
+from objlib.library.changes import (
+    Change,
+    KnownFile,
+    Missing,
+    New,
+    Skipped,
+    Suspect,
+    Unchanged,
+    Unreadable,
+    compare,
+)
+from objlib.library.hashing import FileChanged, Fingerprint, sha256_many
+from objlib.library.ignore import IgnoreRules
+from objlib.library.metadata import PathTemplate, extract_metadata
+from objlib.library.mime import HEAD_BYTES, Unsupported, mime_type_of, size_problem
+from objlib.library.walk import FoundFile, walk
+from objlib.upload.fsm import IN_FLIGHT, State
+
+BATCH = 500
+
+
+class Lifecycle(Protocol):
+    """The two moves a scan may ask for; it never writes a state itself."""
+
+    async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord: ...
+    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord: ...
+
+
+@dataclass(slots=True)
+class ScanReport:
+    """What a scan found. Counts of files."""
+
+    found: int = 0
+    unchanged: int = 0
+    new: int = 0
+    changed: int = 0
+    restored: int = 0
+    missing: int = 0
+    skipped: int = 0
+    in_flight: int = 0
+    moved: list[tuple[str, str]] = field(default_factory=list)
+
+
+async def scan_library(
+    catalog: Catalog,
+    root: Path,
+    *,
+    templates: Sequence[PathTemplate],
+    lifecycle: Lifecycle,
+    workers: int | None = None,
+    on_progress: Callable[[ScanReport], None] | None = None,
+) -> ScanReport:
+    """Walk `root` and record what is new, changed, moved and missing.
+
+    Raises:
+        ConfigurationError: `root` is missing, no folder, or empty while the catalog is not: an
+            unmounted disk must not look like a library that was deleted.
+    """
+    if not root.is_dir():
+        raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
+    await _refuse_emptiness(catalog, root)
+    started_at = catalog.now()
+    report = ScanReport()
+    scan = _Scan(catalog, root, templates, lifecycle, workers or os.cpu_count() or 1, report)
+    changes = compare(walk(root, IgnoreRules()), _known_files(catalog))
+    while batch := list(islice(_worth_a_look(changes, report), BATCH)):
+        await scan.apply(batch)
+        if on_progress is not None:
+            on_progress(report)
+    report.moved = await writes.adopt_moves(catalog, started_at)
+    report.new -= len(report.moved)
+    report.missing -= len(report.moved)
+    return report
+
+
+async def _refuse_emptiness(catalog: Catalog, root: Path) -> None:
+    if next(iter(walk(root, IgnoreRules())), None) is not None:
+        return
+    known = await queries.count_files(catalog)
+    if known:
+        raise ConfigurationError(
+            f"{root} is empty, but the catalog knows {known:,} files there; is its disk mounted? "
+            "Nothing was changed"
+        )
+    raise ConfigurationError(f"there are no files in {root}; is it the right folder?")
+
+
+def _known_files(catalog: Catalog) -> Iterator[KnownFile]:
+    for path, size, mtime, inode, device, digest, deleted, reason in queries.stream_known_files(
+        catalog.path
+    ):
+        yield KnownFile(path, size, mtime, inode, device, digest, bool(deleted), reason)
+
+
+def _worth_a_look(changes: Iterator[Change], report: ScanReport) -> Iterator[Change]:
+    """All but the unchanged, which are only counted."""
+    for change in changes:
+        if isinstance(change, New | Suspect | Unchanged):
+            report.found += 1
+        if isinstance(change, Unchanged):
+            report.unchanged += 1
+            report.skipped += change.known.skip_reason is not None
+        elif not isinstance(change, Unreadable):
+            yield change
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    catalog: Catalog
+    root: Path
+    templates: Sequence[PathTemplate]
+    lifecycle: Lifecycle
+    workers: int
+    report: ScanReport
+
+    async def apply(self, batch: Sequence[Change]) -> None:
+        """Write one batch of changes."""
+        inserted: list[FileFacts] = []
+        seen_again: list[FileFacts] = []
+        gone: list[str] = []
+        for change, facts in self._judge(batch):
+            if isinstance(change, Missing):
+                gone.append(change.known.path)
+            elif isinstance(change, New) or (isinstance(change, Skipped) and not change.known):
+                inserted.append(facts)
+            else:
+                seen_again.append(facts)
+            self.report.skipped += facts.skip_reason is not None
+        self.report.new += sum(facts.skip_reason is None for facts in inserted)
+        self.report.missing += len(gone)
+        await writes.insert_files(self.catalog, inserted)
+        await self._update(seen_again)
+        await writes.mark_deleted(self.catalog, gone)
+
+    async def _update(self, seen_again: Sequence[FileFacts]) -> None:
+        rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
+        for facts in seen_again:
+            await self._follow(rows[facts.file_path], facts)
+        await writes.update_facts(self.catalog, seen_again)
+
+    async def _follow(self, row: FileRecord, facts: FileFacts) -> None:
+        """Count what happened to a known file, and move its row if its content is another."""
+        if row.gemini_state in IN_FLIGHT:
+            self.report.in_flight += 1  # left alone; the next scan sees it again
+            return
+        is_same = (row.content_hash, row.skip_reason) == (facts.content_hash, facts.skip_reason)
+        if row.is_deleted:
+            self.report.restored += 1
+        elif is_same:
+            self.report.unchanged += 1
+        else:
+            self.report.changed += 1
+        if is_same:
+            return
+        if row.gemini_state is State.INDEXED:
+            await self.lifecycle.invalidate(row, reason="changed on disk")
+        elif row.gemini_state is State.FAILED:
+            await self.lifecycle.retry(row, reason="changed on disk")
+
+    def _judge(self, batch: Sequence[Change]) -> Iterator[tuple[Change, FileFacts]]:
+        """Pair every change with what is to be written; hash what needs hashing, on all cores."""
+        facts: list[FileFacts] = [self._first_look(change) for change in batch]
+        to_hash = [
+            index
+            for index, change in enumerate(batch)
+            if isinstance(change, New | Suspect) and facts[index].skip_reason is None
+        ]
+        digests = sha256_many(
+            (self.root / facts[index].file_path for index in to_hash), self.workers
+        )
+        for index, digest in zip(to_hash, digests, strict=True):
+            facts[index] = _with_digest(facts[index], digest)
+        yield from zip(batch, facts, strict=True)
+
+    def _first_look(self, change: Change) -> FileFacts:
+        if isinstance(change, New | Suspect):
+            return self._facts_of(change.found)
+        if isinstance(change, Skipped):
+            return FileFacts(change.skipped.path, skip_reason=change.skipped.reason)
+        assert isinstance(change, Missing)
+        return FileFacts(change.known.path)
+
+    def _facts_of(self, found: FoundFile) -> FileFacts:
+        facts = FileFacts(
+            found.path,
+            size_bytes=found.size_bytes,
+            mtime=found.mtime,
+            inode=found.inode,
+            device=found.device,
+            metadata=extract_metadata(found.path, self.templates),
+            skip_reason=size_problem(found.size_bytes),
+        )
+        if facts.skip_reason is not None:
+            return facts
+        try:
+            with (self.root / found.path).open("rb") as file:
+                verdict = mime_type_of(found.path, file.read(HEAD_BYTES))
+        except OSError as error:
+            return replace(facts, skip_reason=_cannot_be_read(error))
+        if isinstance(verdict, Unsupported):
+            return replace(facts, skip_reason=verdict.reason)
+        return replace(facts, mime_type=verdict.mime_type)
+
+
+def _with_digest(facts: FileFacts, digest: Fingerprint | OSError | FileChanged) -> FileFacts:
+    if isinstance(digest, Fingerprint):
+        return replace(
+            facts,
+            content_hash=digest.sha256_hex,
+            size_bytes=digest.size_bytes,
+            mtime=digest.mtime,
+        )
+    if isinstance(digest, FileChanged):
+        return replace(facts, skip_reason="it was being written to; scan again when it is at rest")
+    return replace(facts, skip_reason=_cannot_be_read(digest))
+
+
+def _cannot_be_read(error: OSError) -> str:
+    return f"it cannot be read ({(error.strerror or str(error)).lower()}); change its permissions"

@@ -1,0 +1,234 @@
+"""The only module that writes `gemini_state`.
+
+Every move is one guarded UPDATE (optimistic concurrency control): it names the state and the
+version it expects, and a row that has moved on is an `OCCConflictError`, never overwritten. The
+catalog's triggers check the same table once more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import get_file
+from objlib.catalog.records import COLUMNS, FileRecord
+from objlib.errors import OCCConflictError
+from objlib.upload.fsm import Event, State, next_state
+from objlib.upload.lease import Lease
+
+_NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
+
+
+class AsyncUploadStateManager:
+    """Moves rows along the state machine. Each method returns the row as it is afterwards.
+
+    All methods raise `OCCConflictError` when the row is not as the given record says, and
+    `IllegalTransitionError` when its state does not know the event.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def begin_upload(
+        self, record: FileRecord, *, upload_key: str, run_id: str, lease: Lease
+    ) -> FileRecord:
+        """untracked -> uploading: the write-ahead intent, on disk before anything is sent."""
+        same_version = record.upload_key == upload_key
+        leftovers = ("gemini_file_id", "operation_name", "import_intent_at")
+        forget: dict[str, Any] = {} if same_version else dict.fromkeys(leftovers)
+        return await self._move(
+            record,
+            Event.BEGIN_UPLOAD,
+            "claimed",
+            durable=True,
+            upload_key=upload_key,
+            run_id=run_id,
+            attempt_count=record.attempt_count + 1 if same_version else 1,
+            lease_owner=lease.owner,
+            lease_expires_at=lease.expires_at,
+            error_message=None,
+            failure_kind=None,
+            **forget,
+        )
+
+    async def intend_import(
+        self, record: FileRecord, *, file_id: str, file_uri: str | None, expires_at: str | None
+    ) -> FileRecord:
+        """Still uploading: the raw file is there and `importFile` is about to be sent."""
+        return await self._write(
+            record,
+            gemini_file_id=file_id,
+            gemini_file_uri=file_uri,
+            remote_expiration_ts=expires_at,
+            import_intent_at=self._catalog.now(),
+        )
+
+    async def upload_confirmed(
+        self,
+        record: FileRecord,
+        *,
+        operation_name: str | None,
+        document_name: str | None,
+        reason: str = "import accepted",
+    ) -> FileRecord:
+        """uploading -> processing: the backend took the import."""
+        return await self._move(
+            record,
+            Event.UPLOAD_CONFIRMED,
+            reason,
+            operation_name=operation_name,
+            gemini_store_doc_id=document_name,
+            upload_timestamp=self._catalog.now(),
+        )
+
+    async def import_confirmed(
+        self, record: FileRecord, *, document_name: str, reason: str = "document active"
+    ) -> FileRecord:
+        """processing -> indexed: the document itself was seen active with the right key."""
+        return await self._move(
+            record,
+            Event.IMPORT_CONFIRMED,
+            reason,
+            gemini_store_doc_id=document_name,
+            import_intent_at=None,
+            error_message=None,
+            **_NO_LEASE,
+        )
+
+    async def withdraw_import_intent(self, record: FileRecord) -> FileRecord:
+        """Still uploading: the import was refused, so nothing is in doubt."""
+        return await self._write(record, import_intent_at=None)
+
+    async def fail(
+        self, record: FileRecord, *, reason: str, transient: bool, document_name: str | None
+    ) -> FileRecord:
+        """uploading|processing -> failed, with the reason people will read.
+
+        Args:
+            document_name: what the attempt may have left in the store. The next attempt adopts it
+                if it has come alive, and deletes it if not.
+        """
+        return await self._move(
+            record,
+            Event.FAIL,
+            reason,
+            error_message=reason,
+            failure_kind="transient" if transient else "permanent",
+            gemini_store_doc_id=document_name,
+            **_NO_LEASE,
+        )
+
+    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord:
+        """failed -> untracked."""
+        return await self._move(record, Event.RETRY, reason)
+
+    async def release(self, record: FileRecord, *, reason: str) -> FileRecord:
+        """uploading|processing -> untracked: not finished, not failed, free for anybody."""
+        return await self._move(record, Event.RELEASE, reason, **_NO_LEASE)
+
+    async def invalidate(
+        self, record: FileRecord, *, reason: str, document_is_gone: bool = False
+    ) -> FileRecord:
+        """indexed -> untracked: the file changed, or its document is no good.
+
+        The old document becomes `superseded`: search goes on finding it until the new version is
+        indexed. With `document_is_gone` there is none to keep.
+        """
+        superseded = record.superseded_doc_id if document_is_gone else record.gemini_store_doc_id
+        return await self._move(
+            record,
+            Event.INVALIDATE,
+            reason,
+            gemini_store_doc_id=None,
+            superseded_doc_id=superseded,
+            operation_name=None,
+        )
+
+    async def take_over(self, record: FileRecord, lease: Lease) -> FileRecord:
+        """Take an in-flight row from an owner whose lease is void."""
+        return await self._write(record, lease_owner=lease.owner, lease_expires_at=lease.expires_at)
+
+    async def forget_superseded(self, record: FileRecord) -> FileRecord:
+        """The older document is deleted."""
+        return await self._write(record, superseded_doc_id=None)
+
+    async def forget_raw_file(self, record: FileRecord) -> FileRecord:
+        """The raw file is deleted or has expired."""
+        return await self._write(record, gemini_file_id=None, gemini_file_uri=None)
+
+    async def renew_leases(self, lease: Lease) -> None:
+        """The heartbeat: push out the end of every lease this owner holds."""
+        async with self._catalog.transaction():
+            await self._catalog.fetch_all(
+                "UPDATE files SET lease_expires_at = ? WHERE lease_owner = ?"
+                " AND gemini_state IN ('uploading', 'processing')",
+                (lease.expires_at, lease.owner),
+            )
+
+    async def _move(
+        self,
+        record: FileRecord,
+        event: Event,
+        reason: str,
+        *,
+        durable: bool = False,
+        **columns: Any,
+    ) -> FileRecord:
+        after = next_state(record.gemini_state, event)
+        now = self._catalog.now()
+        return await self._guarded_update(
+            record,
+            {
+                "gemini_state": after.value,
+                "version": record.version + 1,
+                "gemini_state_updated_at": now,
+                "updated_at": now,
+                "transition_reason": reason,
+                **columns,
+            },
+            durable=durable,
+        )
+
+    async def _write(self, record: FileRecord, **columns: Any) -> FileRecord:
+        """Change facts about an attempt without moving the row, under the same guard."""
+        return await self._guarded_update(
+            record, {"updated_at": self._catalog.now(), **columns}, durable=False
+        )
+
+    async def _guarded_update(
+        self, record: FileRecord, columns: dict[str, Any], *, durable: bool
+    ) -> FileRecord:
+        assignments = ", ".join(f"{name} = ?" for name in columns)
+        async with self._catalog.transaction(durable=durable):
+            row = await self._catalog.fetch_one(
+                f"UPDATE files SET {assignments} WHERE file_path = ? AND version = ?"
+                f" AND gemini_state = ? AND lease_owner IS ? RETURNING {COLUMNS}",
+                (
+                    *columns.values(),
+                    record.file_path,
+                    record.version,
+                    record.gemini_state.value,
+                    record.lease_owner,
+                ),
+            )
+        if row is None:
+            raise await self._conflict(record)
+        return FileRecord.from_row(row)
+
+    async def _conflict(self, record: FileRecord) -> OCCConflictError:
+        found = await get_file(self._catalog, record.file_path)
+        return OCCConflictError(
+            record.file_path,
+            expected=(record.gemini_state.value, record.version),
+            found=(found.gemini_state.value, found.version) if found else None,
+        )
+
+
+def is_claimable(record: FileRecord | None) -> bool:
+    """Whether a row, read afresh, is still there to be uploaded."""
+    return (
+        record is not None
+        and record.gemini_state is State.UNTRACKED
+        and not record.is_deleted
+        and record.skip_reason is None
+    )

@@ -1,0 +1,34 @@
+"""Every wait of an upload, in one place: settings, and the pure functions that apply them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """Durations in seconds. `OBJLIB_<NAME>` overrides each, so that tests can shorten them."""
+
+    #: A document that shows FAILED may come alive within this time of its creation.
+    settle_s: float = 180.0
+    #: How long a claim on a row lasts without a heartbeat.
+    lease_s: float = 60.0
+    #: How long an import may take before the row becomes `failed`.
+    poll_deadline_s: float = 300.0
+    #: The first wait between two looks at a document; later ones grow with its age.
+    poll_s: float = 1.0
+    #: Cool-down before the retry pass.
+    retry_pass_delay_s: float = 30.0
+    #: The first back-off after a 429 or a passing failure.
+    backoff_base_s: float = 1.0
+    backoff_cap_s: float = 60.0
+
+
+#: Waits between two looks grow by this share of the age, up to the cap: 1, 1.5, 2.25 … 15 s.
+_POLL_GROWTH = 0.5
+_POLL_CAP_S = 15.0
+
+
+def poll_wait_s(age_s: float, waits: Waits) -> float:
+    """How long to wait before the next look at a document of this age."""
+    return max(waits.poll_s, min(_POLL_CAP_S, age_s * _POLL_GROWTH))
