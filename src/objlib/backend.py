@@ -1,0 +1,71 @@
+"""Which File Search answers: Gemini, a server at a URL, or the embedded one.
+
+The only module outside `objlib.filestore` that imports it. What comes out is the same client in all
+three cases, and nothing behind it knows which one it has.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+
+from objlib.config import GEMINI_BASE_URL, Settings, api_key
+from objlib.errors import ConfigurationError
+from objlib.filestore import FileStore, create_app
+from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.transport import network_transport
+
+#: A host that never resolves: requests to the embedded server stay in this process.
+EMBEDDED_URL = "http://filestore.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A chosen backend. `identity` is what a catalog is bound to."""
+
+    identity: str
+    description: str
+    base_url: str
+    api_key: str
+    data: Path | None = None
+
+
+def choose(settings: Settings) -> Backend:
+    """Pick the backend that settings and environment ask for."""
+    key = api_key()
+    if (url := settings.server_url) is not None:
+        if not url.startswith(("http://", "https://")):
+            raise ConfigurationError(f"the base URL {url!r} must start with http:// or https://")
+        return Backend(url.rstrip("/"), f"File Search server at {url}", url, key or "none")
+    if key is not None:
+        return Backend("gemini", "Gemini File Search", GEMINI_BASE_URL, key)
+    data = settings.db.parent / "filestore.db"
+    return Backend(
+        "embedded",
+        f"embedded File Search store at {data} (set GEMINI_API_KEY to use Gemini)",
+        EMBEDDED_URL,
+        "embedded",
+        data,
+    )
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    backend: Backend, *, connections: int = 10
+) -> AsyncIterator[GeminiFileSearchClient]:
+    """A client for the backend; the embedded server is opened and closed with it."""
+    with contextlib.ExitStack() as stack:
+        transport: httpx2.AsyncBaseTransport
+        if backend.data is None:
+            transport = network_transport(backend.base_url, connections=connections)
+        else:
+            store = stack.enter_context(contextlib.closing(FileStore.open(backend.data)))
+            transport = httpx2.ASGITransport(app=create_app(store))
+        async with GeminiFileSearchClient(
+            api_key=backend.api_key, base_url=backend.base_url, transport=transport
+        ) as client:
+            yield client

@@ -1,0 +1,219 @@
+"""objlib fsm-upload"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import click
+import reactivex.operators as ops
+from reactivex import Observable
+
+from objlib import backend
+from objlib.catalog.connection import Catalog
+from objlib.cli.main import INTERRUPTED
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.progress import show_progress
+from objlib.cli.render import count, duration, one_line, print_json, size
+from objlib.config import Settings
+from objlib.upload import events as ev
+from objlib.upload.binding import bind_store, bound_library
+from objlib.upload.orchestrator import Options
+from objlib.upload.payload import Library
+from objlib.upload.progress import Progress, advance
+from objlib.upload.run import UploadRun, expected_work
+
+
+@click.command("fsm-upload")
+@click.option("--limit", type=click.IntRange(min=1), help="At most this many files [all].")
+@click.option("--retry-failed", is_flag=True, help="Try files again that failed before.")
+@click.option("--reset-existing", is_flag=True, help="Upload indexed files again, too.")
+@click.option("--dry-run", is_flag=True, help="Say what would be uploaded; send nothing.")
+@click.option("--concurrency", type=click.IntRange(1, 1000), help="Files sent at a time [8].")
+@click.option(
+    "--stagger", "stagger_s", type=click.FloatRange(min=0), help="Seconds between starts."
+)
+@click.option(
+    "--events", type=click.Path(path_type=Path), help="Write events to FILE as JSON lines."
+)
+@common_options
+def command(
+    invocation: Invocation,
+    limit: int | None,
+    retry_failed: bool,
+    reset_existing: bool,
+    dry_run: bool,
+    concurrency: int | None,
+    stagger_s: float | None,
+    events: Path | None,
+) -> int:
+    """Upload what the store does not have yet, and see every document become active.
+
+    Interrupt once to finish what is in flight, twice to stop at once. Either way the next run goes
+    on where this one stopped; nothing is uploaded twice.
+
+    \b
+    Example:
+      objlib fsm-upload --limit 20
+    """
+    settings = invocation.settings(concurrency=concurrency, stagger_s=stagger_s)
+    options = Options(
+        limit=limit,
+        concurrency=settings.concurrency,
+        stagger_s=settings.stagger_s,
+        retry_failed=retry_failed,
+        reset_existing=reset_existing,
+    )
+    if dry_run:
+        return asyncio.run(_dry_run(invocation, settings, options))
+    return asyncio.run(_upload(invocation, settings, options, events))
+
+
+async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
+    async with await Catalog.open(settings.db) as catalog:
+        await bound_library(catalog)
+        expected = await expected_work(catalog, options)
+    if invocation.json:
+        print_json({"files": expected.files, "size_bytes": expected.size_bytes})
+    else:
+        what = f"{count(expected.files, 'file')} ({size(expected.size_bytes)})"
+        invocation.console().print(f"Would upload {what}; nothing was sent")
+    return 0
+
+
+async def _upload(
+    invocation: Invocation, settings: Settings, options: Options, events_file: Path | None
+) -> int:
+    chosen = backend.choose(settings)
+    notices = invocation.notices()
+    notices.print(f"Using the {chosen.description}", markup=False)
+    async with await Catalog.open(settings.db) as catalog:
+        bound = await bound_library(catalog)
+        connections = options.concurrency + options.indexing_limit
+        async with backend.connected(chosen, connections=connections) as client:
+            store = await bind_store(
+                catalog,
+                client,
+                backend=chosen.identity,
+                display_name=settings.store,
+                create=True,
+            )
+            run = UploadRun(
+                catalog=catalog,
+                client=client,
+                store_name=store.name,
+                library=Library(bound.root, bound.library_id, settings.identity_header),
+                waits=settings.waits,
+            )
+            events = run.stream.events
+            latest = _Latest()
+            events.pipe(ops.scan(advance, Progress())).subscribe(latest.take)
+            started_at = time.monotonic()
+            with ExitStack() as stack:
+                stack.enter_context(show_progress(events, notices, invocation.verbosity))
+                if events_file is not None:
+                    stack.enter_context(_json_lines(events, events_file))
+                was_interrupted = stack.enter_context(_signals_for(run))
+                await run.until_done(options)
+            elapsed_s = time.monotonic() - started_at
+            _report(invocation, latest.value, elapsed_s, client.requests)
+    if was_interrupted():
+        notices.print("Interrupted; the next fsm-upload goes on from here")
+        return INTERRUPTED
+    return 0 if latest.value.is_clean else 1
+
+
+class _Latest:
+    """Remembers the newest state of affairs."""
+
+    def __init__(self) -> None:
+        self.value = Progress()
+
+    def take(self, progress: Progress) -> None:
+        self.value = progress
+
+
+@contextmanager
+def _signals_for(run: UploadRun) -> Iterator[Callable[[], bool]]:
+    """Let Ctrl-C and SIGTERM stop the run; yields a question: was there one?"""
+    loop = asyncio.get_running_loop()
+    received = 0
+
+    def on_signal() -> None:
+        nonlocal received
+        received += 1
+        if received == 1:
+            run.stream.emit(ev.Draining("interrupted"))
+        run.shutdown.signal()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield lambda: received > 0
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@contextmanager
+def _json_lines(events: Observable[ev.Event], path: Path) -> Iterator[None]:
+    with path.open("a", encoding="utf-8") as file:
+
+        def write(event: ev.Event) -> None:
+            line = {"at": round(time.time(), 3), **event.to_json()}
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+        subscription = events.subscribe(write)
+        try:
+            yield
+        finally:
+            subscription.dispose()
+
+
+def _report(invocation: Invocation, progress: Progress, elapsed_s: float, requests: int) -> None:
+    if invocation.json:
+        print_json(
+            {
+                "indexed": progress.indexed,
+                "adopted": progress.adopted,
+                "failed": progress.failed,
+                "released": progress.released,
+                "vanished": progress.vanished,
+                "taken_by_another_run": progress.taken,
+                "retries": progress.retries,
+                "requests": requests,
+                "seconds": round(elapsed_s, 3),
+                "failures": {event.path: event.reason for event in progress.failures},
+            }
+        )
+        return
+    console = invocation.console()
+
+    def say(line: str) -> None:
+        console.print(line, markup=False)
+
+    if not (progress.settled or progress.released):
+        say("Nothing to upload: the store has everything the catalog knows")
+        return
+    rate = f", {progress.indexed / elapsed_s:.1f} files/s" if elapsed_s > 0 else ""
+    adopted = f" ({progress.adopted:,} adopted from an earlier run)" if progress.adopted else ""
+    say(f"Indexed {count(progress.indexed, 'file')}{adopted} in {duration(elapsed_s)}{rate}")
+    lines = (
+        (progress.failed, "failed"),
+        (progress.vanished, "gone or unreadable since the scan"),
+        (progress.released, "given back unfinished"),
+        (progress.taken, "done by another run"),
+        (progress.retries, "calls repeated"),
+        (progress.left_behind, "leftovers for a later run to tidy up"),
+    )
+    for number, what in lines:
+        if number:
+            say(f"  {number:>7,}  {what}")
+    for event in progress.failures:
+        say(f"  {one_line(event.path)}: {one_line(event.reason)}")
+    say("Next: objlib fsm-upload --retry-failed" if progress.failed else "Next: objlib store-sync")

@@ -1,0 +1,98 @@
+"""The `objlib` command: finds the sub-command, runs it, and turns errors into one line.
+
+Sub-commands are imported when they are called, so `objlib --help` need not load the SDK.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+
+import click
+
+from objlib import __version__
+from objlib.cli.options import common_options
+from objlib.errors import ObjlibError
+
+INTERRUPTED = 130
+
+#: Command -> module and its one-line help, which `--help` shows without importing the module.
+COMMANDS = {
+    "scan": ("objlib.cli.scan", "Record every file of a library in the catalog."),
+    "fsm-upload": ("objlib.cli.fsm_upload", "Upload what the store does not have yet."),
+    "store-sync": ("objlib.cli.store_sync", "Compare the store with the catalog, and repair it."),
+    "search": ("objlib.cli.search", "Ask the store; answers come with citations."),
+    "status": ("objlib.cli.status", "Show how many files are where, and what to do next."),
+    "serve": ("objlib.cli.serve", "Run the File Search server on a port."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports each when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="objlib")
+@common_options
+def cli() -> None:
+    """Keep a folder of lectures, books and notes in step with a Gemini File Search store.
+
+    \b
+    objlib scan --library DIR     record what is on disk
+    objlib fsm-upload             upload what is new
+    objlib store-sync             prove that the store holds exactly that
+    objlib search "QUESTION"      ask it
+
+    Without GEMINI_API_KEY everything runs on an embedded File Search store.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 done, 1 done with failures or differences, 2 usage or configuration, 3 backend unreachable or
+    refused, 130 interrupted.
+    """
+    verbose = "-vv" in (sys.argv if arguments is None else arguments)
+    try:
+        return int(cli.main(arguments, prog_name="objlib", standalone_mode=False) or 0)
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing is wrong with that.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except ObjlibError as error:
+        return _say(str(error), error.exit_code, verbose)
+    except Exception as error:
+        what = f"{type(error).__name__}: {error}"
+        return _say(f"a bug in objlib: {what}; run again with -vv and report it", 1, verbose)
+
+
+def _say(message: str, exit_code: int, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exc()
+    click.echo(f"objlib: {' '.join(message.split())}", err=True)
+    return exit_code

@@ -1,0 +1,93 @@
+"""The options every command takes, before or after its name."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from objlib.config import Settings
+
+
+@dataclass(slots=True)
+class Invocation:
+    """What was said on the command line, in both places, and where output goes."""
+
+    said: dict[str, Any] = field(default_factory=dict)
+
+    def hear(self, **options: Any) -> None:
+        """Take note of options; what is said later (after the command's name) wins."""
+        self.said.update({name: value for name, value in options.items() if value is not None})
+
+    @property
+    def json(self) -> bool:
+        """Whether the result goes to standard output as one JSON document."""
+        return bool(self.said.get("as_json"))
+
+    @property
+    def quiet(self) -> bool:
+        """Whether only results and errors are shown."""
+        return bool(self.said.get("quiet"))
+
+    @property
+    def verbosity(self) -> int:
+        """How often -v was given."""
+        return int(self.said.get("verbose") or 0)
+
+    def settings(self, **flags: Any) -> Settings:
+        """The settings of this invocation, flags on top."""
+        from objlib.config import load_settings
+
+        db = self.said.get("db")
+        store = self.said.get("store")
+        return load_settings(self.said.get("config"), db=db, store=store, **flags)
+
+    def console(self) -> Console:
+        """Standard output, for results."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=True)
+
+    def notices(self) -> Console:
+        """Standard error, for everything that is not a result."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False, quiet=self.quiet, soft_wrap=True)
+
+
+def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the global options to a command, or to the group."""
+
+    @click.option("--db", type=click.Path(path_type=Path), help="The catalog [data/library.db].")
+    @click.option("--store", help="The store's display name [objectivism-library].")
+    @click.option("--config", type=click.Path(path_type=Path), help="Settings [./objlib.toml].")
+    @click.option("--json", "as_json", is_flag=True, default=None, help="Results as JSON.")
+    @click.option("-v", "--verbose", count=True, default=None, help="Say more; -vv tracebacks.")
+    @click.option("-q", "--quiet", is_flag=True, default=None, help="Say only what matters.")
+    @click.pass_context
+    @functools.wraps(function)
+    def wrapper(ctx: click.Context, /, **options: Any) -> Any:
+        invocation = ctx.ensure_object(Invocation)
+        names = ("db", "store", "config", "as_json", "verbose", "quiet")
+        invocation.hear(**{name: options.pop(name) for name in names})
+        _log_to_stderr(invocation.verbosity)
+        if isinstance(ctx.command, click.Group):
+            return function(**options)
+        return function(invocation, **options)
+
+    return wrapper
+
+
+def _log_to_stderr(verbosity: int) -> None:
+    level = {0: logging.ERROR, 1: logging.INFO}.get(verbosity, logging.DEBUG)
+    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
+    for noisy in ("httpx2", "httpcore2", "google_genai", "aiosqlite", "asyncio", "Rx"):
+        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -1,0 +1,132 @@
+"""How a run looks while it lasts: a live bar on a terminal, plain lines without one.
+
+Both are subscribers of the event stream and nothing else.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import reactivex.operators as ops
+from reactivex import Observable
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.progress import Progress as Bar
+
+from objlib.cli.render import count, duration, one_line
+from objlib.upload import events as ev
+from objlib.upload.progress import Progress, advance
+
+#: Without a terminal: a line at least this often while something happens.
+PLAIN_INTERVAL_S = 5.0
+
+
+@contextmanager
+def show_progress(events: Observable[ev.Event], notices: Console, verbosity: int) -> Iterator[None]:
+    """Show a run on `notices` while the context lasts."""
+    subscriptions = [events.subscribe(_Narrator(notices, verbosity).tell)]
+    states = events.pipe(ops.scan(advance, Progress()))
+    if notices.is_terminal and not notices.quiet:
+        with _bar(notices) as bar:
+            task = bar.add_task("uploading", total=None, detail="")
+
+            def draw(progress: Progress) -> None:
+                bar.update(
+                    task,
+                    total=progress.total or None,
+                    completed=min(progress.settled, progress.total),
+                    description="finishing" if progress.draining else "uploading",
+                    detail=_detail(progress),
+                )
+
+            subscriptions.append(states.subscribe(draw))
+            try:
+                yield
+            finally:
+                for subscription in subscriptions:
+                    subscription.dispose()
+        return
+    subscriptions.append(states.subscribe(_PlainLines(notices).tell))
+    try:
+        yield
+    finally:
+        for subscription in subscriptions:
+            subscription.dispose()
+
+
+def _bar(notices: Console) -> Bar:
+    return Bar(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeRemainingColumn(compact=True),
+        console=notices,
+        expand=True,
+        transient=True,
+    )
+
+
+def _detail(progress: Progress) -> str:
+    parts = [f"{progress.uploading} sending", f"{progress.indexing} indexing"]
+    if progress.retries:
+        parts.append(f"{progress.retries} retries")
+    if progress.failed:
+        parts.append(f"{progress.failed} failed")
+    return ", ".join(parts)
+
+
+class _Narrator:
+    """Says in a line what people should know while it happens."""
+
+    def __init__(self, notices: Console, verbosity: int) -> None:
+        self._notices = notices
+        self._verbosity = verbosity
+
+    def tell(self, event: ev.Event) -> None:
+        line = self._line(event)
+        if line is not None:
+            self._notices.print(line, markup=False)
+
+    def _line(self, event: ev.Event) -> str | None:
+        match event:
+            case ev.Draining(reason="interrupted"):
+                return "Finishing what is in flight; interrupt again to stop at once"
+            case ev.FileVanished(path=path, reason=reason):
+                return f"{one_line(path)}: {reason}"
+            case ev.RetryPassScheduled(files=files, wait_s=wait_s):
+                return f"Trying {count(files, 'file')} again in {duration(wait_s)}"
+            case ev.PhaseFinished(phase=phase, adopted=adopted, released=released, left=left):
+                return (
+                    f"Recovery, {phase}: {adopted:,} taken up, {released:,} released, "
+                    f"{left:,} left to another run"
+                )
+            case ev.PhaseFailed(phase=phase, reason=reason):
+                return f"Recovery, {phase}: {reason}; its files stay as they were"
+            case ev.CallRetried(path=path, wait_s=wait_s, reason=reason) if self._verbosity:
+                return f"{one_line(path)}: {reason}; again in {duration(wait_s)}"
+            case ev.FileIndexed(path=path) if self._verbosity:
+                return f"{one_line(path)}: indexed"
+            case _:
+                return None
+
+
+class _PlainLines:
+    """A line now and then, for logs and pipes."""
+
+    def __init__(self, notices: Console) -> None:
+        self._notices = notices
+        self._last = time.monotonic()
+
+    def tell(self, progress: Progress) -> None:
+        if time.monotonic() - self._last >= PLAIN_INTERVAL_S:
+            self._last = time.monotonic()
+            done = f"{progress.settled:,} of {count(progress.total, 'file')}"
+            self._notices.print(f"{done} done, {_detail(progress)}", markup=False)

@@ -1,0 +1,50 @@
+"""Small pieces that several commands print."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def size(size_bytes: int) -> str:
+    """Bytes for people: `4.5 MB`."""
+    amount = float(size_bytes)
+    for unit in _UNITS[:-1]:
+        if amount < 1024:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1024
+    return f"{amount:.1f} {_UNITS[-1]}"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 file`, `1,749 files`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """`0.8 s`, `42 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def one_line(text: str) -> str:
+    """A path or a message that cannot break a line or move the cursor."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    click.echo(json.dumps(document, ensure_ascii=False, indent=2))

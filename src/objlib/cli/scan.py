@@ -1,0 +1,89 @@
+"""objlib scan"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import get_info
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.render import count, one_line, print_json
+from objlib.errors import ConfigurationError
+from objlib.library.scan import ScanReport, scan_library
+from objlib.upload.binding import LIBRARY_ROOT, bind_library
+from objlib.upload.state import AsyncUploadStateManager
+
+NAMED_MOVES = 10
+
+
+@click.command("scan")
+@click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
+@common_options
+def command(invocation: Invocation, library: Path | None) -> int:
+    """Record every file of a library in the catalog.
+
+    New, changed, moved and missing files are found by size, time and inode, then by SHA-256. What
+    cannot be uploaded is recorded with its reason. Nothing is sent anywhere.
+
+    \b
+    Example:
+      objlib scan --library ~/Lectures
+    """
+    return asyncio.run(_scan(invocation, library))
+
+
+async def _scan(invocation: Invocation, library: Path | None) -> int:
+    settings = invocation.settings(library=library)
+    if settings.library is not None and not settings.library.is_dir():
+        raise ConfigurationError(f"{settings.library} is not a folder; check --library")
+    async with await Catalog.open(settings.db, create=settings.library is not None) as catalog:
+        known_root = await get_info(catalog, LIBRARY_ROOT)
+        if settings.library is None and known_root is None:
+            raise ConfigurationError("which library? Name its folder with --library DIR")
+        bound = await bind_library(catalog, settings.library or Path(str(known_root)))
+        notices = invocation.notices()
+        with notices.status("scanning") as status:
+
+            def show(report: ScanReport) -> None:
+                status.update(f"scanning: {count(report.found, 'file')} so far")
+
+            report = await scan_library(
+                catalog,
+                bound.root,
+                templates=settings.path_templates,
+                lifecycle=AsyncUploadStateManager(catalog),
+                on_progress=show,
+            )
+    if invocation.json:
+        print_json({"library": str(bound.root), **asdict(report)})
+    else:
+        _print(invocation, report, bound.root)
+    return 0
+
+
+def _print(invocation: Invocation, report: ScanReport, root: Path) -> None:
+    console = invocation.console()
+    console.print(f"Scanned {one_line(str(root))}: {count(report.found, 'file')}", markup=False)
+    lines = (
+        (report.new, "new"),
+        (report.changed, "changed"),
+        (len(report.moved), "moved"),
+        (report.restored, "back again"),
+        (report.missing, "missing"),
+        (report.unchanged, "unchanged"),
+        (report.in_flight, "being uploaded, left for the next scan"),
+        (report.skipped, "cannot be uploaded (`objlib status` says why)"),
+    )
+    for number, what in lines:
+        if number:
+            console.print(f"  {number:>7,}  {what}", markup=False)
+    for old, new in report.moved[:NAMED_MOVES]:
+        console.print(f"  moved: {one_line(old)} -> {one_line(new)}", markup=False)
+    if report.new or report.changed:
+        console.print("Next: objlib fsm-upload")
+    elif report.missing:
+        console.print("Next: objlib store-sync")

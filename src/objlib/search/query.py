@@ -1,0 +1,84 @@
+"""search: ask the store, and bring every citation back to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import files_by_key, files_by_path
+from objlib.catalog.records import FileRecord
+from objlib.library.identity import strip_identity_header
+from objlib.upload.client import GeminiFileSearchClient, Passage
+from objlib.upload.payload import KEY, LIBRARY, PATH
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A passage and the file it comes from. `path` is None for documents objlib did not make."""
+
+    path: str | None
+    title: str
+    text: str
+    metadata: dict[str, str | int | float]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """What the store answered."""
+
+    answer: str
+    citations: list[Citation]
+
+
+async def search(
+    client: GeminiFileSearchClient,
+    catalog: Catalog,
+    *,
+    store_name: str,
+    query: str,
+    model: str,
+    library_id: str,
+    top_k: int | None = None,
+    metadata_filter: str | None = None,
+) -> SearchResult:
+    """Ask, and resolve what is cited through the catalog, so that a moved file is found.
+
+    Args:
+        top_k: about how many passages; the server's default is five.
+        metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
+    """
+    answer = await client.generate(
+        query,
+        model=model,
+        store_names=[store_name],
+        top_k=top_k,
+        metadata_filter=metadata_filter,
+    )
+    citations = await resolve(catalog, answer.passages, library_id)
+    return SearchResult(answer=answer.text.strip(), citations=citations)
+
+
+async def resolve(catalog: Catalog, passages: Sequence[Passage], library_id: str) -> list[Citation]:
+    """Passages with the path each file has today; the same passage is kept once."""
+    keys = [str(passage.metadata.get(KEY, passage.title)) for passage in passages]
+    paths = [str(passage.metadata.get(PATH)) for passage in passages]
+    by_key = await files_by_key(catalog, keys)
+    by_path = await files_by_path(catalog, paths)
+    citations: dict[tuple[str | None, str], Citation] = {}
+    for passage, key, path in zip(passages, keys, paths, strict=True):
+        ours = passage.metadata.get(LIBRARY, library_id) == library_id
+        row = (by_key.get(key) or by_path.get(path)) if ours else None
+        citation = _citation(passage, row)
+        citations.setdefault((citation.path, citation.text), citation)
+    return list(citations.values())
+
+
+def _citation(passage: Passage, row: FileRecord | None) -> Citation:
+    metadata = row.metadata if row else {}
+    return Citation(
+        path=row.file_path if row else None,
+        title=str(metadata.get("title") or passage.title),
+        text=strip_identity_header(passage.text).strip(),
+        metadata=metadata,
+    )

@@ -1,0 +1,199 @@
+"""What a run can say. One hot stream of these per run; whoever wants to know subscribes.
+
+Progress bar, log, JSON lines, summary and tests are subscribers and nothing else; none of them is
+named by the pipeline. A subscriber that raises is cut off and reported, and does not harm the run.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable, SingleAssignmentDisposable
+from reactivex.subject import Subject
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened in a run."""
+
+    def to_json(self) -> dict[str, Any]:
+        """`{"event": "FileIndexed", …fields}`, fit for a JSON line."""
+        return {"event": type(self).__name__, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """The pipeline is about to take files: `files` of them, `size_bytes` together."""
+
+    run_id: str
+    store_name: str
+    files: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseFinished(Event):
+    """One phase of recovery is through: how many rows it adopted, released and left."""
+
+    phase: str
+    adopted: int
+    released: int
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseFailed(Event):
+    """One phase of recovery could not finish; its rows stay as they were."""
+
+    phase: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileStarted(Event):
+    """A file was claimed and is about to be sent."""
+
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallRetried(Event):
+    """A call about a file will be made again after `wait_s` seconds."""
+
+    path: str
+    attempt: int
+    wait_s: float
+    reason: str
+    rate_limited: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImportAccepted(Event):
+    """The backend took the import; the document is being indexed."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileResumed(Event):
+    """An import that an earlier run left behind is being watched again."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileIndexed(Event):
+    """The document was seen active with the right key."""
+
+    path: str
+    document_name: str
+    adopted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileFailed(Event):
+    """The row is `failed`. Transient failures get one more chance in the retry pass."""
+
+    path: str
+    from_state: str
+    reason: str
+    transient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileReleased(Event):
+    """The row is free again: not finished, not failed."""
+
+    path: str
+    from_state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileVanished(Event):
+    """The file is no longer where the scan found it."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileTaken(Event):
+    """Another run works on this file, or has already done so."""
+
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind(Event):
+    """Something on the backend could not be tidied up yet; a later run will."""
+
+    path: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPassScheduled(Event):
+    """After `wait_s` seconds `files` files get a second chance."""
+
+    files: int
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Draining(Event):
+    """No new files are taken; what is in flight goes on."""
+
+    reason: str
+
+
+class EventStream:
+    """The hot stream of one run."""
+
+    def __init__(self) -> None:
+        self._subject: Subject[Event] = Subject()
+
+    def emit(self, event: Event) -> None:
+        """Tell everybody."""
+        self._subject.on_next(event)
+
+    def complete(self) -> None:
+        """The run is over."""
+        self._subject.on_completed()
+
+    @property
+    def events(self) -> Observable[Event]:
+        """The stream, guarded: an observer that raises loses its subscription and nothing else."""
+
+        def subscribe(
+            observer: abc.ObserverBase[Event], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            subscription = SingleAssignmentDisposable()
+
+            def guarded(tell: Callable[..., None]) -> Callable[..., None]:
+                def on_signal(*signal: Any) -> None:
+                    try:
+                        tell(*signal)
+                    except Exception:
+                        subscription.dispose()
+                        _log.exception("a subscriber of the event stream failed and was cut off")
+
+                return on_signal
+
+            subscription.disposable = self._subject.subscribe(
+                guarded(observer.on_next),
+                guarded(observer.on_error),
+                guarded(observer.on_completed),
+                scheduler=scheduler,
+            )
+            return Disposable(subscription.dispose)
+
+        return Observable(subscribe)

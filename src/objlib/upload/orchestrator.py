@@ -1,0 +1,334 @@
+"""UploadOrchestrator: composes stages and operators into one run. No I/O of its own.
+
+    paged(rows) -> take(limit) -> gate -> staggered -> flat_map_limited(upload one, upload limits)
+        claim -> send -> import -> processing ----.
+    flat_map_limited(poll one, poll limit) <------'
+        verify until active -> indexed -> tidy up
+    concat( recovery, first pass, timer(cool-down) -> retry pass )
+
+Uploading and polling are separate stages: a document that is being indexed holds no upload slot.
+The two together never exceed the number of documents the store may be indexing at once, which also
+bounds the buffer between them. Errors of one file become values before any merge; an `on_error`
+here means that the run cannot go on.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+import reactivex as rx
+from reactivex import Observable
+from reactivex import operators as ops
+from reactivex.subject import BehaviorSubject
+
+from objlib.catalog import queries
+from objlib.catalog.connection import Catalog
+from objlib.catalog.records import FileRecord
+from objlib.errors import (
+    BackendUnavailable,
+    OCCConflictError,
+    RateLimited,
+    RemoteError,
+    RunEnded,
+    Transient,
+    Unreachable,
+)
+from objlib.library.hashing import FileChanged
+from objlib.upload import events as ev
+from objlib.upload._operators import (
+    Upstream,
+    backoff,
+    buffered,
+    flat_map_limited,
+    from_coroutine,
+    occ_transition,
+    paged,
+    retry_when,
+    shutdown_gate,
+    staggered,
+    upload_with_retry,
+    waiting,
+)
+from objlib.upload.client import Document
+from objlib.upload.fsm import State
+from objlib.upload.recovery import RecoveryCrawler
+from objlib.upload.shutdown import Shutdown
+from objlib.upload.stages import Claimed, FileStages, Imported, NotReady, Sent
+from objlib.upload.waits import Waits
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+#: Fetches the page of rows after a path.
+_Page = Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]]
+
+PAGE_ROWS = 200
+CALL_ATTEMPTS = 5
+HEARTBEATS_PER_LEASE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one run is asked to do."""
+
+    #: At most this many files; None for all.
+    limit: int | None = None
+    #: Files being sent at a time.
+    concurrency: int = 8
+    #: Documents being sent or indexed at a time. At 50 at once the store was fine, at 100 it made
+    #: 84 of 100 documents FAILED while answering 200 to everything.
+    indexing_limit: int = 50
+    #: Seconds between two starts.
+    stagger_s: float = 0.0
+    retry_failed: bool = False
+    reset_existing: bool = False
+
+
+class _Settled(Enum):
+    """A file needs no more of this pass."""
+
+    DONE = "done"
+
+
+class UploadOrchestrator:
+    """One run over one catalog and one store."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        stages: FileStages,
+        recovery: RecoveryCrawler,
+        shutdown: Shutdown,
+        emit: Callable[[ev.Event], None],
+        run_id: str,
+        waits: Waits,
+        rng: random.Random,
+    ) -> None:
+        self._catalog = catalog
+        self._stages = stages
+        self._recovery = recovery
+        self._shutdown = shutdown
+        self._emit = emit
+        self._run_id = run_id
+        self._waits = waits
+        self._rng = rng
+        self._ending: Exception | None = None
+
+    def run(self, options: Options) -> Observable[None]:
+        """A cold run: recovery, first pass, retry pass. Emits nothing and completes.
+
+        Raises (through `on_error`):
+            RunEnded: key refused, network gone, storage full; after draining, rows at rest.
+            CatalogError: the catalog can no longer be written.
+        """
+        passes = rx.concat(
+            self._recovery.crawl(self._poll_one),
+            rx.defer(lambda _scheduler: self._pass(self._first_pass(options), options)),
+            rx.defer(lambda _scheduler: self._retry_pass(options)),
+            rx.defer(lambda _scheduler: self._verdict()),
+        )
+        _, flight_gate = shutdown_gate(self._shutdown.stop_accepting, self._shutdown.force_kill)
+        done = object()
+        working: Observable[object] = passes.pipe(
+            ops.ignore_elements(), flight_gate, ops.concat(rx.just(done))
+        )
+        return rx.merge(working, self._heartbeat()).pipe(
+            ops.take_while(lambda item: item is not done), ops.ignore_elements()
+        )
+
+    def _heartbeat(self) -> Observable[object]:
+        interval_s = self._waits.lease_s / HEARTBEATS_PER_LEASE
+        return rx.interval(interval_s).pipe(
+            ops.concat_map(lambda _tick: from_coroutine(self._stages.renew_leases)),
+            ops.ignore_elements(),
+        )
+
+    # Passes
+
+    def _first_pass(self, options: Options) -> Upstream[FileRecord]:
+        pages: list[tuple[State, _Page]] = []
+        if options.reset_existing:
+            pages.append((State.INDEXED, queries.indexed_page))
+        if options.retry_failed:
+            pages.append((State.FAILED, queries.failed_page))
+        pages.append((State.UNTRACKED, queries.pending_page))
+        rows = paged(lambda last: from_coroutine(lambda: self._next_page(pages, last)))
+        if options.limit is None:
+            return rows
+        limit = options.limit
+        return lambda credits: rows(credits).pipe(ops.take(limit))
+
+    async def _next_page(
+        self, pages: Sequence[tuple[State, _Page]], last: FileRecord | None
+    ) -> list[FileRecord]:
+        """The page after `last`, walking through one state after the other."""
+        states = [state for state, _ in pages]
+        current = states.index(last.gemini_state) if last is not None else 0
+        after = last.file_path if last is not None else None
+        for _, fetch in pages[current:]:
+            if page := await fetch(self._catalog, after, PAGE_ROWS):
+                return page
+            after = None
+        return []
+
+    def _retry_pass(self, options: Options) -> Observable[object]:
+        """After a cool-down, one more chance for what failed for reasons that may have passed."""
+
+        def scheduled(files: int) -> Observable[object]:
+            if not files or self._shutdown.is_stopping:
+                return rx.empty()
+            wait_s = self._waits.retry_pass_delay_s
+            self._emit(ev.RetryPassScheduled(files, wait_s))
+            rows = paged(
+                lambda last: from_coroutine(
+                    lambda: queries.second_chance_page(
+                        self._catalog, self._run_id, last.file_path if last else None, PAGE_ROWS
+                    )
+                )
+            )
+            cool_down = rx.timer(wait_s).pipe(ops.take_until(self._shutdown.stop_accepting))
+            return cool_down.pipe(ops.concat_map(lambda _tick: self._pass(rows, options)))
+
+        return from_coroutine(
+            lambda: queries.count_second_chances(self._catalog, self._run_id)
+        ).pipe(ops.concat_map(scheduled))
+
+    def _verdict(self) -> Observable[object]:
+        return rx.empty() if self._ending is None else rx.throw(self._ending)
+
+    def _pass(self, rows: Upstream[FileRecord], options: Options) -> Observable[object]:
+        """Send all rows an upstream gives, and watch their documents until they are active."""
+        admission_gate, _ = shutdown_gate(self._shutdown.stop_accepting, self._shutdown.force_kill)
+        indexing: BehaviorSubject[int] = BehaviorSubject(0)
+
+        def count(step: int) -> None:
+            indexing.on_next(indexing.value + step)
+
+        def free_slots(being_indexed: int) -> int:
+            return max(0, min(options.concurrency, options.indexing_limit - being_indexed))
+
+        def admitted(credits: Observable[int]) -> Observable[FileRecord]:
+            return rows(credits).pipe(admission_gate, staggered(options.stagger_s))
+
+        uploads = flat_map_limited(
+            admitted, self._upload_one, indexing.pipe(ops.map(free_slots))
+        ).pipe(
+            ops.filter(lambda outcome: isinstance(outcome, FileRecord)),
+            ops.do_action(lambda _record: count(+1)),
+        )
+
+        def watched(record: object) -> Observable[object]:
+            assert isinstance(record, FileRecord)
+            return self._poll_one(record).pipe(ops.finally_action(lambda: count(-1)))
+
+        return flat_map_limited(buffered(uploads), watched, options.indexing_limit)
+
+    # One file
+
+    def _upload_one(self, listed: FileRecord) -> Observable[FileRecord | _Settled]:
+        """claim -> send -> import -> processing; a row in `processing`, or `DONE`."""
+
+        def journey(claimed: Claimed | None) -> Observable[FileRecord | _Settled]:
+            if claimed is None:
+                return rx.just(_Settled.DONE)
+            sent = self._remote(claimed.record, claimed, self._stages.send)
+            usable = sent.pipe(ops.flat_map(self._usable))
+            imported = usable.pipe(ops.flat_map(self._imported))
+            return imported.pipe(ops.flat_map(self._confirmed))
+
+        claimed = occ_transition(lambda: self._stages.claim(listed), rng=self._rng)
+        return self._at_rest(listed, claimed.pipe(ops.flat_map(journey)))
+
+    def _usable(self, sent: Sent) -> Observable[Sent]:
+        if sent.raw_file.state == "ACTIVE":
+            return rx.just(sent)
+        return self._polled(sent.record, lambda: self._stages.wait_until_usable(sent))
+
+    def _imported(self, sent: Sent) -> Observable[Imported]:
+        return self._remote(sent.record, sent, self._stages.import_document)
+
+    def _confirmed(self, imported: Imported) -> Observable[FileRecord | _Settled]:
+        return occ_transition(lambda: self._stages.confirm_upload(imported), rng=self._rng)
+
+    def _poll_one(self, record: FileRecord) -> Observable[_Settled]:
+        """verify until active -> indexed -> tidy up."""
+
+        def finished(document: Document) -> Observable[FileRecord]:
+            return occ_transition(lambda: self._stages.finish(record, document), rng=self._rng)
+
+        def tidied(indexed: FileRecord) -> Observable[_Settled]:
+            return from_coroutine(lambda: self._stages.tidy_up(indexed)).pipe(ops.map(_done))
+
+        active = self._polled(record, lambda: self._stages.verify(record))
+        return self._at_rest(record, active.pipe(ops.flat_map(finished)).pipe(ops.flat_map(tidied)))
+
+    def _remote(
+        self, record: FileRecord, given: A, stage: Callable[[A], Awaitable[B]]
+    ) -> Observable[B]:
+        """One remote stage, with the back-off that its errors ask for."""
+        return upload_with_retry(
+            given,
+            stage,
+            CALL_ATTEMPTS,
+            base_s=self._waits.backoff_base_s,
+            cap_s=self._waits.backoff_cap_s,
+            rng=self._rng,
+            on_retry=self._announcing_retries(record),
+        )
+
+    def _polled(self, record: FileRecord, look: Callable[[], Awaitable[B]]) -> Observable[B]:
+        """Look until it is ready: passing failures back off, `NotReady` says itself how long."""
+        failing = backoff(
+            attempts=CALL_ATTEMPTS,
+            base_s=self._waits.backoff_base_s,
+            cap_s=self._waits.backoff_cap_s,
+            retryable=(RateLimited, Transient),
+            rng=self._rng,
+            on_retry=self._announcing_retries(record),
+        )
+        pending = waiting(
+            lambda error, _earlier: error.wait_s if isinstance(error, NotReady) else None
+        )
+        return from_coroutine(look).pipe(retry_when(failing), retry_when(pending))
+
+    def _announcing_retries(self, record: FileRecord) -> Callable[[Exception, int, float], None]:
+        def announce(error: Exception, attempt: int, wait_s: float) -> None:
+            limited = isinstance(error, RateLimited)
+            self._emit(ev.CallRetried(record.file_path, attempt, wait_s, str(error), limited))
+
+        return announce
+
+    def _at_rest(
+        self, record: FileRecord, journey: Observable[A | _Settled]
+    ) -> Observable[A | _Settled]:
+        """What goes wrong with one file is settled in its row and never reaches a merge."""
+
+        def rescue(error: Exception, _source: Observable[A | _Settled]) -> Observable[A | _Settled]:
+            if isinstance(error, Unreachable):
+                error = BackendUnavailable(str(error))
+            if isinstance(error, RunEnded):
+                self._end_run(error)
+            elif isinstance(error, OCCConflictError):
+                self._emit(ev.FileTaken(record.file_path))
+                return rx.just(_Settled.DONE)
+            elif not isinstance(error, RemoteError | FileChanged | OSError):
+                return rx.throw(error)  # the catalog, or a bug: stop loudly
+            settled = occ_transition(lambda: self._stages.settle(record, error), rng=self._rng)
+            return settled.pipe(ops.map(_done))
+
+        return journey.pipe(ops.catch(rescue))
+
+    def _end_run(self, error: RunEnded) -> None:
+        if self._ending is None:
+            self._ending = error
+            self._emit(ev.Draining(str(error)))
+            self._shutdown.stop(str(error))
+
+
+def _done(_nothing: None) -> _Settled:
+    return _Settled.DONE

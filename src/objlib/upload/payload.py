@@ -1,0 +1,98 @@
+"""What is sent for one file: its bytes, its type, its checksum and its metadata.
+
+Text goes up as UTF-8 whatever its encoding on disk, with an identity header, because names and
+metadata are not searchable at the API. Everything else goes up as it is. The file on disk is never
+touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+from objlib.catalog.records import FileRecord
+from objlib.library.hashing import FileChanged, Fingerprint, sha256_file
+from objlib.library.identity import HEADER_VERSION, encode_text, identity_header, upload_key
+
+#: Types whose bytes are text that people read: decoded, given a header, sent as UTF-8.
+HEADED_TYPES = frozenset({"text/plain", "text/markdown"})
+
+_TEXT_VERSION = 1
+
+KEY, PATH, SHA256, LIBRARY = "objlib_key", "objlib_path", "objlib_sha256", "objlib_library"
+RESERVED_METADATA = (KEY, PATH, SHA256, LIBRARY)
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """The folder on disk, and how its files are presented."""
+
+    root: Path
+    library_id: str
+    identity_header: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The bytes for one version of one file: `body`, or the file itself where that is None."""
+
+    path: Path
+    body: bytes | None
+    sha256: str
+    mime_type: str
+    fingerprint: Fingerprint
+
+    def open(self) -> io.IOBase:
+        """The content from its beginning, for one attempt; the caller closes it."""
+        return self.path.open("rb") if self.body is None else io.BytesIO(self.body)
+
+
+def prepare(record: FileRecord, library: Library) -> Payload:
+    """Read a file as it is now.
+
+    Raises:
+        OSError: it is gone or cannot be read.
+        FileChanged: it was written to while it was being read.
+    """
+    path = library.root / record.file_path
+    mime_type = record.mime_type or "text/plain"
+    if mime_type not in HEADED_TYPES:
+        fingerprint = sha256_file(path)
+        return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint)
+    content, fingerprint = _read(path)
+    header = identity_header(record.file_path, record.metadata) if library.identity_header else ""
+    body = (header + encode_text(content)).encode("utf-8")
+    return Payload(path, body, hashlib.sha256(body).hexdigest(), mime_type, fingerprint)
+
+
+def key_of(record: FileRecord, library: Library, content_hash: str) -> str:
+    """The upload key of a file with this content."""
+    headed = library.identity_header and record.mime_type in HEADED_TYPES
+    treatment = f"text:{_TEXT_VERSION} header:{HEADER_VERSION if headed else 0}"
+    return upload_key(
+        library.library_id, record.file_path, content_hash, record.metadata, treatment
+    )
+
+
+def document_metadata(record: FileRecord, library: Library) -> dict[str, str | int | float]:
+    """What travels with the document: from it alone one can tell file, version and library."""
+    own = {key: value for key, value in record.metadata.items() if value != ""}
+    return {
+        **own,
+        KEY: record.upload_key or "",
+        PATH: record.file_path,
+        SHA256: record.content_hash or "",
+        LIBRARY: library.library_id,
+    }
+
+
+def _read(path: Path) -> tuple[bytes, Fingerprint]:
+    before = path.stat()
+    content = path.read_bytes()
+    after = path.stat()
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise FileChanged(path)
+    digest = hashlib.sha256(content).hexdigest()
+    return content, Fingerprint(digest, len(content), after.st_mtime)

@@ -1,0 +1,191 @@
+"""RecoveryCrawler: what an earlier run left in flight is brought to rest before anything new.
+
+Three phases, one after the other, each under a deadline, on rows whose lease is void:
+
+1. interrupted uploads: adopt the document if the import got through, release the row if not;
+2. pending operations: watch the document until it is active, or the deadline says failed;
+3. leftovers: superseded documents that still have to go.
+
+A phase that fails or runs out of time is reported and leaves its rows as they were.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import reactivex as rx
+from reactivex import Observable
+from reactivex import operators as ops
+
+from objlib.catalog import queries
+from objlib.catalog.connection import Catalog
+from objlib.catalog.records import FileRecord
+from objlib.errors import ObjlibError, OCCConflictError, RunEnded
+from objlib.upload import events as ev
+from objlib.upload._operators import Upstream, flat_map_limited, from_coroutine, paged
+from objlib.upload.fsm import State
+from objlib.upload.lease import is_void, owner_is_dead
+from objlib.upload.shutdown import Shutdown
+from objlib.upload.stages import FileStages, Imported
+from objlib.upload.state import AsyncUploadStateManager
+from objlib.upload.waits import Waits
+
+PAGE_ROWS = 200
+WATCHED_AT_ONCE = 50
+
+#: Beyond the longest that one document may take, so that the phase ends by its rows' own deadlines.
+PHASE_MARGIN_S = 60.0
+
+
+class PhaseTimeout(ObjlibError):
+    """A phase of recovery took longer than the longest wait of any of its rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    adopted: int = 0
+    released: int = 0
+    left: int = 0
+
+
+def _add(total: _Tally, one: _Tally) -> _Tally:
+    return _Tally(total.adopted + one.adopted, total.released + one.released, total.left + one.left)
+
+
+_ADOPTED, _RELEASED, _LEFT = _Tally(adopted=1), _Tally(released=1), _Tally(left=1)
+
+#: Watches one row in `processing` until it is at rest.
+Watch = Callable[[FileRecord], Observable[object]]
+
+
+class RecoveryCrawler:
+    """The three phases over one catalog and one store."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        stages: FileStages,
+        shutdown: Shutdown,
+        emit: Callable[[ev.Event], None],
+        waits: Waits,
+        is_dead: Callable[[str], bool] = owner_is_dead,
+    ) -> None:
+        self._catalog = catalog
+        self._state = AsyncUploadStateManager(catalog)
+        self._stages = stages
+        self._shutdown = shutdown
+        self._emit = emit
+        self._waits = waits
+        self._is_dead = is_dead
+
+    def crawl(self, watch: Watch) -> Observable[object]:
+        """A cold walk through the three phases; emits nothing and completes.
+
+        Raises (through `on_error`): `RunEnded` and what is no `ObjlibError`; the rest is reported.
+        """
+        phases: dict[str, Callable[[], Observable[_Tally]]] = {
+            "interrupted uploads": lambda: self._interrupted_uploads(watch),
+            "pending operations": lambda: self._pending_operations(watch),
+            "leftovers": self._leftovers,
+        }
+
+        def run_phase(name: str) -> Observable[object]:
+            return self._under_deadline(name, phases[name]())
+
+        return rx.from_iterable(phases).pipe(ops.concat_map(run_phase), ops.ignore_elements())
+
+    def _under_deadline(self, name: str, phase: Observable[_Tally]) -> Observable[object]:
+        deadline_s = self._waits.poll_deadline_s + self._waits.settle_s + PHASE_MARGIN_S
+
+        def report(tally: _Tally) -> None:
+            if tally != _Tally():
+                self._emit(ev.PhaseFinished(name, tally.adopted, tally.released, tally.left))
+
+        def survive(error: Exception, _source: Observable[object]) -> Observable[object]:
+            if isinstance(error, RunEnded) or not isinstance(error, ObjlibError):
+                return rx.throw(error)
+            self._emit(ev.PhaseFailed(name, str(error)))
+            return rx.empty()
+
+        too_late = PhaseTimeout(f"{name}: not done after {deadline_s:.0f} s")
+        total: Observable[_Tally] = phase.pipe(ops.reduce(_add, _Tally()))
+        # `timeout` is silence between items: over a stream of one value it is a deadline.
+        timed: Observable[object] = total.pipe(
+            ops.timeout(deadline_s, rx.throw(too_late)), ops.do_action(report)
+        )
+        return timed.pipe(ops.catch(survive))
+
+    # Phases
+
+    def _interrupted_uploads(self, watch: Watch) -> Observable[_Tally]:
+        def watched(adopted: FileRecord | None) -> Observable[_Tally]:
+            if adopted is None:
+                return rx.just(_RELEASED)
+            return watch(adopted).pipe(ops.map(_as_adopted))
+
+        def one(record: FileRecord) -> Observable[_Tally]:
+            looked = from_coroutine(lambda: self._adopt_or_release(record))
+            return looked.pipe(ops.flat_map(watched))
+
+        return self._each_void_row(State.UPLOADING, one)
+
+    async def _adopt_or_release(self, record: FileRecord) -> FileRecord | None:
+        record = await self._state.take_over(record, self._stages.lease())
+        if record.import_intent_at is not None:
+            document = await self._stages.find_document(record)
+            if document is not None:
+                return await self._stages.confirm_upload(Imported(record, None, document.name))
+        await self._state.release(record, reason="interrupted before its import")
+        return None
+
+    def _pending_operations(self, watch: Watch) -> Observable[_Tally]:
+        async def take_over(record: FileRecord) -> FileRecord:
+            taken = await self._state.take_over(record, self._stages.lease())
+            self._emit(ev.FileResumed(record.file_path))
+            return taken
+
+        def one(record: FileRecord) -> Observable[_Tally]:
+            taken = from_coroutine(lambda: take_over(record))
+            return taken.pipe(ops.flat_map(watch), ops.map(_as_adopted))
+
+        return self._each_void_row(State.PROCESSING, one)
+
+    def _leftovers(self) -> Observable[_Tally]:
+        rows = self._rows(lambda after: queries.superseding_page(self._catalog, after, PAGE_ROWS))
+        return flat_map_limited(
+            rows,
+            lambda record: from_coroutine(lambda: self._stages.tidy_up(record)).pipe(
+                ops.map(lambda _nothing: _Tally())
+            ),
+            WATCHED_AT_ONCE,
+        )
+
+    def _each_void_row(
+        self, state: State, one: Callable[[FileRecord], Observable[_Tally]]
+    ) -> Observable[_Tally]:
+        def if_void(record: FileRecord) -> Observable[_Tally]:
+            now = self._catalog.clock().timestamp()
+            if not is_void(record.lease_owner, record.lease_expires_at, now, self._is_dead):
+                return rx.just(_LEFT)
+            return one(record).pipe(ops.catch(_if_somebody_was_faster))
+
+        rows = self._rows(
+            lambda after: queries.in_flight_page(self._catalog, state.value, after, PAGE_ROWS)
+        )
+        return flat_map_limited(rows, if_void, WATCHED_AT_ONCE)
+
+    def _rows(
+        self, fetch: Callable[[str | None], Awaitable[list[FileRecord]]]
+    ) -> Upstream[FileRecord]:
+        rows = paged(lambda last: from_coroutine(lambda: fetch(last.file_path if last else None)))
+        return lambda credits: rows(credits).pipe(ops.take_until(self._shutdown.stop_accepting))
+
+
+def _if_somebody_was_faster(error: Exception, _source: Observable[_Tally]) -> Observable[_Tally]:
+    return rx.just(_LEFT) if isinstance(error, OCCConflictError) else rx.throw(error)
+
+
+def _as_adopted(_watched: object) -> _Tally:
+    return _ADOPTED

@@ -1,0 +1,94 @@
+"""One run, wired together: what the command line, the benchmarks and programs start."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import uuid
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import Tally, tally_of_upload
+from objlib.upload import events as ev
+from objlib.upload._operators import LoopScheduler, completion
+from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.lease import owner_of_this_process
+from objlib.upload.orchestrator import Options, UploadOrchestrator
+from objlib.upload.payload import Library
+from objlib.upload.recovery import RecoveryCrawler
+from objlib.upload.shutdown import Shutdown
+from objlib.upload.stages import FileStages
+from objlib.upload.waits import Waits
+
+
+async def expected_work(catalog: Catalog, options: Options) -> Tally:
+    """How many files a run will take, and how large they are together."""
+    states = ["untracked"]
+    states += ["failed"] if options.retry_failed else []
+    states += ["indexed"] if options.reset_existing else []
+    return await tally_of_upload(catalog, states, options.limit)
+
+
+class UploadRun:
+    """One run over one catalog and one store. Subscribe to `stream.events` before it starts."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        client: GeminiFileSearchClient,
+        store_name: str,
+        library: Library,
+        waits: Waits,
+        rng: random.Random | None = None,
+    ) -> None:
+        self._catalog = catalog
+        self._store_name = store_name
+        self._run_id = uuid.uuid4().hex
+        self.stream = ev.EventStream()
+        self.shutdown = Shutdown()
+        stages = FileStages(
+            catalog=catalog,
+            client=client,
+            store_name=store_name,
+            library=library,
+            run_id=self._run_id,
+            owner=owner_of_this_process(self._run_id),
+            waits=waits,
+            emit=self.stream.emit,
+        )
+        self._orchestrator = UploadOrchestrator(
+            catalog=catalog,
+            stages=stages,
+            recovery=RecoveryCrawler(
+                catalog=catalog,
+                stages=stages,
+                shutdown=self.shutdown,
+                emit=self.stream.emit,
+                waits=waits,
+            ),
+            shutdown=self.shutdown,
+            emit=self.stream.emit,
+            run_id=self._run_id,
+            waits=waits,
+            rng=rng or random.Random(),
+        )
+
+    async def until_done(self, options: Options) -> None:
+        """Run to the end: until nothing is left to do, or a signal has been obeyed.
+
+        Every task the run has started is over when this returns or raises.
+
+        Raises:
+            RunEnded: the backend cannot be used any more; rows are at rest.
+            CatalogError: the catalog cannot be written any more.
+        """
+        expected = await expected_work(self._catalog, options)
+        self.stream.emit(
+            ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
+        )
+        scheduler = LoopScheduler(asyncio.get_running_loop())
+        try:
+            await completion(self._orchestrator.run(options), scheduler)
+        finally:
+            await scheduler.drained()
+            self.stream.complete()

@@ -1,0 +1,45 @@
+"""Two signals: the first drains, the second cancels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from reactivex import Observable
+from reactivex.subject import ReplaySubject
+
+
+class Shutdown:
+    """What the signal handlers drive and the shutdown gate listens to.
+
+    Both streams replay, so a pass that starts after a signal sees it.
+    """
+
+    def __init__(self) -> None:
+        self._stop: ReplaySubject[str] = ReplaySubject(1)
+        self._kill: ReplaySubject[str] = ReplaySubject(1)
+        self.is_stopping = False
+        self.is_killed = False
+
+    @property
+    def stop_accepting(self) -> Observable[Any]:
+        """Emits the reason once no new files are to be taken."""
+        return self._stop
+
+    @property
+    def force_kill(self) -> Observable[Any]:
+        """Emits the reason once what is in flight is to be cancelled."""
+        return self._kill
+
+    def stop(self, reason: str) -> None:
+        """Take no new files; let what is in flight finish."""
+        if not self.is_stopping:
+            self.is_stopping = True
+            self._stop.on_next(reason)
+
+    def signal(self) -> None:
+        """A Ctrl-C or SIGTERM: the first one stops, the second one kills."""
+        if not self.is_stopping:
+            self.stop("interrupted")
+        elif not self.is_killed:
+            self.is_killed = True
+            self._kill.on_next("interrupted twice")

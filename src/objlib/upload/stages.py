@@ -1,0 +1,393 @@
+"""One file's journey as small coroutines: claim, send, import, verify, finish.
+
+Each stage is one bridged coroutine; the orchestrator puts the operators between and around them. A
+stage either returns, or raises one of `objlib.errors`. What is written, and when, follows four
+musts:
+
+1. The intent (upload key, lease) is on disk before the first call of an attempt.
+2. The intent to import is on disk before `importFile`, which is not idempotent; whoever finds it
+   set looks for the document before importing.
+3. `indexed` is written only when the document itself was seen active with the right key.
+4. The superseded document goes after that, and the raw file last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import get_file
+from objlib.catalog.records import FileRecord
+from objlib.catalog.writes import facts_of, mark_deleted, update_facts
+from objlib.errors import (
+    AlreadyExists,
+    InDoubt,
+    IntegrityError,
+    NotFound,
+    ObjlibError,
+    RateLimited,
+    Rejected,
+    RemoteError,
+    RunEnded,
+    Transient,
+)
+from objlib.library.hashing import FileChanged
+from objlib.upload import events as ev
+from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, RawFile
+from objlib.upload.fsm import IN_FLIGHT, State
+from objlib.upload.lease import Lease
+from objlib.upload.payload import KEY, PATH, Library, Payload, document_metadata, key_of, prepare
+from objlib.upload.state import AsyncUploadStateManager, is_claimable
+from objlib.upload.waits import Waits, poll_wait_s
+
+
+class NotReady(ObjlibError):
+    """The document is still being indexed; look again after `wait_s` seconds."""
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+        super().__init__(f"not ready yet, next look in {wait_s:.1f} s")
+
+
+class IndexingFailed(RemoteError):
+    """The backend took the import and did not make a usable document of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A row that is ours, with the bytes to send."""
+
+    record: FileRecord
+    payload: Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The raw file is at the backend with the right checksum."""
+
+    record: FileRecord
+    raw_file: RawFile
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """The import was accepted, or the document was found to be there already."""
+
+    record: FileRecord
+    operation_name: str | None
+    document_name: str | None
+
+    @property
+    def adopted(self) -> bool:
+        """Whether an earlier attempt had done the work."""
+        return self.operation_name is None
+
+
+class FileStages:
+    """The stages, over one catalog, one client and one store."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        client: GeminiFileSearchClient,
+        store_name: str,
+        library: Library,
+        run_id: str,
+        owner: str,
+        waits: Waits,
+        emit: Callable[[ev.Event], None],
+    ) -> None:
+        self._catalog = catalog
+        self._state = AsyncUploadStateManager(catalog)
+        self._client = client
+        self._store_name = store_name
+        self._library = library
+        self._run_id = run_id
+        self._owner = owner
+        self._waits = waits
+        self._emit = emit
+
+    def lease(self) -> Lease:
+        """A lease of ours from now on."""
+        now = self._catalog.clock().timestamp()
+        return Lease(self._owner, now + self._waits.lease_s)
+
+    async def renew_leases(self) -> None:
+        """The heartbeat."""
+        await self._state.renew_leases(self.lease())
+
+    # Uploading
+
+    async def claim(self, listed: FileRecord) -> Claimed | None:
+        """Take a row and read its file; None when there is nothing (left) to do.
+
+        A file that was edited since the scan is taken as it is now. One that is gone is recorded as
+        such. Reads the row afresh, so it can be run again after an OCC conflict.
+        """
+        record = await get_file(self._catalog, listed.file_path)
+        if record is None or record.gemini_state is not listed.gemini_state:
+            self._emit(ev.FileTaken(listed.file_path))
+            return None
+        if record.gemini_state is State.INDEXED:
+            record = await self._state.invalidate(record, reason="forced by --reset-existing")
+        elif record.gemini_state is State.FAILED:
+            record = await self._state.retry(record, reason="another attempt")
+        if not is_claimable(record):
+            return None
+        try:
+            payload = prepare(record, self._library)
+        except FileNotFoundError:
+            await mark_deleted(self._catalog, [record.file_path])
+            self._emit(ev.FileVanished(record.file_path, "gone since the scan; scan again"))
+            return None
+        except (OSError, FileChanged) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            self._emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
+            return None
+        record = await self._take_current_content(record, payload)
+        record = await self._state.begin_upload(
+            record,
+            upload_key=key_of(record, self._library, payload.fingerprint.sha256_hex),
+            run_id=self._run_id,
+            lease=self.lease(),
+        )
+        self._emit(ev.FileStarted(record.file_path, payload.fingerprint.size_bytes))
+        return Claimed(record, payload)
+
+    async def _take_current_content(self, record: FileRecord, payload: Payload) -> FileRecord:
+        seen = payload.fingerprint
+        if seen.sha256_hex == record.content_hash:
+            return record
+        facts = replace(
+            facts_of(record),
+            content_hash=seen.sha256_hex,
+            size_bytes=seen.size_bytes,
+            mtime=seen.mtime,
+        )
+        await update_facts(self._catalog, [facts])
+        return replace(record, content_hash=seen.sha256_hex, file_size=seen.size_bytes)
+
+    async def send(self, claimed: Claimed) -> Sent:
+        """Upload the raw file under the upload key. Safe to run again: the name is ours."""
+        key, payload = str(claimed.record.upload_key), claimed.payload
+        try:
+            with contextlib.closing(payload.open()) as content:
+                raw_file = await self._client.upload_file(
+                    content, name=key, mime_type=payload.mime_type
+                )
+        except AlreadyExists:
+            raw_file = await self._client.get_file(f"files/{key}")
+        except FileNotFoundError as error:
+            raise Transient(f"{claimed.record.file_path}: gone while it was being sent") from error
+        if raw_file.sha256 not in (None, payload.sha256):
+            await self._client.delete_file(raw_file.name)
+            raise IntegrityError(
+                f"{claimed.record.file_path}: the backend holds other bytes than were sent "
+                f"(SHA-256 {raw_file.sha256}); deleted there"
+            )
+        return Sent(claimed.record, raw_file)
+
+    async def wait_until_usable(self, sent: Sent) -> Sent:
+        """Look at a raw file that was still being processed."""
+        raw_file = await self._client.get_file(sent.raw_file.name)
+        if raw_file.state == "FAILED":
+            raise Rejected(f"{sent.record.file_path}: the backend could not process the raw file")
+        if raw_file.state != "ACTIVE":
+            raise NotReady(self._waits.poll_s)
+        return replace(sent, raw_file=raw_file)
+
+    async def import_document(self, sent: Sent) -> Imported:
+        """Import the raw file, unless an earlier attempt turns out to have done so.
+
+        Reads the row afresh: after a lost answer it finds the intent set, and looks before it
+        imports again.
+        """
+        record = await self._fresh(sent.record)
+        if (found := await self._document_of_earlier_attempt(record)) is not None:
+            return Imported(record, None, found.name)
+        record = await self._state.intend_import(
+            record,
+            file_id=sent.raw_file.name,
+            file_uri=sent.raw_file.uri,
+            expires_at=sent.raw_file.expires_at,
+        )
+        try:
+            operation = await self._client.import_file(
+                self._store_name,
+                file_name=sent.raw_file.name,
+                metadata=document_metadata(record, self._library),
+            )
+        except InDoubt as doubt:
+            raise Transient(str(doubt)) from doubt
+        except (RateLimited, Rejected, NotFound) as refusal:
+            await self._state.withdraw_import_intent(record)
+            if isinstance(refusal, NotFound):  # the raw file expired: send it again later
+                raise Transient(str(refusal)) from refusal
+            raise
+        return Imported(record, operation.name, operation.document_name)
+
+    async def _fresh(self, record: FileRecord) -> FileRecord:
+        return await get_file(self._catalog, record.file_path) or record
+
+    async def _document_of_earlier_attempt(self, record: FileRecord) -> Document | None:
+        if record.gemini_store_doc_id is not None:
+            earlier = await self._client.get_document(record.gemini_store_doc_id)
+            if earlier is not None and earlier.is_active and _is_for(earlier, record):
+                return earlier
+            if earlier is not None and earlier.metadata.get(PATH) == record.file_path:
+                await self._client.delete_document(earlier.name)
+        if record.import_intent_at is not None:
+            return await self.find_document(record)
+        return None
+
+    async def find_document(self, record: FileRecord) -> Document | None:
+        """Look a row's upload key up among all documents of the store.
+
+        The superseded document is not it, even where a forced upload gave both the same key.
+        """
+        async for page in self._client.document_pages(self._store_name):
+            for document in page:
+                if document.name == record.superseded_doc_id or document.is_failed:
+                    continue
+                if _is_for(document, record):
+                    return document
+        return None
+
+    async def confirm_upload(self, imported: Imported) -> FileRecord:
+        """uploading -> processing."""
+        record = await self._state.upload_confirmed(
+            imported.record,
+            operation_name=imported.operation_name,
+            document_name=imported.document_name,
+            reason="adopted" if imported.adopted else "import accepted",
+        )
+        self._emit(ev.ImportAccepted(record.file_path))
+        return record
+
+    # Verifying
+
+    async def verify(self, record: FileRecord) -> Document:
+        """The document of a row in `processing`, once it is active.
+
+        Raises:
+            NotReady: look again later.
+            IndexingFailed: it failed and the settling window has passed, or the deadline has.
+        """
+        document, operation = await self._look(record)
+        age_s = self._age_s(record.upload_timestamp)
+        if document is not None and document.is_active:
+            return document
+        if document is not None and document.is_failed:
+            if self._age_s(document.created_at) < self._waits.settle_s:
+                raise NotReady(poll_wait_s(age_s, self._waits))
+            raise IndexingFailed(f"{record.file_path}: the backend could not index it")
+        finished_without = document is None and operation is not None and operation.done
+        patience_s = self._waits.settle_s if finished_without else self._waits.poll_deadline_s
+        if age_s < patience_s:
+            raise NotReady(poll_wait_s(age_s, self._waits))
+        found = await self.find_document(record)
+        if found is not None and found.is_active:
+            return found
+        raise IndexingFailed(f"{record.file_path}: {_why(operation, age_s)}")
+
+    async def _look(self, record: FileRecord) -> tuple[Document | None, ImportOperation | None]:
+        """Ask for the document first: where its name can be told, that is the one call needed."""
+        name = record.gemini_store_doc_id or _implied_document(record.operation_name)
+        document = await self._matching_document(name, record)
+        if document is not None or record.operation_name is None:
+            return document, None
+        try:
+            operation = await self._client.get_operation(record.operation_name, self._store_name)
+        except NotFound:
+            return None, None
+        if operation.document_name not in (None, name):
+            document = await self._matching_document(operation.document_name, record)
+        return document, operation
+
+    async def _matching_document(self, name: str | None, record: FileRecord) -> Document | None:
+        document = await self._client.get_document(name) if name else None
+        return document if document is not None and _is_for(document, record) else None
+
+    async def finish(self, record: FileRecord, document: Document) -> FileRecord:
+        """processing -> indexed."""
+        adopted = record.operation_name is None
+        record = await self._state.import_confirmed(
+            record,
+            document_name=document.name,
+            reason="adopted" if adopted else "document active",
+        )
+        self._emit(ev.FileIndexed(record.file_path, document.name, adopted))
+        return record
+
+    async def tidy_up(self, record: FileRecord) -> None:
+        """Delete the superseded document, then the raw file. What fails is left to a later run."""
+        try:
+            if record.superseded_doc_id is not None:
+                await self._client.delete_document(record.superseded_doc_id)
+                record = await self._state.forget_superseded(record)
+            if record.gemini_file_id is not None:
+                await self._client.delete_file(record.gemini_file_id)
+                await self._state.forget_raw_file(record)
+        except ObjlibError as error:
+            left = record.superseded_doc_id or record.gemini_file_id or ""
+            self._emit(ev.LeftBehind(record.file_path, left, str(error)))
+
+    # When something goes wrong
+
+    async def settle(self, record: FileRecord, error: Exception) -> None:
+        """Bring a row of ours to rest after its stage has given up."""
+        fresh = await get_file(self._catalog, record.file_path)
+        if fresh is None or fresh.gemini_state not in IN_FLIGHT or fresh.lease_owner != self._owner:
+            self._emit(ev.FileTaken(record.file_path))
+            return
+        before = fresh.gemini_state.value
+        if isinstance(error, RunEnded):
+            if fresh.gemini_state is State.UPLOADING:
+                await self._state.release(fresh, reason=str(error))
+                self._emit(ev.FileReleased(record.file_path, before, str(error)))
+            return
+        transient = isinstance(error, RemoteError) and not isinstance(error, Rejected)
+        await self._state.fail(
+            fresh,
+            reason=str(error),
+            transient=transient,
+            document_name=fresh.gemini_store_doc_id or _implied_document(fresh.operation_name),
+        )
+        self._emit(ev.FileFailed(record.file_path, before, str(error), transient))
+
+    def _age_s(self, since: datetime | str | None) -> float:
+        """Seconds by the wall clock, which is the clock of the backend's time stamps too."""
+        if since is None:
+            return 0.0
+        moment = datetime.fromisoformat(since) if isinstance(since, str) else since
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (self._catalog.clock() - moment).total_seconds())
+
+
+def _is_for(document: Document, record: FileRecord) -> bool:
+    return document.metadata.get(KEY) == record.upload_key
+
+
+def _implied_document(operation_name: str | None) -> str | None:
+    """The document an import operation is about, going by its name: the last segments agree.
+
+    Seen for uploads, likely for imports, promised for neither. A wrong guess costs one 404, and the
+    document's key is checked in any case.
+    """
+    if operation_name is None or "/operations/" not in operation_name:
+        return None
+    parent, _, identifier = operation_name.partition("/operations/")
+    return f"{parent.removesuffix('/upload')}/documents/{identifier}"
+
+
+def _why(operation: ImportOperation | None, age_s: float) -> str:
+    if operation is not None and operation.error:
+        return f"the import failed: {operation.error}"
+    if operation is not None and operation.done:
+        return "the import reported success but made no document"
+    return f"still not indexed {age_s:.0f} s after the import; try again with --retry-failed"

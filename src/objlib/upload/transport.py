@@ -1,0 +1,68 @@
+"""The HTTP transport under the SDK: ours, so that nothing is retried or overlooked behind our back.
+
+Left alone the SDK picks aiohttp where that happens to be installed and then repeats lost POSTs. It
+also overlooks the HTTP status of an upload chunk as long as the answer says `active`, and sends a
+chunk again, after sleeping, when the answer carries no upload status at all. A transport of our own
+settles the first, and `HonestUploads` the other two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+
+UPLOAD_STATUS = "x-goog-upload-status"
+
+
+class HonestUploads(httpx2.AsyncBaseTransport):
+    """Makes the SDK see a refused upload chunk as what it is.
+
+    A chunk answered with anything but 200 is marked `final`, upon which the SDK raises the error in
+    the answer at once; a 200 without an upload status is marked `cancelled`, which it cannot take
+    for progress.
+
+    Args:
+        inner: the transport that does the work.
+        on_request: told the method and path of every request on the wire.
+    """
+
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        on_request: Callable[[str, str], None] | None = None,
+    ) -> None:
+        self._inner = inner
+        self._on_request = on_request
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._on_request is not None:
+            self._on_request(request.method, request.url.path)
+        response = await self._inner.handle_async_request(request)
+        if "upload" in request.headers.get("x-goog-upload-command", ""):
+            if response.status_code != httpx2.codes.OK:
+                response.headers[UPLOAD_STATUS] = "final"
+            elif UPLOAD_STATUS not in response.headers:
+                response.headers[UPLOAD_STATUS] = "cancelled"
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def network_transport(base_url: str, *, connections: int) -> httpx2.AsyncBaseTransport:
+    """A transport over real sockets, through the environment's proxy if there is one for this host.
+
+    Args:
+        connections: at most this many at a time, all of them kept alive.
+    """
+    url = urlsplit(base_url)
+    proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+    return httpx2.AsyncHTTPTransport(
+        limits=httpx2.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
+        ),
+        proxy=proxy,
+    )

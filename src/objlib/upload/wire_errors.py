@@ -1,0 +1,131 @@
+"""From what the SDK and the HTTP library raise to our own few errors, in one place.
+
+What a failure means depends on the effect of the call. A lost answer to a call that may be repeated
+(a list, a get, a delete by name, an upload under a name of our own) is `Transient`; after a call
+that is not idempotent (an import) it is `InDoubt`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from enum import Enum
+from typing import Any
+
+import httpx2
+from google.genai import errors as genai_errors
+
+from objlib.errors import (
+    AccessRefused,
+    AlreadyExists,
+    InDoubt,
+    NotFound,
+    ObjlibError,
+    RateLimited,
+    Rejected,
+    StorageFull,
+    Transient,
+    Unreachable,
+)
+
+
+class Effect(Enum):
+    """What a lost answer leaves behind."""
+
+    REPEATABLE = "may be sent again"
+    UNKEYED = "must be looked up before it is sent again"
+
+
+_RETRYABLE_CODES = frozenset({408, 500, 502, 503, 504})
+_NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+
+
+@contextlib.contextmanager
+def translated(
+    what: str,
+    effect: Effect = Effect.REPEATABLE,
+    *,
+    secret: str | None = None,
+    gone_is_403: bool = False,
+) -> Iterator[None]:
+    """Raise our errors instead of the SDK's.
+
+    Args:
+        what: the call in words, for messages ("upload files/x").
+        secret: the API key, kept out of every message.
+        gone_is_403: the call names a raw file, which the API answers with 403 once it has expired.
+    """
+    try:
+        yield
+    except (genai_errors.APIError, httpx2.HTTPError, ValueError, KeyError) as error:
+        ours = _translate(error, what, effect, secret)
+        if gone_is_403 and isinstance(error, genai_errors.APIError) and error.code == 403:
+            ours = NotFound(f"{what}: {_redact(str(error.message), secret)}")
+        raise ours from error
+
+
+def _translate(error: Exception, what: str, effect: Effect, secret: str | None) -> ObjlibError:
+    if isinstance(error, genai_errors.APIError):
+        return _from_answer(error, what, effect, secret)
+    reason = _redact(f"{type(error).__name__}: {error}".rstrip(": "), secret)
+    if isinstance(error, _NEVER_SENT):
+        return Unreachable(f"{what}: the backend cannot be reached ({reason})")
+    # What is left had an answer that was lost, cut short or made no sense.
+    lost = f"{what}: no usable answer ({reason})"
+    return InDoubt(lost) if effect is Effect.UNKEYED else Transient(lost)
+
+
+def _from_answer(
+    error: genai_errors.APIError, what: str, effect: Effect, secret: str | None
+) -> ObjlibError:
+    code = error.code
+    said = _redact(str(error.message or error.status or "no message"), secret)
+    message = f"{what}: {code} {said}"
+    if code == 429:
+        if "storage limit" in said.lower():
+            return StorageFull(
+                f"{message}; delete documents or move to a higher tier, then run this again"
+            )
+        return RateLimited(message, _retry_after_s(error))
+    if code == 401 or _reason(error) == "API_KEY_INVALID":
+        return AccessRefused(f"the API key was refused ({code} {said}); check GEMINI_API_KEY")
+    if code == 403:
+        return AccessRefused(
+            f"access was refused ({code} {said}); check GEMINI_API_KEY, its project and its billing"
+        )
+    if code == 404:
+        return NotFound(message)
+    if code == 409:
+        return AlreadyExists(message)
+    if code in _RETRYABLE_CODES:
+        if effect is Effect.UNKEYED:
+            return InDoubt(message)
+        return Transient(message, _retry_after_s(error))
+    return Rejected(message)
+
+
+def _details(error: genai_errors.APIError) -> list[dict[str, Any]]:
+    body = error.details if isinstance(error.details, dict) else {}
+    inner = body.get("error", body)
+    details = inner.get("details") if isinstance(inner, dict) else None
+    return [item for item in details if isinstance(item, dict)] if isinstance(details, list) else []
+
+
+def _reason(error: genai_errors.APIError) -> str | None:
+    return next((item["reason"] for item in _details(error) if "reason" in item), None)
+
+
+def _retry_after_s(error: genai_errors.APIError) -> float | None:
+    """The larger of `RetryInfo.retryDelay` ("28s", "2.5s") and `Retry-After` in seconds."""
+    stated = [str(item["retryDelay"]) for item in _details(error) if "retryDelay" in item]
+    headers = getattr(error.response, "headers", None) or {}
+    stated.append(str(headers.get("retry-after", "")))
+    delays = []
+    for text in stated:
+        with contextlib.suppress(ValueError):
+            delays.append(float(text.removesuffix("s")))
+    return max(delays, default=None)
+
+
+def _redact(text: str, secret: str | None) -> str:
+    return text.replace(secret, "***") if secret else text
