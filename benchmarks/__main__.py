@@ -1,0 +1,69 @@
+"""Run the benchmarks, print a table, and write the figures to `build/bench.json`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import platform
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import Comparison
+from benchmarks.scan import compare_scan
+from benchmarks.upload import compare_upload
+
+RESULTS = Path("build/bench.json")
+
+
+def main() -> None:
+    """Measure everything once and show it."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--files", type=int, default=300, help="files to upload [300]")
+    parser.add_argument("--scanned", type=int, default=5_000, help="files to scan [5000]")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts [3]")
+    arguments = parser.parse_args()
+    comparisons: list[Comparison] = []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        comparisons += compare_scan(work, arguments.scanned, arguments.rounds)
+        comparisons += asyncio.run(compare_upload(work, arguments.files, arguments.rounds))
+    _show(comparisons)
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(
+        json.dumps(
+            {
+                "python": platform.python_version(),
+                "machine": platform.machine(),
+                "comparisons": [{**asdict(one), "ratio": one.ratio} for one in comparisons],
+            },
+            indent=2,
+        )
+    )
+    print(f"written to {RESULTS}")
+
+
+def _show(comparisons: list[Comparison]) -> None:
+    table = Table(
+        "what", "files", "objlib s", "files/s", "baseline", "baseline s", "ratio", "target"
+    )
+    for one in comparisons:
+        table.add_row(
+            one.what,
+            f"{one.files:,}",
+            f"{one.seconds:.3f}",
+            f"{one.files / one.seconds:,.0f}",
+            one.baseline,
+            f"{one.baseline_seconds:.3f}",
+            f"{one.ratio:.2f}",
+            one.target,
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What a benchmark reports, and the median of paired rounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """objlib beside a baseline: wall-clock seconds for the same files in the same run."""
+
+    what: str
+    files: int
+    seconds: float
+    baseline: str
+    baseline_seconds: float
+    target: str
+
+    @property
+    def ratio(self) -> float:
+        """objlib's time over the baseline's."""
+        return self.seconds / self.baseline_seconds
+
+
+def typical(rounds: list[tuple[float, float]]) -> tuple[float, float]:
+    """The round with the median ratio, as (objlib s, baseline s): pairs stay together."""
+    middle = median(sorted(ours / theirs for ours, theirs in rounds))
+    return min(rounds, key=lambda pair: abs(pair[0] / pair[1] - middle))

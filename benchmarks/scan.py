@@ -1,0 +1,79 @@
+"""scan beside `find -printf` and `sha256sum`, which do the same walking and hashing."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shlex
+import subprocess
+import time
+from pathlib import Path
+
+from benchmarks.figures import Comparison, typical
+from objlib.catalog.connection import Catalog
+from objlib.library.metadata import DEFAULT_TEMPLATES
+from objlib.library.scan import scan_library
+from objlib.upload.state import AsyncUploadStateManager
+
+FILES_PER_FOLDER = 100
+
+
+def make_library(root: Path, files: int, *, words: int = 800, seed: int = 1) -> None:
+    """A folder tree of distinct texts, about five kilobytes each."""
+    rng = random.Random(seed)
+    vocabulary = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(2_000)]
+    for number in range(files):
+        folder = root / f"Course {number // FILES_PER_FOLDER:04}" / "Year 1"
+        folder.mkdir(parents=True, exist_ok=True)
+        text = " ".join(rng.choices(vocabulary, k=words))
+        (folder / f"Week {number % FILES_PER_FOLDER} - Talk {number}.txt").write_text(text)
+
+
+def compare_scan(work: Path, files: int, rounds: int) -> list[Comparison]:
+    """First scan beside find and sha256sum; rescan with nothing changed beside find alone."""
+    root = work / "scanned"
+    make_library(root, files)
+    quoted = shlex.quote(str(root))
+    walk = f"find {quoted} -type f -printf '%p %s %T@ %i\\n'"
+    hashing = f"{walk} > /dev/null; find {quoted} -type f -print0 | xargs -0 -P 2 sha256sum"
+    first: list[tuple[float, float]] = []
+    again: list[tuple[float, float]] = []
+    for number in range(rounds):
+        catalog = work / f"scan-{number}.db"
+        first.append((_scan(root, catalog), _shell(hashing)))
+        again.append((_scan(root, catalog), _shell(walk)))
+    return [
+        Comparison(
+            "scan, first",
+            files,
+            *_paired(first, "find + sha256sum -P 2"),
+            target="bound by SHA-256",
+        ),
+        Comparison("scan, nothing changed", files, *_paired(again, "find -printf"), target="2"),
+    ]
+
+
+def _paired(rounds: list[tuple[float, float]], baseline: str) -> tuple[float, str, float]:
+    ours, theirs = typical(rounds)
+    return ours, baseline, theirs
+
+
+def _scan(root: Path, database: Path) -> float:
+    async def scan() -> None:
+        async with await Catalog.open(database, create=True) as catalog:
+            await scan_library(
+                catalog,
+                root,
+                templates=DEFAULT_TEMPLATES,
+                lifecycle=AsyncUploadStateManager(catalog),
+            )
+
+    started = time.perf_counter()
+    asyncio.run(scan())
+    return time.perf_counter() - started
+
+
+def _shell(command: str) -> float:
+    started = time.perf_counter()
+    subprocess.run(["bash", "-c", f"({command}) > /dev/null"], check=True)
+    return time.perf_counter() - started

@@ -1,0 +1,114 @@
+"""The pipeline beside a bare `asyncio.TaskGroup` loop over the same SDK calls on the same server.
+
+The loop uploads, imports, looks at the document and deletes the raw file: what the pipeline does,
+without a catalog, without leases, retries or events. Both run on an embedded server of their own
+with empty data, in the same process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import time
+from pathlib import Path
+
+import httpx2
+
+from benchmarks.figures import Comparison, typical
+from benchmarks.scan import make_library
+from objlib.backend import EMBEDDED_URL
+from objlib.catalog.connection import Catalog
+from objlib.filestore import FileStore, create_app
+from objlib.library.metadata import DEFAULT_TEMPLATES
+from objlib.library.scan import scan_library
+from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.orchestrator import Options
+from objlib.upload.payload import Library
+from objlib.upload.run import UploadRun
+from objlib.upload.state import AsyncUploadStateManager
+from objlib.upload.waits import Waits
+
+CONCURRENCY = 8
+
+
+async def compare_upload(work: Path, files: int, rounds: int) -> list[Comparison]:
+    """Seconds for the pipeline and for the loop, with an instant server."""
+    root = work / "uploaded"
+    make_library(root, files)
+    pairs = []
+    requests = 0
+    for number in range(rounds):
+        ours, requests = await _pipeline(root, work / f"ours-{number}")
+        pairs.append((ours, await _bare_loop(root, work / f"bare-{number}")))
+    ours, theirs = typical(pairs)
+    return [
+        Comparison(
+            f"upload, instant server, {requests / files:.1f} requests a file",
+            files,
+            ours,
+            "TaskGroup",
+            theirs,
+            target="1.25",
+        )
+    ]
+
+
+async def _pipeline(root: Path, folder: Path) -> tuple[float, int]:
+    folder.mkdir()
+    store = FileStore.open(folder / "filestore.db")
+    async with (
+        await Catalog.open(folder / "library.db", create=True) as catalog,
+        _client(store) as client,
+    ):
+        lifecycle = AsyncUploadStateManager(catalog)
+        await scan_library(catalog, root, templates=DEFAULT_TEMPLATES, lifecycle=lifecycle)
+        name = (await client.create_store("bench")).name
+        before = client.requests
+        run = UploadRun(
+            catalog=catalog,
+            client=client,
+            store_name=name,
+            library=Library(root, "bench"),
+            waits=Waits(),
+        )
+        started = time.perf_counter()
+        await run.until_done(Options(concurrency=CONCURRENCY))
+        elapsed = time.perf_counter() - started
+        requests = client.requests - before
+    store.close()
+    return elapsed, requests
+
+
+async def _bare_loop(root: Path, folder: Path) -> float:
+    folder.mkdir()
+    store = FileStore.open(folder / "filestore.db")
+    slots = asyncio.Semaphore(CONCURRENCY)
+    async with _client(store) as client:
+        name = (await client.create_store("bench")).name
+
+        async def one(path: Path, key: str) -> None:
+            async with slots:
+                content = io.BytesIO(path.read_bytes())
+                raw = await client.upload_file(content, name=key, mime_type="text/plain")
+                operation = await client.import_file(
+                    name, file_name=raw.name, metadata={"path": str(path)}
+                )
+                document = None
+                while document is None or not document.is_active:
+                    implied = operation.name.replace("/operations/", "/documents/")
+                    document = await client.get_document(implied)
+                await client.delete_file(raw.name)
+
+        paths = sorted(path for path in root.rglob("*.txt"))
+        started = time.perf_counter()
+        async with asyncio.TaskGroup() as group:
+            for number, path in enumerate(paths):
+                group.create_task(one(path, f"bench{number}"))
+        elapsed = time.perf_counter() - started
+    store.close()
+    return elapsed
+
+
+def _client(store: FileStore) -> GeminiFileSearchClient:
+    transport = httpx2.ASGITransport(app=create_app(store))
+    return GeminiFileSearchClient(api_key="bench", base_url=EMBEDDED_URL, transport=transport)

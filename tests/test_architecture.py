@@ -1,0 +1,108 @@
+"""The arrows between packages, and which module alone may do what."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parents[1] / "src" / "objlib"
+MODULES = sorted(SOURCE.rglob("*.py"))
+
+#: Package -> packages and modules of objlib it may import. Dependencies point downwards only.
+ARROWS = {
+    "cli": {"backend", "catalog", "cli", "config", "errors", "library", "search", "sync", "upload"},
+    "sync": {"catalog", "errors", "sync", "upload"},
+    "search": {"catalog", "errors", "library", "search", "upload"},
+    "upload": {"catalog", "errors", "library", "upload"},
+    # The catalog generates its guards from the pure transition table; a scan reads its states.
+    "library": {"catalog", "errors", "library", "upload.fsm"},
+    "catalog": {"catalog", "errors", "upload.fsm"},
+    "filestore": {"filestore"},
+}
+
+
+def imports_of(module: Path) -> set[str]:
+    """The dotted names below `objlib.` that a module imports."""
+    names = set()
+    for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("objlib"):
+            prefix = node.module.removeprefix("objlib").lstrip(".")
+            names |= {f"{prefix}.{alias.name}".lstrip(".") for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names |= {
+                alias.name.removeprefix("objlib.")
+                for alias in node.names
+                if alias.name.startswith("objlib.")
+            }
+    return names
+
+
+@pytest.mark.parametrize("package", ARROWS)
+def test_dependencies_point_downwards(package: str) -> None:
+    """A package imports only what stands below it."""
+    allowed = ARROWS[package]
+    for module in MODULES:
+        if module.relative_to(SOURCE).parts[0] != package:
+            continue
+        for name in imports_of(module):
+            top = name.split(".")[0]
+            is_allowed = top in allowed or any(
+                name == path or name.startswith(f"{path}.") for path in allowed if "." in path
+            )
+            assert is_allowed or name == "__version__", f"{module.name} imports objlib.{name}"
+
+
+def modules_matching(pattern: str, *folders: str) -> set[str]:
+    """The modules whose source matches, as paths below `src/objlib`."""
+    regex = re.compile(pattern)
+    return {
+        module.relative_to(SOURCE).as_posix()
+        for module in MODULES
+        if (not folders or module.relative_to(SOURCE).parts[0] in folders)
+        and regex.search(module.read_text("utf-8"))
+    }
+
+
+def test_only_the_backend_choice_imports_the_server() -> None:
+    """`objlib.filestore` is imported in one place outside itself."""
+    importers = {
+        module.relative_to(SOURCE).as_posix()
+        for module in MODULES
+        if any(name.startswith("filestore") for name in imports_of(module))
+    }
+    outside = {path for path in importers if not path.startswith("filestore/")}
+    assert outside == {"backend.py"}
+
+
+def test_only_the_client_and_its_error_table_import_the_sdk() -> None:
+    """google-genai is called in one module and its errors are translated in one."""
+    pattern = r"(?m)^\s*(from google|import google)"
+    assert modules_matching(pattern) == {"upload/client.py", "upload/wire_errors.py"}
+
+
+def test_only_the_state_manager_writes_gemini_state() -> None:
+    """No other module names the column on the left of an assignment, in SQL or in a mapping."""
+    pattern = r"SET\s+gemini_state|\"gemini_state\":\s|gemini_state\s*=\s*\?\s*,"
+    assert modules_matching(pattern) == {"upload/state.py"}
+
+
+def test_upload_is_made_of_operators() -> None:
+    """Time, concurrency and retries in the pipeline are operators, never asyncio primitives."""
+    pattern = (
+        r"asyncio\.(Semaphore|gather|Event|wait_for|sleep|Queue|TaskGroup)"
+        r"|AsyncRetrying|TryAgain|tenacity"
+    )
+    assert modules_matching(pattern, "upload") == set()
+
+
+def test_only_the_operators_touch_asyncio_in_upload() -> None:
+    """The bridge from coroutines to observables lives in one module."""
+    assert modules_matching(r"(?m)^\s*import asyncio", "upload") == {"upload/_operators.py"}
+
+
+def test_only_the_operators_define_a_scheduler() -> None:
+    """Nobody else builds an asyncio scheduler, whose clock would be the wall's."""
+    assert modules_matching(r"AsyncIOScheduler") == {"upload/_operators.py"}
