@@ -7,15 +7,16 @@ three cases, and nothing behind it knows which one it has.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 
 from objlib.config import GEMINI_BASE_URL, Settings, api_key
 from objlib.errors import ConfigurationError
-from objlib.filestore import FileStore, create_app
+from objlib.filestore import ConnectionDropped, FileStore, create_app
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.transport import network_transport
 
@@ -43,7 +44,7 @@ def choose(settings: Settings) -> Backend:
         return Backend(url.rstrip("/"), f"File Search server at {url}", url, key or "none")
     if key is not None:
         return Backend("gemini", "Gemini File Search", GEMINI_BASE_URL, key)
-    data = settings.db.parent / "filestore.db"
+    data = embedded_data(settings)
     return Backend(
         "embedded",
         f"embedded File Search store at {data} (set GEMINI_API_KEY to use Gemini)",
@@ -51,6 +52,48 @@ def choose(settings: Settings) -> Backend:
         "embedded",
         data,
     )
+
+
+def embedded_data(settings: Settings) -> Path:
+    """The data file of the embedded store: beside the catalog."""
+    return settings.db.parent / "filestore.db"
+
+
+async def serve(
+    data: Path, *, host: str, port: int, key: str | None, on_listening: Callable[[str], None]
+) -> None:
+    """Serve a data file on a port until a signal comes.
+
+    Raises:
+        ConfigurationError: the address cannot be used, or would let strangers in.
+    """
+    from objlib.filestore.server import RefusedToListen
+    from objlib.filestore.server import serve as serve_filestore
+
+    try:
+        await serve_filestore(data=data, host=host, port=port, key=key, on_listening=on_listening)
+    except RefusedToListen as error:
+        raise ConfigurationError(f"{error} (OBJLIB_SERVE_KEY)") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+class _InProcess(httpx2.AsyncBaseTransport):
+    """The embedded server as a transport; a dropped answer looks as it would on a socket."""
+
+    def __init__(self, app: Any) -> None:
+        self._inner = httpx2.ASGITransport(app=app)
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        try:
+            return await self._inner.handle_async_request(request)
+        except ConnectionDropped as error:
+            raise httpx2.RemoteProtocolError("the server closed the connection") from error
+
+
+def in_process(app: Any) -> httpx2.AsyncBaseTransport:
+    """A transport to an embedded server in this process, without a socket."""
+    return _InProcess(app)
 
 
 @contextlib.asynccontextmanager
@@ -64,7 +107,7 @@ async def connected(
             transport = network_transport(backend.base_url, connections=connections)
         else:
             store = stack.enter_context(contextlib.closing(FileStore.open(backend.data)))
-            transport = httpx2.ASGITransport(app=create_app(store))
+            transport = in_process(create_app(store))
         async with GeminiFileSearchClient(
             api_key=backend.api_key, base_url=backend.base_url, transport=transport
         ) as client:

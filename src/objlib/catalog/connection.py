@@ -112,9 +112,9 @@ class Catalog:
                 store after a power cut and stays at NORMAL.
         """
         async with self._lock:
-            if durable:
-                await self.fetch_all("PRAGMA synchronous = FULL")
             try:
+                if durable:
+                    await self.fetch_all("PRAGMA synchronous = FULL")
                 await self.fetch_all("BEGIN IMMEDIATE")
                 yield
                 await self.fetch_all("COMMIT")
@@ -133,8 +133,8 @@ def _prepare(path: Path) -> None:
     """Migrate and switch to WAL, synchronously: it happens once, before anything runs."""
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_MS / 1000)
     try:
-        connection.execute("PRAGMA journal_mode = WAL")
         migrate(connection, path)
+        connection.execute("PRAGMA journal_mode = WAL")  # after it: a refused file stays untouched
     finally:
         connection.close()
 

@@ -17,11 +17,11 @@ def triggers() -> dict[str, str]:
     )
     bodies = {
         "files_start_untracked": """
-            BEFORE INSERT ON files WHEN NEW.gemini_state <> 'untracked' OR NEW.version <> 0
+            BEFORE INSERT ON files WHEN NEW.gemini_state IS NOT 'untracked' OR NEW.version IS NOT 0
             BEGIN SELECT RAISE(ABORT, 'a new row starts untracked at version 0'); END""",
         "files_refuse_illegal_move": f"""
             BEFORE UPDATE ON files
-            WHEN NEW.gemini_state IS NOT OLD.gemini_state AND NOT ({legal})
+            WHEN NEW.gemini_state IS NOT OLD.gemini_state AND ({legal}) IS NOT TRUE
             BEGIN SELECT RAISE(ABORT, 'illegal transition: not in the transition table'); END""",
         "files_version_counts_moves": """
             BEFORE UPDATE ON files

@@ -6,8 +6,11 @@ catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are a
 
 from __future__ import annotations
 
+import re
 import shutil
 import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from importlib import resources
 from pathlib import Path
 
@@ -28,22 +31,27 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     Raises:
         CatalogError: the file belongs to a newer objlib, or to another program.
     """
-    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    # The tables before the version: between the two another process may make the catalog.
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+    version = _version(connection)
     if version == SCHEMA_VERSION:
         if not _guards_are_current(connection):
-            _in_transaction(connection, _install_guards)
+            _in_transaction(connection, version, _install_guards)
         return
     if version > SCHEMA_VERSION:
         raise CatalogError(
             f"{path} was written by a newer objlib (schema {version}, this one knows "
             f"{SCHEMA_VERSION}); upgrade objlib"
         )
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
     if version == 0 and not tables:
-        _in_transaction(connection, _create)
+        _in_transaction(connection, version, _create)
     elif version in EARLIER_GENERATION and "files" in tables:
-        _back_up(connection, path, version)
-        _in_transaction(connection, _adopt_earlier_generation)
+
+        def adopt(connection: sqlite3.Connection) -> None:
+            _back_up(path, version)
+            _adopt_earlier_generation(connection)
+
+        _in_transaction(connection, version, adopt)
     else:
         raise CatalogError(
             f"{path} is a SQLite database but not an objlib catalog (user_version {version}); "
@@ -51,12 +59,18 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _in_transaction(connection: sqlite3.Connection, *steps: object) -> None:
+def _version(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _in_transaction(
+    connection: sqlite3.Connection, version: int, step: Callable[[sqlite3.Connection], None]
+) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        for step in steps:
-            step(connection)  # type: ignore[operator]
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        if _version(connection) == version:  # else another process was faster
+            step(connection)
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")
         raise
@@ -71,17 +85,46 @@ def _create(connection: sqlite3.Connection) -> None:
 
 def _adopt_earlier_generation(connection: sqlite3.Connection) -> None:
     """Add what is missing to an existing `files` table; take nothing away."""
+    _allow_unknown_facts(connection)
     have = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
     for name, declaration in _declared_columns().items():
         if name not in have:
             connection.execute(f"ALTER TABLE files ADD COLUMN {name} {declaration}")
     connection.execute(
         "UPDATE files SET filename = COALESCE(filename, file_path),"
-        " metadata_json = COALESCE(metadata_json, '{}'), version = COALESCE(version, 0)"
+        " version = COALESCE(version, 0), gemini_state = COALESCE(gemini_state, 'untracked'),"
+        " is_deleted = COALESCE(is_deleted, 0)"
+        " WHERE filename IS NULL OR version IS NULL OR gemini_state IS NULL OR is_deleted IS NULL"
     )
     _run_script(connection, "schema.sql", skip_existing=True)
     _run_script(connection, "indexes.sql")
     _install_guards(connection)
+
+
+def _allow_unknown_facts(connection: sqlite3.Connection) -> None:
+    """Let a column be NULL that is so in ours: of an unreadable file size and hash are unknown.
+
+    Dropping NOT NULL changes no row, so it is done in the stored schema, as section 7 of
+    https://www.sqlite.org/lang_altertable.html has it.
+    """
+    needed = {name for name, kind in _declared_columns().items() if "NOT NULL" not in kind}
+    strict = [row[1] for row in connection.execute("PRAGMA table_info(files)") if row[3]]
+    too_strict = sorted(needed.intersection(strict) - {"file_path", "filename", *_STAMPS})
+    if not too_strict:
+        return
+    (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'files'").fetchone()
+    for name in too_strict:
+        sql = re.sub(rf"(\b{name}\b[^,]*?)\s+NOT\s+NULL", r"\1", sql, count=1, flags=re.IGNORECASE)
+    (cookie,) = connection.execute("PRAGMA schema_version").fetchone()
+    connection.execute("PRAGMA writable_schema = ON")
+    try:
+        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'files'", (sql,))
+        connection.execute(f"PRAGMA schema_version = {cookie + 1}")
+    finally:
+        connection.execute("PRAGMA writable_schema = OFF")
+
+
+_STAMPS = ("created_at", "updated_at")
 
 
 def _declared_columns() -> dict[str, str]:
@@ -111,9 +154,13 @@ def _guards_are_current(connection: sqlite3.Connection) -> bool:
     return all(stored.get(name) == statement for name, statement in triggers().items())
 
 
-def _back_up(connection: sqlite3.Connection, path: Path, version: int) -> None:
-    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    shutil.copy2(path, path.with_name(f"{path.name}.v{version}.bak"))
+def _back_up(path: Path, version: int) -> None:
+    """Copy the database, what is still in its write-ahead log included."""
+    backup = path.with_name(f"{path.name}.v{version}.bak")
+    backup.unlink(missing_ok=True)
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
+        source.backup(target)
+    shutil.copymode(path, backup)
 
 
 def _run_script(connection: sqlite3.Connection, name: str, *, skip_existing: bool = False) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.connection import Catalog, translated
 from objlib.catalog.records import COLUMNS, FileRecord, TransitionRecord
 
 _UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"
@@ -42,14 +42,15 @@ def stream_known_files(path: Path) -> Iterator[tuple[Any, ...]]:
     A scan merges this with its walk, so it must not hold the rows in memory, nor stop the scan's
     own writes: in WAL mode it reads the snapshot of the moment it began.
     """
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-    try:
-        yield from connection.execute(
-            "SELECT file_path, file_size, mtime, inode, device, content_hash, is_deleted,"
-            " skip_reason FROM files ORDER BY file_path"
-        )
-    finally:
-        connection.close()
+    with translated(path):
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            yield from connection.execute(
+                "SELECT file_path, file_size, mtime, inode, device, content_hash, is_deleted,"
+                " skip_reason FROM files ORDER BY file_path"
+            )
+        finally:
+            connection.close()
 
 
 async def _page(
@@ -146,13 +147,30 @@ async def files_by_key(catalog: Catalog, keys: Sequence[str]) -> dict[str, FileR
 
 
 async def audit_trail(catalog: Catalog, file_path: str) -> list[TransitionRecord]:
-    """Every move of one file, oldest first."""
-    rows = await catalog.fetch_all(
-        "SELECT from_state, to_state, version, reason, attempt, at FROM transitions"
-        " WHERE file_path = ? ORDER BY id",
-        (file_path,),
-    )
-    return [TransitionRecord(*row) for row in rows]
+    """Every move of one file, oldest first, also under the paths it had before.
+
+    A rename is a line of its own, `moved from …` under the new path. What an earlier file did under
+    a path it has since left belongs to that file.
+    """
+    trail: list[TransitionRecord] = []
+    path, before = file_path, _LAST_ID
+    while True:
+        rows = await catalog.fetch_all(_STAY, (path, before))
+        trail[:0] = [TransitionRecord(*row[1:]) for row in rows]
+        if not (rows and rows[0][1] == rows[0][2]):  # the stay did not begin with a rename
+            return trail
+        before, path = int(rows[0][0]), str(rows[0][4]).removeprefix("moved from ")
+
+
+_LAST_ID = 2**63 - 1
+
+#: What one file did while it had a path: since another left that path, and before a moment.
+_STAY = """
+    SELECT id, from_state, to_state, version, reason, attempt, at FROM transitions
+    WHERE file_path = ?1 AND id < ?2 AND id > COALESCE(
+        (SELECT MAX(id) FROM transitions
+         WHERE from_state = to_state AND reason = 'moved from ' || ?1 AND id < ?2), 0)
+    ORDER BY id"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ class FileRecord:
     inode: int | None
     device: int | None
     mime_type: str | None
-    metadata_json: str
+    metadata_json: str | None
     skip_reason: str | None
     is_deleted: bool
     gemini_state: State
@@ -44,7 +44,7 @@ class FileRecord:
     @property
     def metadata(self) -> dict[str, str | int | float]:
         """The metadata from the path, by key."""
-        return dict(json.loads(self.metadata_json))
+        return dict(json.loads(self.metadata_json or "{}"))
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> FileRecord:

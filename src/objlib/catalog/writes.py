@@ -60,14 +60,22 @@ _IDLE = "gemini_state NOT IN ('uploading', 'processing')"
 
 
 async def update_facts(catalog: Catalog, found: Iterable[FileFacts]) -> None:
-    """New facts for known files. Rows in flight are left alone: the next scan sees them again."""
+    """New facts for known files. Rows in flight are left alone: the next scan sees them again.
+
+    Other content lands on `untracked` rows only: it must not slip under a document that another
+    run has confirmed in the meantime.
+    """
     now = catalog.now()
     columns = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
     async with catalog.transaction():
         await catalog.execute_many(
             f"UPDATE files SET {columns}, is_deleted = 0, updated_at = ?"
-            f" WHERE file_path = ? AND {_IDLE}",
-            ((*facts._row, now, facts.file_path) for facts in found),
+            f" WHERE file_path = ? AND {_IDLE}"
+            " AND (gemini_state = 'untracked' OR (content_hash IS ? AND skip_reason IS ?))",
+            (
+                (*facts._row, now, facts.file_path, facts.content_hash, facts.skip_reason)
+                for facts in found
+            ),
         )
 
 
@@ -85,30 +93,32 @@ async def adopt_moves(catalog: Catalog, scan_started_at: str) -> list[tuple[str,
     """Give rows of vanished files the path under which this scan found the same content.
 
     A file that moved keeps its row, its document and its history; the row the scan made for the
-    new path goes. Content decides (SHA-256); among several candidates the first by path.
+    new path goes. Content decides (SHA-256); files of equal content are paired in the order of
+    their paths.
 
     Returns:
         Pairs (old path, new path).
     """
-    moves: list[tuple[str, str]] = []
     async with catalog.transaction():
-        candidates = await catalog.fetch_all(
-            "SELECT gone.file_path, MIN(found.file_path) FROM files AS gone"
-            " JOIN files AS found ON found.content_hash = gone.content_hash"
-            " WHERE gone.is_deleted = 1 AND gone.updated_at >= ?1"
-            f" AND gone.{_IDLE} AND found.is_deleted = 0 AND found.created_at >= ?1"
-            " AND found.gemini_state = 'untracked' AND found.version = 0"
-            " GROUP BY gone.file_path ORDER BY gone.file_path",
-            (scan_started_at,),
-        )
-        taken: set[str] = set()
-        for old, new in candidates:
-            if new in taken:
-                continue
-            taken.add(new)
+        moves = await catalog.fetch_all(_MOVES, (scan_started_at,))
+        for old, new in moves:
             await _rename(catalog, str(old), str(new))
-            moves.append((str(old), str(new)))
-    return moves
+    return [(str(old), str(new)) for old, new in moves]
+
+
+_NTH = "ROW_NUMBER() OVER (PARTITION BY content_hash ORDER BY file_path) AS nth"
+
+_MOVES = f"""
+    WITH gone AS (
+        SELECT file_path, content_hash, {_NTH} FROM files
+        WHERE is_deleted = 1 AND updated_at >= ?1 AND content_hash IS NOT NULL AND {_IDLE}
+    ), found AS (
+        SELECT file_path, content_hash, {_NTH} FROM files
+        WHERE is_deleted = 0 AND created_at >= ?1 AND content_hash IS NOT NULL
+            AND gemini_state = 'untracked' AND version = 0
+    )
+    SELECT gone.file_path, found.file_path FROM gone JOIN found USING (content_hash, nth)
+    ORDER BY gone.file_path"""
 
 
 async def _rename(catalog: Catalog, old: str, new: str) -> None:

@@ -1,0 +1,11 @@
+"""An embedded File Search server: the Gemini wire protocol over SQLite, for work without a key.
+
+Written from the protocol and independent of everything else in objlib: mount `create_app(store)` on
+an ASGI transport, or run it on a port with `objlib serve`.
+"""
+
+from objlib.filestore.app import create_app
+from objlib.filestore.faults import ConnectionDropped, Fault, FaultPlan, Kind
+from objlib.filestore.storage import FileStore
+
+__all__ = ["ConnectionDropped", "Fault", "FaultPlan", "FileStore", "Kind", "create_app"]

@@ -19,7 +19,7 @@ from objlib.catalog import queries, writes
 from objlib.catalog.connection import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, OCCConflictError
 from objlib.library.changes import (
     Change,
     KnownFile,
@@ -39,6 +39,9 @@ from objlib.library.walk import FoundFile, walk
 from objlib.upload.fsm import IN_FLIGHT, State
 
 BATCH = 500
+
+#: Key in `catalog_info`: since when no scan has come to its end; empty when the last one has.
+UNFINISHED_SCAN = "unfinished_scan_since"
 
 
 class Lifecycle(Protocol):
@@ -81,7 +84,9 @@ async def scan_library(
     if not root.is_dir():
         raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
     await _refuse_emptiness(catalog, root)
-    started_at = catalog.now()
+    # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
+    since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
+    await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     report = ScanReport()
     scan = _Scan(catalog, root, templates, lifecycle, workers or os.cpu_count() or 1, report)
     changes = compare(walk(root, IgnoreRules()), _known_files(catalog))
@@ -89,9 +94,10 @@ async def scan_library(
         await scan.apply(batch)
         if on_progress is not None:
             on_progress(report)
-    report.moved = await writes.adopt_moves(catalog, started_at)
-    report.new -= len(report.moved)
-    report.missing -= len(report.moved)
+    report.moved = await writes.adopt_moves(catalog, since)
+    await queries.set_info(catalog, **{UNFINISHED_SCAN: ""})
+    report.new = max(0, report.new - len(report.moved))
+    report.missing = max(0, report.missing - len(report.moved))
     return report
 
 
@@ -143,7 +149,13 @@ class _Scan:
         for change, facts in self._judge(batch):
             if isinstance(change, Missing):
                 gone.append(change.known.path)
-            elif isinstance(change, New) or (isinstance(change, Skipped) and not change.known):
+                continue
+            if facts is None:
+                self.report.found -= 1
+                if isinstance(change, Suspect) and not change.known.is_deleted:
+                    gone.append(change.known.path)
+                continue
+            if isinstance(change, New) or (isinstance(change, Skipped) and not change.known):
                 inserted.append(facts)
             else:
                 seen_again.append(facts)
@@ -157,7 +169,9 @@ class _Scan:
     async def _update(self, seen_again: Sequence[FileFacts]) -> None:
         rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
         for facts in seen_again:
-            await self._follow(rows[facts.file_path], facts)
+            row = rows.get(facts.file_path)
+            if row is not None:  # else another scan gave it a new path
+                await self._follow(row, facts)
         await writes.update_facts(self.catalog, seen_again)
 
     async def _follow(self, row: FileRecord, facts: FileFacts) -> None:
@@ -166,35 +180,38 @@ class _Scan:
             self.report.in_flight += 1  # left alone; the next scan sees it again
             return
         is_same = (row.content_hash, row.skip_reason) == (facts.content_hash, facts.skip_reason)
+        try:
+            if not is_same and row.gemini_state is State.INDEXED:
+                await self.lifecycle.invalidate(row, reason="changed on disk")
+            elif not is_same and row.gemini_state is State.FAILED:
+                await self.lifecycle.retry(row, reason="changed on disk")
+        except OCCConflictError:
+            self.report.in_flight += 1  # another run took it just now
+            return
         if row.is_deleted:
             self.report.restored += 1
         elif is_same:
             self.report.unchanged += 1
         else:
             self.report.changed += 1
-        if is_same:
-            return
-        if row.gemini_state is State.INDEXED:
-            await self.lifecycle.invalidate(row, reason="changed on disk")
-        elif row.gemini_state is State.FAILED:
-            await self.lifecycle.retry(row, reason="changed on disk")
 
-    def _judge(self, batch: Sequence[Change]) -> Iterator[tuple[Change, FileFacts]]:
-        """Pair every change with what is to be written; hash what needs hashing, on all cores."""
-        facts: list[FileFacts] = [self._first_look(change) for change in batch]
+    def _judge(self, batch: Sequence[Change]) -> Iterator[tuple[Change, FileFacts | None]]:
+        """Pair every change with what is to be written; hash what needs hashing, on all cores.
+
+        None stands for a file that was there a moment ago and is gone.
+        """
+        facts = [self._first_look(change) for change in batch]
         to_hash = [
-            index
-            for index, change in enumerate(batch)
-            if isinstance(change, New | Suspect) and facts[index].skip_reason is None
+            (index, seen)
+            for index, (change, seen) in enumerate(zip(batch, facts, strict=True))
+            if isinstance(change, New | Suspect) and seen is not None and seen.skip_reason is None
         ]
-        digests = sha256_many(
-            (self.root / facts[index].file_path for index in to_hash), self.workers
-        )
-        for index, digest in zip(to_hash, digests, strict=True):
-            facts[index] = _with_digest(facts[index], digest)
+        digests = sha256_many((self.root / seen.file_path for _, seen in to_hash), self.workers)
+        for (index, seen), digest in zip(to_hash, digests, strict=True):
+            facts[index] = _with_digest(seen, digest)
         yield from zip(batch, facts, strict=True)
 
-    def _first_look(self, change: Change) -> FileFacts:
+    def _first_look(self, change: Change) -> FileFacts | None:
         if isinstance(change, New | Suspect):
             return self._facts_of(change.found)
         if isinstance(change, Skipped):
@@ -202,7 +219,7 @@ class _Scan:
         assert isinstance(change, Missing)
         return FileFacts(change.known.path)
 
-    def _facts_of(self, found: FoundFile) -> FileFacts:
+    def _facts_of(self, found: FoundFile) -> FileFacts | None:
         facts = FileFacts(
             found.path,
             size_bytes=found.size_bytes,
@@ -218,13 +235,13 @@ class _Scan:
             with (self.root / found.path).open("rb") as file:
                 verdict = mime_type_of(found.path, file.read(HEAD_BYTES))
         except OSError as error:
-            return replace(facts, skip_reason=_cannot_be_read(error))
+            return _without_content(facts, error)
         if isinstance(verdict, Unsupported):
             return replace(facts, skip_reason=verdict.reason)
         return replace(facts, mime_type=verdict.mime_type)
 
 
-def _with_digest(facts: FileFacts, digest: Fingerprint | OSError | FileChanged) -> FileFacts:
+def _with_digest(facts: FileFacts, digest: Fingerprint | OSError | FileChanged) -> FileFacts | None:
     if isinstance(digest, Fingerprint):
         return replace(
             facts,
@@ -232,10 +249,17 @@ def _with_digest(facts: FileFacts, digest: Fingerprint | OSError | FileChanged) 
             size_bytes=digest.size_bytes,
             mtime=digest.mtime,
         )
-    if isinstance(digest, FileChanged):
-        return replace(facts, skip_reason="it was being written to; scan again when it is at rest")
-    return replace(facts, skip_reason=_cannot_be_read(digest))
+    return _without_content(facts, digest)
 
 
-def _cannot_be_read(error: OSError) -> str:
-    return f"it cannot be read ({(error.strerror or str(error)).lower()}); change its permissions"
+def _without_content(facts: FileFacts, error: OSError | FileChanged) -> FileFacts | None:
+    """A file that could not be read. Its time is not recorded, so that the next scan tries again:
+    giving permission changes neither size nor time."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return None
+    if isinstance(error, FileChanged):
+        reason = "it was being written to; scan again when it is at rest"
+    else:
+        problem = (error.strerror or str(error)).lower()
+        reason = f"it cannot be read ({problem}); change its permissions"
+    return replace(facts, mtime=None, skip_reason=reason)

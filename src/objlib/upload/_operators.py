@@ -398,6 +398,8 @@ def flat_map_limited(
             except Exception as mistake:
                 fail(mistake)
                 return
+            if everything.is_disposed:  # `project` itself may bring the end about
+                return
             active += 1
             inner = SingleAssignmentDisposable()
             everything.add(inner)
@@ -511,6 +513,8 @@ def paged(fetch_page: Callable[[T | None], Observable[Sequence[T]]]) -> Upstream
                     page = fetch_page(after)
                 except Exception as mistake:
                     fail(mistake)
+                    return
+                if everything.is_disposed:
                     return
                 current = SingleAssignmentDisposable()
                 fetching.disposable = current

@@ -36,10 +36,13 @@ def owner_is_dead(owner: str) -> bool:
         host, pid, started_at, _ = owner.split("/")
         if host != socket.gethostname():
             return False
-        return abs(psutil.Process(int(pid)).create_time() - float(started_at)) > 1.0
+        process = psutil.Process(int(pid))
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return True  # killed, and its parent has not noticed yet
+        return abs(process.create_time() - float(started_at)) > 1.0
     except psutil.NoSuchProcess:
         return True
-    except (ValueError, psutil.Error):
+    except (ValueError, OverflowError, psutil.Error):
         return False  # not a name of ours, or not ours to look at: let the clock decide
 
 

@@ -57,7 +57,7 @@ def prepare(record: FileRecord, library: Library) -> Payload:
         FileChanged: it was written to while it was being read.
     """
     path = library.root / record.file_path
-    mime_type = record.mime_type or "text/plain"
+    mime_type = _mime_type(record)
     if mime_type not in HEADED_TYPES:
         fingerprint = sha256_file(path)
         return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint)
@@ -69,7 +69,7 @@ def prepare(record: FileRecord, library: Library) -> Payload:
 
 def key_of(record: FileRecord, library: Library, content_hash: str) -> str:
     """The upload key of a file with this content."""
-    headed = library.identity_header and record.mime_type in HEADED_TYPES
+    headed = library.identity_header and _mime_type(record) in HEADED_TYPES
     treatment = f"text:{_TEXT_VERSION} header:{HEADER_VERSION if headed else 0}"
     return upload_key(
         library.library_id, record.file_path, content_hash, record.metadata, treatment
@@ -86,6 +86,11 @@ def document_metadata(record: FileRecord, library: Library) -> dict[str, str | i
         SHA256: record.content_hash or "",
         LIBRARY: library.library_id,
     }
+
+
+def _mime_type(record: FileRecord) -> str:
+    """Catalogs of the earlier generation did not record it."""
+    return record.mime_type or "text/plain"
 
 
 def _read(path: Path) -> tuple[bytes, Fingerprint]:

@@ -34,7 +34,13 @@ class AsyncUploadStateManager:
     ) -> FileRecord:
         """untracked -> uploading: the write-ahead intent, on disk before anything is sent."""
         same_version = record.upload_key == upload_key
-        leftovers = ("gemini_file_id", "operation_name", "import_intent_at")
+        leftovers = (
+            "gemini_file_id",
+            "gemini_file_uri",
+            "remote_expiration_ts",
+            "operation_name",
+            "import_intent_at",
+        )
         forget: dict[str, Any] = {} if same_version else dict.fromkeys(leftovers)
         return await self._move(
             record,

@@ -1,0 +1,121 @@
+"""An extractive answer: the sentences that answer best, quoted, with their grounding.
+
+Segment indices count bytes of UTF-8, as in the API.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from objlib.filestore.chunking import sentences
+from objlib.filestore.retrieval import Hit
+from objlib.filestore.wire import compact
+from objlib.filestore.words import question_terms, terms
+
+QUOTED_HITS = 3
+QUOTE_CHARS_MAX = 400
+NOTHING_FOUND = "Nothing in the file search stores matches this question."
+NO_TOOL = (
+    "This server answers from file search stores only; give the fileSearch tool to search one."
+)
+
+_SENTENCE_ENDS = tuple(".!?…。！？।॥။།\"'”’)]")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of the answer and the hit that supports it."""
+
+    text: str
+    hit: int
+
+
+def quote(question: str, hits: Sequence[Hit]) -> list[Part]:
+    """For each of the best hits the sentence with most of the question's terms."""
+    wanted = set(question_terms(question))
+    parts: list[Part] = []
+    for index, hit in enumerate(hits[:QUOTED_HITS]):
+        sentence = max(sentences(hit.text), key=lambda text: _score(text, wanted), default="")
+        flat = " ".join(sentence.split())
+        if len(flat) > QUOTE_CHARS_MAX:
+            flat = flat[: QUOTE_CHARS_MAX - 1].rstrip() + "…"
+        if flat and all(flat != part.text for part in parts):
+            parts.append(Part(flat, index))
+    return parts
+
+
+def _score(sentence: str, wanted: set[str]) -> tuple[bool, int, int]:
+    # A heading names the subject and says nothing of it, so whole sentences come first.
+    stripped = sentence.strip()
+    found = len(wanted.intersection(terms(sentence)))
+    return (found > 0 and stripped.endswith(_SENTENCE_ENDS), found, -len(stripped))
+
+
+def response(question: str, model: str, response_id: str, hits: Sequence[Hit]) -> dict[str, Any]:
+    """A GenerateContentResponse that quotes the hits."""
+    parts = quote(question, hits)
+    text = "\n\n".join(part.text for part in parts) or NOTHING_FOUND
+    candidate: dict[str, Any] = {
+        "content": {"parts": [{"text": text}], "role": "model"},
+        "finishReason": "STOP",
+        "index": 0,
+    }
+    if hits:
+        candidate["groundingMetadata"] = {
+            "groundingChunks": [_grounding_chunk(hit) for hit in hits],
+            "groundingSupports": _supports(parts),
+        }
+    return _envelope(question, model, response_id, candidate, hits)
+
+
+def plain_response(question: str, model: str, response_id: str) -> dict[str, Any]:
+    """What a request without the fileSearch tool gets."""
+    candidate = {
+        "content": {"parts": [{"text": NO_TOOL}], "role": "model"},
+        "finishReason": "STOP",
+        "index": 0,
+    }
+    return _envelope(question, model, response_id, candidate, [])
+
+
+def _grounding_chunk(hit: Hit) -> dict[str, Any]:
+    context = {
+        "title": hit.title,
+        "text": hit.text,
+        "fileSearchStore": hit.store_name,
+        "customMetadata": hit.metadata,
+    }
+    return {"retrievedContext": compact(context)}
+
+
+def _supports(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    supports: list[dict[str, Any]] = []
+    start = 0
+    for part in parts:
+        end = start + len(part.text.encode("utf-8"))
+        segment = compact({"startIndex": start, "endIndex": end, "text": part.text})
+        supports.append({"segment": segment, "groundingChunkIndices": [part.hit]})
+        start = end + len("\n\n")
+    return supports
+
+
+def _envelope(
+    question: str, model: str, response_id: str, candidate: dict[str, Any], hits: Sequence[Hit]
+) -> dict[str, Any]:
+    prompt = sum(1 for _ in terms(question))
+    said = sum(1 for _ in terms(candidate["content"]["parts"][0]["text"]))
+    read = sum(1 for hit in hits for _ in terms(hit.text))
+    usage = {
+        "promptTokenCount": prompt,
+        "candidatesTokenCount": said,
+        "toolUsePromptTokenCount": read,
+        "totalTokenCount": prompt + said + read,
+    }
+    return {
+        "candidates": [candidate],
+        "usageMetadata": {name: count for name, count in usage.items() if count},
+        "modelVersion": model,
+        "responseId": response_id,
+    }

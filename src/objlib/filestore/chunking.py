@@ -1,0 +1,119 @@
+"""Text into chunks: at most so many tokens, cut at sentence ends, the last sentences said again.
+
+A token is a term (see `words`), so that scripts without spaces are cut sensibly too. Limits are
+those found at the service: 21 to 512 tokens a chunk, an overlap smaller than the chunk.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from objlib.filestore.words import terms
+
+TOKENS_MIN, TOKENS_MAX = 21, 512
+
+_BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？।॥။།])|\n\s*\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Chunking:
+    """How large chunks are, and how much of each begins the next one; in tokens."""
+
+    max_tokens: int = 200
+    overlap_tokens: int = 20
+
+    def __post_init__(self) -> None:
+        if not TOKENS_MIN <= self.max_tokens <= TOKENS_MAX:
+            raise ValueError(
+                f"maxTokensPerChunk must be between {TOKENS_MIN} and {TOKENS_MAX}, "
+                f"not {self.max_tokens}"
+            )
+        if not 0 <= self.overlap_tokens < self.max_tokens:
+            raise ValueError(
+                f"maxOverlapTokens must be at least 0 and less than {self.max_tokens}, "
+                f"not {self.overlap_tokens}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    text: str
+    tokens: int
+
+
+def chunks(text: str, chunking: Chunking) -> list[str]:
+    """The chunks of a text, in order. A text without words has none."""
+    result: list[str] = []
+    current: list[_Piece] = []
+    size = 0
+    fresh = False  # whether `current` holds more than what the last chunk ended with
+    for piece in _pieces(text, chunking.max_tokens):
+        if fresh and size + piece.tokens > chunking.max_tokens:
+            result.append("".join(part.text for part in current).strip())
+            room = min(chunking.overlap_tokens, chunking.max_tokens - piece.tokens)
+            current = _tail(current, room)
+            size = sum(part.tokens for part in current)
+            fresh = False
+        current.append(piece)
+        size += piece.tokens
+        fresh = fresh or piece.tokens > 0
+    if fresh:
+        result.append("".join(part.text for part in current).strip())
+    return result
+
+
+def sentences(text: str) -> list[str]:
+    """A text cut after each sentence and paragraph; the parts together are the text."""
+    ends = [match.end() for match in _BOUNDARY.finditer(text)]
+    starts = [0, *ends]
+    return [
+        part
+        for start, end in zip(starts, [*ends, len(text)], strict=True)
+        if (part := text[start:end])
+    ]
+
+
+def _pieces(text: str, max_tokens: int) -> list[_Piece]:
+    pieces: list[_Piece] = []
+    for sentence in sentences(text):
+        tokens = _count(sentence)
+        if tokens <= max_tokens:
+            pieces.append(_Piece(sentence, tokens))
+        else:
+            pieces += _cut(sentence, max_tokens)
+    return pieces
+
+
+def _cut(sentence: str, max_tokens: int) -> list[_Piece]:
+    """A sentence that is too long, cut at white space, or where there is none, anywhere."""
+    words = re.findall(r"\S+\s*|\s+", sentence)
+    pieces: list[_Piece] = []
+    text, size = "", 0
+    for word in words:
+        for part in _runs(word, max_tokens):
+            tokens = _count(part)
+            if text and size + tokens > max_tokens:
+                pieces.append(_Piece(text, size))
+                text, size = "", 0
+            text, size = text + part, size + tokens
+    return [*pieces, _Piece(text, size)] if text else pieces
+
+
+def _runs(word: str, max_tokens: int) -> list[str]:
+    # A term has at least one character, so a run this short never has too many terms.
+    return [word[start : start + max_tokens] for start in range(0, len(word), max_tokens)]
+
+
+def _tail(pieces: list[_Piece], tokens: int) -> list[_Piece]:
+    kept: list[_Piece] = []
+    for piece in reversed(pieces):
+        tokens -= piece.tokens
+        if tokens < 0:
+            break
+        kept.insert(0, piece)
+    return kept
+
+
+def _count(text: str) -> int:
+    return sum(1 for _ in terms(text))

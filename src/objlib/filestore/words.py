@@ -1,0 +1,70 @@
+"""From text to terms, for scripts with and without spaces.
+
+Words are runs of letters, digits and combining marks (which Indic scripts need), compatibility-
+normalised and case-folded. Scripts that write no spaces (Chinese, Japanese, Thai, Lao, Khmer,
+Burmese, Tibetan) are cut into overlapping pairs of characters, the usual stand-in for a dictionary.
+Diacritics are left to FTS5, which folds them for letters that have a plain form.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_MARKS = "".join(
+    chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")
+)
+_WORD = re.compile(rf"[^\W_](?:[\w{re.escape(_MARKS)}'’]*[\w{re.escape(_MARKS)}])?")
+
+_SPACELESS = re.compile(
+    "["
+    "\u0e00-\u0eff"  # Thai, Lao
+    "\u0f00-\u0fff"  # Tibetan
+    "\u1000-\u109f"  # Burmese
+    "\u1780-\u17ff"  # Khmer
+    "\u3040-\u30ff"  # Hiragana, Katakana
+    "\u3400-\u9fff"  # Chinese
+    "\uf900-\ufaff"
+    "\U00020000-\U0003ffff"
+    "]+"
+)
+
+#: Words that say nothing about a subject. Dropped from a question when others remain.
+STOP_WORDS = frozenset(
+    "a about an and are as at be been but by can could did do does for from had has have he her "
+    "his how i if in into is it its me my no not of on or our say says said she should so some tell "
+    "than that the their them then there these they this those to us was we were what when where "
+    "which who whom whose why will with would you your".split()
+)
+
+
+def terms(text: str) -> Iterator[str]:
+    """The terms of a text, in order."""
+    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
+        word = match.group().replace("’", "'")
+        if _SPACELESS.search(word) is None:
+            yield from word.split("'")
+            continue
+        position = 0
+        for run in _SPACELESS.finditer(word):
+            if run.start() > position:
+                yield word[position : run.start()]
+            yield from _pairs(run.group())
+            position = run.end()
+        if position < len(word):
+            yield word[position:]
+
+
+def _pairs(run: str) -> Iterator[str]:
+    if len(run) == 1:
+        yield run
+    for index in range(len(run) - 1):
+        yield run[index : index + 2]
+
+
+def question_terms(question: str) -> list[str]:
+    """The distinct terms of a question that say something."""
+    distinct = [term for term in dict.fromkeys(terms(question)) if term]
+    telling = [term for term in distinct if term not in STOP_WORDS and len(term) > 1]
+    return telling or distinct
