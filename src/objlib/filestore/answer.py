@@ -104,9 +104,9 @@ def _supports(parts: Sequence[Part]) -> list[dict[str, Any]]:
 def _envelope(
     question: str, model: str, response_id: str, candidate: dict[str, Any], hits: Sequence[Hit]
 ) -> dict[str, Any]:
-    prompt = sum(1 for _ in terms(question))
-    said = sum(1 for _ in terms(candidate["content"]["parts"][0]["text"]))
-    read = sum(1 for hit in hits for _ in terms(hit.text))
+    prompt = len(terms(question))
+    said = len(terms(candidate["content"]["parts"][0]["text"]))
+    read = sum(len(terms(hit.text)) for hit in hits)
     usage = {
         "promptTokenCount": prompt,
         "candidatesTokenCount": said,

@@ -116,4 +116,4 @@ def _tail(pieces: list[_Piece], tokens: int) -> list[_Piece]:
 
 
 def _count(text: str) -> int:
-    return sum(1 for _ in terms(text))
+    return len(terms(text))

@@ -15,7 +15,8 @@ from collections.abc import Iterator
 _MARKS = "".join(
     chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")
 )
-_WORD = re.compile(rf"[^\W_](?:[\w{re.escape(_MARKS)}'’]*[\w{re.escape(_MARKS)}])?")
+_WORD = re.compile(rf"[^\W_][\w{re.escape(_MARKS)}]*")
+_ASCII_WORD = re.compile(r"[a-z0-9]+")
 
 _SPACELESS = re.compile(
     "["
@@ -33,27 +34,33 @@ _SPACELESS = re.compile(
 #: Words that say nothing about a subject. Dropped from a question when others remain.
 STOP_WORDS = frozenset(
     "a about an and are as at be been but by can could did do does for from had has have he her "
-    "his how i if in into is it its me my no not of on or our say says said she should so some tell "
-    "than that the their them then there these they this those to us was we were what when where "
+    "his how i if in into is it its me my no not of on or our say says said she should so some "
+    "tell than that the their them then there these they this those to us was we were what when where "
     "which who whom whose why will with would you your".split()
 )
 
 
-def terms(text: str) -> Iterator[str]:
+def terms(text: str) -> list[str]:
     """The terms of a text, in order."""
-    for match in _WORD.finditer(unicodedata.normalize("NFKC", text).casefold()):
-        word = match.group().replace("’", "'")
-        if _SPACELESS.search(word) is None:
-            yield from word.split("'")
-            continue
-        position = 0
-        for run in _SPACELESS.finditer(word):
-            if run.start() > position:
-                yield word[position : run.start()]
-            yield from _pairs(run.group())
-            position = run.end()
-        if position < len(word):
-            yield word[position:]
+    if text.isascii():
+        return _ASCII_WORD.findall(text.lower())
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    words = _WORD.findall(folded)
+    if _SPACELESS.search(folded) is None:
+        return words
+    return [term for word in words for term in _cut(word)]
+
+
+def _cut(word: str) -> Iterator[str]:
+    """The runs of a word in scripts with spaces whole, the others in pairs."""
+    position = 0
+    for run in _SPACELESS.finditer(word):
+        if run.start() > position:
+            yield word[position : run.start()]
+        yield from _pairs(run.group())
+        position = run.end()
+    if position < len(word):
+        yield word[position:]
 
 
 def _pairs(run: str) -> Iterator[str]:
@@ -65,6 +72,6 @@ def _pairs(run: str) -> Iterator[str]:
 
 def question_terms(question: str) -> list[str]:
     """The distinct terms of a question that say something."""
-    distinct = [term for term in dict.fromkeys(terms(question)) if term]
+    distinct = list(dict.fromkeys(terms(question)))
     telling = [term for term in distinct if term not in STOP_WORDS and len(term) > 1]
     return telling or distinct

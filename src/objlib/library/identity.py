@@ -45,6 +45,15 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+#: What files without a mark were written in before UTF-8. DOS code pages other than the Russian one
+#: are left out: they make sense of any Western text, and wrongly.
+_LEGACY_ENCODINGS = (
+    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
+    *("iso8859_2", "iso8859_5", "koi8_r", "koi8_u", "cp866", "mac_cyrillic"),
+    *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp874"),
+)
+_TIE = 0.1
+
 _ASCII = bytes(range(0x80))
 #: At most one damaged place in twenty bytes beyond ASCII: it was UTF-8 once.
 _DAMAGE_DIVISOR = 20
@@ -86,8 +95,16 @@ def encode_text(content: bytes) -> str:
     beyond_ascii = len(content.translate(None, _ASCII))
     if text.count("\ufffd") * _DAMAGE_DIVISOR <= beyond_ascii:
         return text
-    best = from_bytes(content).best()
-    return str(best) if best else content.decode("cp1252", errors="replace")
+    matches = from_bytes(content, cp_isolation=list(_LEGACY_ENCODINGS))
+    best = matches.best()
+    if best is None:
+        return content.decode("cp1252", errors="replace")
+    # Several encodings often read as plausibly; of those the Western one is by far the likeliest.
+    for match in matches:
+        as_plausible = match.chaos <= best.chaos + _TIE and match.coherence >= best.coherence - _TIE
+        if as_plausible and "cp1252" in match.could_be_from_charset:
+            return str(match)
+    return str(best)
 
 
 def upload_key(
