@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from tests.conftest import Cli, Query, states
@@ -142,7 +141,7 @@ def test_a_dry_run_sends_nothing(cli: Cli, library: Path, rows: Query) -> None:
     cli("scan", "--library", library)
     planned = cli("fsm-upload", "--dry-run", "--json").json
     assert planned["files"] == 6
-    assert planned["size_bytes"] == sum(os.path.getsize(p) for p in library.rglob("*.txt"))
+    assert planned["size_bytes"] == sum(path.stat().st_size for path in library.rglob("*.txt"))
     assert states(rows) == {"untracked": 6}
     assert not (Path("data") / "filestore.db").exists()
 
@@ -159,7 +158,7 @@ def test_events_are_written_as_json_lines(cli: Cli, library: Path, workplace: Pa
 
 
 def test_names_in_any_script_survive_from_disk_to_citation(cli: Cli, library: Path) -> None:
-    """Quotes, newlines, right-to-left text, leading spaces and long names come back as they were."""
+    """Quotes, newlines, right-to-left text, leading spaces and long names come back unchanged."""
     names = [
         "  leading spaces and 'quotes' and \"double\".txt",
         "two\nlines.txt",

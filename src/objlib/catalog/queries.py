@@ -30,6 +30,17 @@ async def set_info(catalog: Catalog, **facts: str) -> None:
         )
 
 
+async def claim_info(catalog: Catalog, key: str, value: str) -> str:
+    """Write a fact unless another process was faster; the fact as it stands now."""
+    async with catalog.transaction():
+        await catalog.fetch_all(
+            "INSERT INTO catalog_info (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING",
+            (key, value),
+        )
+        row = await catalog.fetch_one("SELECT value FROM catalog_info WHERE key = ?", (key,))
+    return str(row[0]) if row else value
+
+
 async def get_file(catalog: Catalog, file_path: str) -> FileRecord | None:
     """The row of one file."""
     row = await catalog.fetch_one(f"SELECT {COLUMNS} FROM files WHERE file_path = ?", (file_path,))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import count_files, get_info, set_info
+from objlib.catalog.queries import claim_info, count_files, get_info, set_info
 from objlib.errors import ConfigurationError, NotFound, StoreNotFound
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
@@ -91,10 +91,12 @@ async def bind_store(
                 "or name another with --store"
             )
         store = await client.create_store(display_name)
-    await set_info(
-        catalog,
-        **{BACKEND: backend, STORE_DISPLAY_NAME: display_name, STORE_NAME: store.name},
-    )
+        bound = await claim_info(catalog, STORE_NAME, store.name)
+        if bound != store.name:  # another process was faster; ours has nothing in it
+            await client.delete_empty_store(store.name)
+            store = await client.get_store(bound)
+    facts = {BACKEND: backend, STORE_DISPLAY_NAME: display_name, STORE_NAME: store.name}
+    await set_info(catalog, **facts)
     return store
 
 

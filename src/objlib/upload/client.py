@@ -169,6 +169,11 @@ class GeminiFileSearchClient:
                 await self._calls.file_search_stores.create(config={"display_name": display_name})
             )
 
+    async def delete_empty_store(self, name: str) -> None:
+        """Delete a store, which the backend refuses when there is a document in it."""
+        with translated(f"delete store {name}", secret=self._secret):
+            await self._calls.file_search_stores.delete(name=name)
+
     # Raw files
 
     async def upload_file(self, content: io.IOBase, *, name: str, mime_type: str) -> RawFile:

@@ -42,7 +42,7 @@ def owner_is_dead(owner: str) -> bool:
         return abs(process.create_time() - float(started_at)) > 1.0
     except psutil.NoSuchProcess:
         return True
-    except (ValueError, OverflowError, psutil.Error):
+    except (ValueError, psutil.Error):
         return False  # not a name of ours, or not ours to look at: let the clock decide
 
 

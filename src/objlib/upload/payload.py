@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,6 +96,8 @@ def _mime_type(record: FileRecord) -> str:
 
 def _read(path: Path) -> tuple[bytes, Fingerprint]:
     before = path.stat()
+    if not stat.S_ISREG(before.st_mode):  # a named pipe would be read for ever
+        raise OSError(f"{path}: not a regular file any more; scan again")
     content = path.read_bytes()
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

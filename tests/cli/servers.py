@@ -1,0 +1,41 @@
+"""A File Search server in a process of its own, with trouble on demand."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from objlib.filestore import Fault
+
+_PROGRAM = """
+import asyncio, json, sys
+from pathlib import Path
+from objlib.filestore import Fault, FaultPlan
+from objlib.filestore.server import serve
+
+options = json.loads(sys.argv[1])
+faults = FaultPlan([Fault(**fault) for fault in options.pop("faults")], seed=1)
+data = Path(options.pop("data"))
+asyncio.run(serve(data=data, faults=faults, on_listening=lambda url: print(url, flush=True), **options))
+"""
+
+
+@contextmanager
+def server(data: Path, *faults: Fault, **options: Any) -> Iterator[str]:
+    """Run a server while the context lasts; yields its URL."""
+    told = json.dumps({"data": str(data), "faults": [asdict(fault) for fault in faults], **options})
+    with subprocess.Popen(
+        [sys.executable, "-c", _PROGRAM, told], stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
+            process.wait()

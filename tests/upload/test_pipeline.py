@@ -1,0 +1,416 @@
+"""The pipeline against the embedded server: what reaches the wire, the rows and the store."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from objlib.errors import AccessRefused, BackendUnavailable, StorageFull
+from objlib.filestore import Fault, Kind
+from objlib.upload import events as ev
+from objlib.upload._operators import LoopScheduler
+from objlib.upload.orchestrator import Options
+from tests.upload.world import World, make_world
+
+IMPORT = "POST *:importFile"
+UPLOAD = "POST /upload/*"
+GET_DOCUMENT = "GET *documents/{document}"
+
+
+async def assert_all_canonical(world: World, files: int = 6) -> None:
+    """Every row indexed, every document canonical, nothing left over."""
+    assert await world.states() == {"indexed": files}
+    report = await world.survey()
+    assert report.is_clean, report
+    assert len(await world.documents()) == files
+    leases = await world.catalog.fetch_all(
+        "SELECT COUNT(*) FROM files WHERE lease_owner IS NOT NULL OR gemini_file_id IS NOT NULL"
+    )
+    assert leases == [(0,)]
+
+
+def test_a_file_costs_five_requests_at_most(tmp_path: Path) -> None:
+    """Start, content, import, one look at the document, delete the raw file; and nothing else."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path) as world:
+            await world.upload()
+            await assert_all_canonical(world)
+            assert world.count("/files") == 12
+            assert world.count(":importFile") == 6
+            assert world.requests["DELETE /{version}/files/{file}"] == 6
+            one_document = "/{version}/fileSearchStores/{store}/documents/{document}"
+            assert world.requests[f"GET {one_document}"] == 6
+            assert world.count("/operations/{operation}") == 0
+
+    asyncio.run(scenes())
+
+
+def test_a_second_upload_sends_nothing(tmp_path: Path) -> None:
+    """With everything indexed a run makes no request at all."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path) as world:
+            await world.upload()
+            before = world.client.requests
+            progress = await world.upload()
+            assert world.client.requests == before
+            assert progress.settled == 0
+
+    asyncio.run(scenes())
+
+
+def test_uploads_and_documents_being_indexed_stay_within_their_limits(tmp_path: Path) -> None:
+    """With 3 slots for sending and 5 for indexing, neither is exceeded, and all get through."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=30, indexing_delay_s=0.05) as world:
+            await world.upload(concurrency=3, indexing_limit=5)
+            sending = indexing = 0
+            for event in world.seen:
+                if isinstance(event, ev.FileStarted):
+                    sending += 1
+                elif isinstance(event, ev.ImportAccepted):
+                    sending, indexing = sending - 1, indexing + 1
+                elif isinstance(event, ev.FileIndexed):
+                    indexing -= 1
+                assert sending <= 3
+                assert sending + indexing <= 5
+            await assert_all_canonical(world, files=30)
+
+    asyncio.run(scenes())
+
+
+def test_a_document_is_indexed_only_when_it_was_seen_active(tmp_path: Path) -> None:
+    """While a document is pending its row says processing, for as long as that takes."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=1, indexing_delay_s=0.1) as world:
+            await world.upload()
+            assert (
+                world.requests["GET /{version}/fileSearchStores/{store}/documents/{document}"] >= 3
+            )
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+@pytest.mark.parametrize(
+    ("route", "kind"),
+    [
+        (UPLOAD, Kind.RATE_LIMIT),
+        (IMPORT, Kind.RATE_LIMIT),
+        (GET_DOCUMENT, Kind.RATE_LIMIT),
+        (UPLOAD, Kind.ERROR),
+        (GET_DOCUMENT, Kind.ERROR),
+        (UPLOAD, Kind.DROP_BEFORE),
+        (UPLOAD, Kind.DROP_AFTER),
+        (GET_DOCUMENT, Kind.DROP_AFTER),
+        (IMPORT, Kind.DROP_BEFORE),
+        (IMPORT, Kind.DROP_AFTER),
+        (IMPORT, Kind.ERROR),
+    ],
+)
+def test_passing_trouble_is_waited_out(tmp_path: Path, route: str, kind: Kind) -> None:
+    """Whatever is refused or lost three times, every file ends with exactly one document."""
+
+    async def scenes() -> None:
+        fault = Fault(kind, route=route, times=3, after=1)
+        async with make_world(tmp_path, faults=[fault]) as world:
+            progress = await world.upload()
+            assert progress.retries >= 3
+            await assert_all_canonical(world)
+            assert world.events(ev.FileFailed) == []
+
+    asyncio.run(scenes())
+
+
+def test_a_lost_answer_to_an_import_makes_no_second_document(tmp_path: Path) -> None:
+    """The document is looked up by its key and adopted: one import, one document."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DROP_AFTER, route=IMPORT, times=1)
+        async with make_world(tmp_path, files=1, faults=[fault]) as world:
+            progress = await world.upload()
+            assert progress.adopted == 1
+            assert world.count(":importFile") == 1
+            await assert_all_canonical(world, files=1)
+            trail = await world.catalog.fetch_all("SELECT reason FROM transitions ORDER BY id")
+            assert trail == [("claimed",), ("adopted",), ("adopted",)]
+
+    asyncio.run(scenes())
+
+
+def test_a_server_delay_is_the_lower_bound_of_the_wait(tmp_path: Path) -> None:
+    """A 429 that asks for 300 ms is not repeated sooner."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.RATE_LIMIT, route=IMPORT, times=1, seconds=0.3)
+        async with make_world(tmp_path, files=1, faults=[fault]) as world:
+            await world.upload()
+            (retried,) = world.events(ev.CallRetried)
+            assert isinstance(retried, ev.CallRetried)
+            assert retried.rate_limited
+            assert retried.wait_s >= 0.3
+
+    asyncio.run(scenes())
+
+
+def test_a_silent_import_gets_a_second_chance(tmp_path: Path) -> None:
+    """The operation says done and there is no document: failed, then indexed by the retry pass."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.SILENT_IMPORT, route=IMPORT, times=1)
+        async with make_world(tmp_path, faults=[fault]) as world:
+            progress = await world.upload(concurrency=2)
+            assert len(world.events(ev.RetryPassScheduled)) == 1
+            assert progress.failed == 0
+            await assert_all_canonical(world)
+
+    asyncio.run(scenes())
+
+
+def test_a_failed_document_that_comes_alive_is_adopted(tmp_path: Path) -> None:
+    """FAILED within the settling window is provisional: no second import."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DOCUMENT_FAILED, route=IMPORT, times=1, seconds=0.1)
+        async with make_world(tmp_path, files=1, faults=[fault], settle_s=5.0) as world:
+            await world.upload()
+            assert world.count(":importFile") == 1
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_failed_document_that_comes_alive_late_is_adopted_by_the_retry(tmp_path: Path) -> None:
+    """After the window the row is failed; its retry finds the document alive: no second import."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DOCUMENT_FAILED, route=IMPORT, times=1, seconds=0.3)
+        async with make_world(
+            tmp_path, files=1, faults=[fault], settle_s=0.05, retry_pass_delay_s=0.5
+        ) as world:
+            await world.upload()
+            assert len(world.events(ev.FileFailed)) == 1
+            assert world.count(":importFile") == 1
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_document_that_stays_failed_is_replaced(tmp_path: Path) -> None:
+    """The dead document is deleted before the next import, so that one remains."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DOCUMENT_FAILED, route=IMPORT, times=1)
+        async with make_world(tmp_path, files=1, faults=[fault], settle_s=0.05) as world:
+            await world.upload()
+            assert world.count(":importFile") == 2
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_an_operation_that_never_finishes_does_not_matter(tmp_path: Path) -> None:
+    """The document is the truth; it is active, so the row is indexed."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.OPERATION_STUCK, route=IMPORT)
+        async with make_world(tmp_path, faults=[fault]) as world:
+            await world.upload()
+            await assert_all_canonical(world)
+
+    asyncio.run(scenes())
+
+
+def test_a_stuck_document_fails_cleanly_and_can_be_tried_again(tmp_path: Path) -> None:
+    """After the poll deadline the row says why; the next import replaces the stuck document."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DOCUMENT_STUCK, route=IMPORT, times=2)
+        async with make_world(tmp_path, files=1, faults=[fault]) as world:
+            progress = await world.upload()
+            assert progress.failed == 1
+            assert "still not indexed" in progress.failures[0].reason
+            again = await world.upload(retry_failed=True)
+            assert again.indexed == 1
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_rejected_file_fails_at_once_with_the_reason(tmp_path: Path) -> None:
+    """400 is not repeated, costs the others nothing, and gets no second chance in the same run."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.ERROR, route=IMPORT, times=1, status=400, message="Invalid metadata.")
+        async with make_world(tmp_path, faults=[fault]) as world:
+            progress = await world.upload()
+            assert (progress.indexed, progress.failed) == (5, 1)
+            assert "Invalid metadata." in progress.failures[0].reason
+            assert world.count(":importFile") == 6
+            assert world.events(ev.RetryPassScheduled, ev.CallRetried) == []
+            again = await world.upload(retry_failed=True)
+            assert again.indexed == 1
+            await assert_all_canonical(world)
+
+    asyncio.run(scenes())
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        (Fault(Kind.ERROR, route=UPLOAD, status=401, after=4), AccessRefused),
+        (Fault(Kind.ERROR, route=UPLOAD, status=403, after=4), AccessRefused),
+        (Fault(Kind.STORAGE_FULL, route=IMPORT, after=2), StorageFull),
+    ],
+)
+def test_what_ends_a_run_fails_no_file(
+    tmp_path: Path, fault: Fault, error: type[Exception]
+) -> None:
+    """A refused key and a full store end the run; rows are indexed or free again, none failed."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=20, faults=[fault]) as world:
+            with pytest.raises(error):
+                await world.upload(concurrency=3)
+            states = await world.states()
+            assert set(states) <= {"indexed", "untracked"}
+            assert states["untracked"] > 0
+            assert world.events(ev.FileFailed, ev.RetryPassScheduled) == []
+
+    asyncio.run(scenes())
+
+
+def test_a_vanished_network_ends_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
+    """Connections that cannot be made are repeated, then the run ends with all rows at rest."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=10) as world:
+            await world.upload(limit=4)
+            transport = world.client._client._api_client._http_options.async_client_args
+            assert transport is not None
+            inner = transport["transport"]
+            healthy = inner._inner
+
+            import httpx2
+
+            class Unplugged(httpx2.AsyncBaseTransport):
+                async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+                    raise httpx2.ConnectError("no route to host")
+
+            inner._inner = Unplugged()
+            with pytest.raises(BackendUnavailable):
+                await world.upload()
+            assert await world.states() == {"indexed": 4, "untracked": 6}
+            inner._inner = healthy
+            await world.upload()
+            await assert_all_canonical(world, files=10)
+
+    asyncio.run(scenes())
+
+
+def test_a_changed_file_stays_searchable_until_the_new_version_is_active(tmp_path: Path) -> None:
+    """While the new document is pending the old one is in the store; afterwards it is gone."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=1) as world:
+            await world.upload()
+            (old,) = await world.documents()
+            path = next(world.root.rglob("*.txt"))
+            path.write_text("An entirely different text.")
+            await world.scan()
+            world.store.indexing_delay_s = 0.2
+            during: list[set[str]] = []
+
+            async def watch() -> None:
+                while True:
+                    during.append({d.name for d in await world.documents() if d.is_active})
+                    await asyncio.sleep(0.01)
+
+            watching = asyncio.ensure_future(watch())
+            await world.upload()
+            watching.cancel()
+            assert all(during)
+            assert {old.name} in during
+            assert old.name not in {document.name for document in await world.documents()}
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_first_signal_finishes_what_is_in_flight(tmp_path: Path) -> None:
+    """No new file is taken, and no row stays in flight."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=40, indexing_delay_s=0.05) as world:
+            run = world.new_run()
+
+            def stop_at_fifth(event: ev.Event) -> None:
+                if len(world.events(ev.ImportAccepted)) == 5:
+                    run.shutdown.signal()
+
+            run.stream.events.subscribe(stop_at_fifth)
+            await run.until_done(Options(concurrency=4))
+            states = await world.states()
+            assert set(states) == {"indexed", "untracked"}
+            assert 5 <= states["indexed"] <= 5 + 4
+            assert (await world.survey()).is_clean
+
+    asyncio.run(scenes())
+
+
+def test_a_second_signal_cancels_and_recovery_resumes(tmp_path: Path) -> None:
+    """Tasks are over when the run returns; the next run adopts what got through."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=20, indexing_delay_s=0.3, lease_s=0.1) as world:
+            run = world.new_run()
+
+            def kill_at_fifth(event: ev.Event) -> None:
+                if isinstance(event, ev.ImportAccepted) and not run.shutdown.is_killed:
+                    run.shutdown.signal()
+                    run.shutdown.signal()
+
+            run.stream.events.subscribe(kill_at_fifth)
+            before = asyncio.all_tasks()
+            await run.until_done(Options(concurrency=4))
+            assert asyncio.all_tasks() == before
+            assert set(await world.states()) & {"uploading", "processing"}
+            await asyncio.sleep(0.15)  # the lease of a living process has to run out
+            await world.upload()
+            await assert_all_canonical(world, files=20)
+
+    asyncio.run(scenes())
+
+
+def test_nothing_starts_before_the_run_is_subscribed_to(tmp_path: Path) -> None:
+    """Building a run makes no request and touches no row."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path) as world:
+            world.new_run()
+            LoopScheduler(asyncio.get_running_loop())
+            await asyncio.sleep(0)
+            assert world.client.requests == 0
+            assert await world.states() == {"untracked": 6}
+
+    asyncio.run(scenes())
+
+
+def test_two_runs_at_once_share_the_files(tmp_path: Path) -> None:
+    """Each file is sent once, whoever gets it."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=30) as world:
+            one, other = world.new_run(), world.new_run()
+            await asyncio.gather(
+                one.until_done(Options(concurrency=3)), other.until_done(Options(concurrency=3))
+            )
+            assert world.count(":importFile") == 30
+            await assert_all_canonical(world, files=30)
+
+    asyncio.run(scenes())

@@ -1,0 +1,157 @@
+"""One builder makes the world: a library on disk, a catalog, an embedded store with faults, a run.
+
+Everything is real but the distance: the SDK talks HTTP to the ASGI app in this process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from objlib.backend import EMBEDDED_URL, in_process
+from objlib.catalog.connection import Catalog
+from objlib.filestore import Fault, FaultPlan, FileStore, create_app
+from objlib.library.metadata import DEFAULT_TEMPLATES
+from objlib.library.scan import scan_library
+from objlib.sync.listing import SyncReport, survey
+from objlib.upload import events as ev
+from objlib.upload.client import Document, GeminiFileSearchClient
+from objlib.upload.orchestrator import Options
+from objlib.upload.payload import Library
+from objlib.upload.progress import Progress, advance
+from objlib.upload.run import UploadRun
+from objlib.upload.state import AsyncUploadStateManager
+from objlib.upload.waits import Waits
+from tests.conftest import write_library
+
+LIBRARY_ID = "a-library"
+
+#: Short enough for tests that go through failures.
+WAITS = Waits(
+    settle_s=0.2,
+    lease_s=30.0,
+    poll_deadline_s=0.4,
+    poll_s=0.01,
+    retry_pass_delay_s=0.02,
+    backoff_base_s=0.01,
+    backoff_cap_s=0.02,
+)
+
+
+@dataclass(slots=True)
+class World:
+    """What a story happens in."""
+
+    root: Path
+    catalog: Catalog
+    store: FileStore
+    client: GeminiFileSearchClient
+    store_name: str
+    requests: Counter[str]
+    waits: Waits = WAITS
+    seen: list[ev.Event] = field(default_factory=list)
+
+    def new_run(self) -> UploadRun:
+        """A run that has not started; its events are kept in `seen`."""
+        run = UploadRun(
+            catalog=self.catalog,
+            client=self.client,
+            store_name=self.store_name,
+            library=Library(self.root, LIBRARY_ID),
+            waits=self.waits,
+            rng=random.Random(1),
+        )
+        run.stream.events.subscribe(self.seen.append)
+        return run
+
+    async def upload(self, **options: Any) -> Progress:
+        """One run to its end; how it went."""
+        before = len(self.seen)
+        await self.new_run().until_done(Options(**options))
+        progress = Progress()
+        for event in self.seen[before:]:
+            progress = advance(progress, event)
+        return progress
+
+    async def scan(self) -> None:
+        """Bring the catalog up to date."""
+        lifecycle = AsyncUploadStateManager(self.catalog)
+        await scan_library(
+            self.catalog, self.root, templates=DEFAULT_TEMPLATES, lifecycle=lifecycle
+        )
+
+    async def survey(self) -> SyncReport:
+        """How store and catalog compare."""
+        store = await self.client.get_store(self.store_name)
+        return await survey(self.catalog, self.client, store, LIBRARY_ID)
+
+    async def states(self) -> dict[str, int]:
+        """State -> number of rows."""
+        rows = await self.catalog.fetch_all(
+            "SELECT gemini_state, COUNT(*) FROM files GROUP BY gemini_state"
+        )
+        return {str(state): int(number) for state, number in rows}
+
+    async def documents(self) -> list[Document]:
+        """Everything in the store, oldest first."""
+        pages = self.client.document_pages(self.store_name)
+        return [document async for page in pages for document in page]
+
+    def events(self, *kinds: type[ev.Event]) -> list[ev.Event]:
+        """The events of some kinds, in order."""
+        return [event for event in self.seen if isinstance(event, kinds)]
+
+    def count(self, ending: str) -> int:
+        """Requests whose route ends like this."""
+        return sum(number for route, number in self.requests.items() if route.endswith(ending))
+
+
+@asynccontextmanager
+async def make_world(
+    folder: Path,
+    *,
+    files: int = 6,
+    faults: Sequence[Fault] = (),
+    waits: Waits = WAITS,
+    indexing_delay_s: float = 0.0,
+    **changed_waits: float,
+) -> AsyncIterator[World]:
+    """A scanned library and an empty store. Faults strike from the first upload on."""
+    root = folder / "library"
+    write_library(root, files)
+    store = FileStore.open(
+        folder / "filestore.db", rng=random.Random(7), indexing_delay_s=indexing_delay_s
+    )
+    store_id = store.create_store("a-store", "models/gemini-embedding-001")
+    app = create_app(store, faults=FaultPlan(faults, seed=1))
+    catalog = await Catalog.open(folder / "library.db", create=True)
+    client = GeminiFileSearchClient(
+        api_key="test", base_url=EMBEDDED_URL, transport=in_process(app)
+    )
+    world = World(
+        root=root,
+        catalog=catalog,
+        store=store,
+        client=client,
+        store_name=f"fileSearchStores/{store_id}",
+        requests=app.state.requests,
+        waits=replace(waits, **changed_waits),
+    )
+    try:
+        await world.scan()
+        yield world
+    finally:
+        await client.aclose()
+        await catalog.close()
+        store.close()
+
+
+def story(scenes: Any) -> None:
+    """Run a test's coroutine on a loop in debug mode off, as production does."""
+    asyncio.run(scenes)
