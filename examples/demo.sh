@@ -10,7 +10,11 @@ cp -r "$here/library" "$work/library"
 cd "$work"
 
 run() {
-    printf '\n\033[1m$ %s\033[0m\n' "$*"
+    printf '\n\033[1m$'
+    for word in "$@"; do
+        case $word in *[[:space:]]*) printf ' "%s"' "$word" ;; *) printf ' %s' "$word" ;; esac
+    done
+    printf '\033[0m\n'
     "$@"
 }
 
@@ -20,8 +24,8 @@ say "First round: $(find library -type f | wc -l | tr -d ' ') files on disk, an 
 run objlib scan --library library
 run objlib fsm-upload
 run objlib store-sync
-run objlib search "How should the keystone of an arch be set?" --top-k 2
-run objlib search "Wie lange ruht der Sauerteig?" --top-k 2
+run objlib search "How many mites in July mean that bees must be treated?" --top-k 2
+run objlib search "Wie nannte die Großmutter den Sauerteig?" --top-k 2
 run objlib status
 
 say "Second round: one file changed, one added, one deleted."

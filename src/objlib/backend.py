@@ -41,13 +41,13 @@ def choose(settings: Settings) -> Backend:
     if (url := settings.server_url) is not None:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"the base URL {url!r} must start with http:// or https://")
-        return Backend(url.rstrip("/"), f"File Search server at {url}", url, key or "none")
+        return Backend(url.rstrip("/"), f"server at {url}", url, key or "none")
     if key is not None:
-        return Backend("gemini", "Gemini File Search", GEMINI_BASE_URL, key)
+        return Backend("gemini", "Gemini", GEMINI_BASE_URL, key)
     data = embedded_data(settings)
     return Backend(
         "embedded",
-        f"embedded File Search store at {data} (set GEMINI_API_KEY to use Gemini)",
+        f"embedded, {data} (set GEMINI_API_KEY to use Gemini)",
         EMBEDDED_URL,
         "embedded",
         data,

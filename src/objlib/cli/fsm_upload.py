@@ -14,15 +14,15 @@ import click
 import reactivex.operators as ops
 from reactivex import Observable
 
-from objlib import backend
 from objlib.catalog.connection import Catalog
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, print_json, size
+from objlib.cli.session import session
 from objlib.config import Settings
 from objlib.upload import events as ev
-from objlib.upload.binding import bind_store, bound_library
+from objlib.upload.binding import bound_library
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import Library
 from objlib.upload.progress import Progress, advance
@@ -89,39 +89,31 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
 async def _upload(
     invocation: Invocation, settings: Settings, options: Options, events_file: Path | None
 ) -> int:
-    chosen = backend.choose(settings)
-    notices = invocation.notices()
-    notices.print(f"Using the {chosen.description}", markup=False)
-    async with await Catalog.open(settings.db) as catalog:
-        bound = await bound_library(catalog)
-        connections = options.concurrency + options.indexing_limit
-        async with backend.connected(chosen, connections=connections) as client:
-            store = await bind_store(
-                catalog,
-                client,
-                backend=chosen.identity,
-                display_name=settings.store,
-                create=True,
-            )
-            run = UploadRun(
-                catalog=catalog,
-                client=client,
-                store_name=store.name,
-                library=Library(bound.root, bound.library_id, settings.identity_header),
-                waits=settings.waits,
-            )
-            events = run.stream.events
-            latest = _Latest()
-            events.pipe(ops.scan(advance, Progress())).subscribe(latest.take)
-            started_at = time.monotonic()
-            with ExitStack() as stack:
-                stack.enter_context(show_progress(events, notices, invocation.verbosity))
-                if events_file is not None:
-                    stack.enter_context(_json_lines(events, events_file))
-                was_interrupted = stack.enter_context(_signals_for(run))
-                await run.until_done(options)
-            elapsed_s = time.monotonic() - started_at
-            _report(invocation, latest.value, elapsed_s, client.requests)
+    connections = options.concurrency + options.indexing_limit
+    async with session(invocation, settings, create_store=True, connections=connections) as opened:
+        run = UploadRun(
+            catalog=opened.catalog,
+            client=opened.client,
+            store_name=opened.store.name,
+            library=Library(
+                opened.library.root, opened.library.library_id, settings.identity_header
+            ),
+            waits=settings.waits,
+        )
+        events = run.stream.events
+        latest = _Latest()
+        events.pipe(ops.scan(advance, Progress())).subscribe(latest.take)
+        notices = invocation.notices()
+        started_at = time.monotonic()
+        with ExitStack() as stack:
+            stack.enter_context(show_progress(events, notices, invocation.verbosity))
+            if events_file is not None:
+                stack.enter_context(_json_lines(events, events_file))
+            was_interrupted = stack.enter_context(_signals_for(run))
+            await run.until_done(options)
+        elapsed_s = time.monotonic() - started_at
+        waiting = (await expected_work(opened.catalog, Options())).files
+        _report(invocation, latest.value, elapsed_s, opened.client.requests, waiting)
     if was_interrupted():
         notices.print("Interrupted; the next fsm-upload goes on from here")
         return INTERRUPTED
@@ -175,7 +167,9 @@ def _json_lines(events: Observable[ev.Event], path: Path) -> Iterator[None]:
             subscription.dispose()
 
 
-def _report(invocation: Invocation, progress: Progress, elapsed_s: float, requests: int) -> None:
+def _report(
+    invocation: Invocation, progress: Progress, elapsed_s: float, requests: int, waiting: int
+) -> None:
     if invocation.json:
         print_json(
             {
@@ -186,6 +180,7 @@ def _report(invocation: Invocation, progress: Progress, elapsed_s: float, reques
                 "vanished": progress.vanished,
                 "taken_by_another_run": progress.taken,
                 "retries": progress.retries,
+                "waiting": waiting,
                 "requests": requests,
                 "seconds": round(elapsed_s, 3),
                 "failures": {event.path: event.reason for event in progress.failures},
@@ -216,4 +211,9 @@ def _report(invocation: Invocation, progress: Progress, elapsed_s: float, reques
             say(f"  {number:>7,}  {what}")
     for event in progress.failures:
         say(f"  {one_line(event.path)}: {one_line(event.reason)}")
-    say("Next: objlib fsm-upload --retry-failed" if progress.failed else "Next: objlib store-sync")
+    if progress.failed:
+        say("Next: objlib fsm-upload --retry-failed")
+    elif waiting:
+        say(f"Next: objlib fsm-upload ({count(waiting, 'file')} to go)")
+    else:
+        say("Next: objlib store-sync")

@@ -7,13 +7,11 @@ from dataclasses import asdict
 
 import click
 
-from objlib import backend
-from objlib.catalog.connection import Catalog
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
+from objlib.cli.session import session
 from objlib.errors import ConfigurationError
 from objlib.search.query import SearchResult, search
-from objlib.upload.binding import bind_store, bound_library
 
 PASSAGE_CHARS = 280
 
@@ -43,28 +41,17 @@ async def _search(
     invocation: Invocation, query: str, top_k: int | None, metadata_filter: str | None
 ) -> int:
     settings = invocation.settings()
-    chosen = backend.choose(settings)
-    invocation.notices().print(f"Using the {chosen.description}", markup=False)
-    async with await Catalog.open(settings.db) as catalog:
-        bound = await bound_library(catalog)
-        async with backend.connected(chosen) as client:
-            store = await bind_store(
-                catalog,
-                client,
-                backend=chosen.identity,
-                display_name=settings.store,
-                create=False,
-            )
-            result = await search(
-                client,
-                catalog,
-                store_name=store.name,
-                query=query,
-                model=settings.model,
-                library_id=bound.library_id,
-                top_k=top_k,
-                metadata_filter=metadata_filter,
-            )
+    async with session(invocation, settings, create_store=False) as opened:
+        result = await search(
+            opened.client,
+            opened.catalog,
+            store_name=opened.store.name,
+            query=query,
+            model=settings.model,
+            library_id=opened.library.library_id,
+            top_k=top_k,
+            metadata_filter=metadata_filter,
+        )
     if invocation.json:
         print_json({"query": query, **asdict(result)})
     else:

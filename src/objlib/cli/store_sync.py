@@ -8,14 +8,13 @@ from pathlib import Path
 
 import click
 
-from objlib import backend
 from objlib.catalog.connection import Catalog
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, print_json
+from objlib.cli.session import session
 from objlib.sync.apply import MaxDelete, RepairReport, repair
 from objlib.sync.classify import DELETABLE, DocumentClass
 from objlib.sync.listing import SyncReport, ghosts, missing, survey, verdicts
-from objlib.upload.binding import bind_store, bound_library
 
 NAMED = 20
 
@@ -41,24 +40,13 @@ def command(invocation: Invocation, apply: bool, max_delete: str, report: Path |
 async def _sync(
     invocation: Invocation, apply: bool, max_delete: MaxDelete, report_file: Path | None
 ) -> int:
-    settings = invocation.settings()
-    chosen = backend.choose(settings)
-    invocation.notices().print(f"Using the {chosen.description}", markup=False)
-    async with await Catalog.open(settings.db) as catalog:
-        bound = await bound_library(catalog)
-        async with backend.connected(chosen) as client:
-            store = await bind_store(
-                catalog,
-                client,
-                backend=chosen.identity,
-                display_name=settings.store,
-                create=False,
-            )
-            report = await survey(catalog, client, store, bound.library_id)
-            if report_file is not None:
-                await _write_report(catalog, report_file)
-            lines = await _named(catalog, report)
-            repaired = await repair(catalog, client, report, max_delete) if apply else None
+    async with session(invocation, invocation.settings(), create_store=False) as opened:
+        catalog, client = opened.catalog, opened.client
+        report = await survey(catalog, client, opened.store, opened.library.library_id)
+        if report_file is not None:
+            await _write_report(catalog, report_file)
+        lines = await _named(catalog, report)
+        repaired = await repair(catalog, client, report, max_delete) if apply else None
     if invocation.json:
         print_json(_as_json(report, repaired))
     else:

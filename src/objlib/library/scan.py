@@ -179,6 +179,8 @@ class _Scan:
         if row.gemini_state in IN_FLIGHT:
             self.report.in_flight += 1  # left alone; the next scan sees it again
             return
+        if row.gemini_state is State.INDEXED and facts.mtime is None:
+            return  # it could not be looked at, which is no proof that it changed
         is_same = (row.content_hash, row.skip_reason) == (facts.content_hash, facts.skip_reason)
         try:
             if not is_same and row.gemini_state is State.INDEXED:
