@@ -35,8 +35,8 @@ _SPACELESS = re.compile(
 STOP_WORDS = frozenset(
     "a about an and are as at be been but by can could did do does for from had has have he her "
     "his how i if in into is it its me my no not of on or our say says said she should so some "
-    "tell than that the their them then there these they this those to us was we were what when where "
-    "which who whom whose why will with would you your".split()
+    "tell than that the their them then there these they this those to us was we were what when "
+    "where which who whom whose why will with would you your".split()
 )
 
 

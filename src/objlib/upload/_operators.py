@@ -69,6 +69,11 @@ class LoopScheduler(AsyncIOScheduler):
         super().__init__(loop)
         self._tasks: dict[asyncio.Task[Any], None] = {}  # a dict keeps order, a set does not
 
+    @classmethod
+    def running(cls) -> LoopScheduler:
+        """A scheduler on the running event loop."""
+        return cls(asyncio.get_running_loop())
+
     @property
     def now(self) -> datetime:
         """Loop time, as the datetime that Rx wants."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 import uuid
 
@@ -86,7 +85,7 @@ class UploadRun:
         self.stream.emit(
             ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
         )
-        scheduler = LoopScheduler(asyncio.get_running_loop())
+        scheduler = LoopScheduler.running()
         try:
             await completion(self._orchestrator.run(options), scheduler)
         finally:
