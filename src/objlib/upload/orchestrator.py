@@ -1,6 +1,6 @@
 """UploadOrchestrator: composes stages and operators into one run. No I/O of its own.
 
-    paged(rows) -> take(limit) -> gate -> staggered -> flat_map_limited(upload one, upload limits)
+    paged(rows) -> take(limit) -> staggered -> gate -> flat_map_limited(upload one, upload limits)
         claim -> send -> import -> processing ----.
     flat_map_limited(poll one, poll limit) <------'
         verify until active -> indexed -> tidy up
@@ -213,7 +213,8 @@ class UploadOrchestrator:
             return max(0, min(options.concurrency, options.indexing_limit - being_indexed))
 
         def admitted(credits: Observable[int]) -> Observable[FileRecord]:
-            return rows(credits).pipe(admission_gate, staggered(options.stagger_s))
+            # The gate comes last: what waits for its turn in the pacing must not start either.
+            return rows(credits).pipe(staggered(options.stagger_s), admission_gate)
 
         uploads = flat_map_limited(
             admitted, self._upload_one, indexing.pipe(ops.map(free_slots))
