@@ -17,7 +17,7 @@ def triggers() -> dict[str, str]:
     )
     bodies = {
         "files_start_untracked": """
-            BEFORE INSERT ON files WHEN NEW.gemini_state <> 'untracked' OR NEW.version <> 0
+            BEFORE INSERT ON files WHEN NEW.gemini_state IS NOT 'untracked' OR NEW.version IS NOT 0
             BEGIN SELECT RAISE(ABORT, 'a new row starts untracked at version 0'); END""",
         "files_refuse_illegal_move": f"""
             BEFORE UPDATE ON files

@@ -1,0 +1,240 @@
+"""Catalogs for tests: new ones, those of the earlier generation, and rows in any state."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import get_file
+from objlib.catalog.records import FileRecord
+from objlib.catalog.writes import FileFacts, insert_files
+from objlib.upload.fsm import State, legal_moves
+from objlib.upload.lease import Lease
+from objlib.upload.state import AsyncUploadStateManager
+
+T = TypeVar("T")
+
+_seconds = itertools.count()
+
+
+def tick() -> datetime:
+    """A clock that stands at another second whenever it is read."""
+    return datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=next(_seconds))
+
+
+LEASE = Lease("elsewhere/1/1.00/run", 1_000.0)
+
+
+def new_catalog(folder: Path) -> Path:
+    """The path of a fresh, closed catalog."""
+    path = folder / "library.db"
+    use(path, _nothing)
+    return path
+
+
+async def _nothing(_catalog: Catalog) -> None: ...
+
+
+def use(path: Path, story: Callable[[Catalog], Awaitable[T]]) -> T:
+    """Open the catalog (a new one if need be), tell it the story, close it."""
+
+    async def run() -> T:
+        async with await Catalog.open(path, create=True, clock=tick) as catalog:
+            return await story(catalog)
+
+    return asyncio.run(run())
+
+
+@contextlib.contextmanager
+def session(path: Path) -> Iterator[sqlite3.Connection]:
+    """A plain session, as a person with the `sqlite3` shell would have it."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def rows_of(path: Path, columns: str = "*") -> list[tuple[Any, ...]]:
+    """All rows of `files`, by path."""
+    with session(path) as connection:
+        return connection.execute(f"SELECT {columns} FROM files ORDER BY file_path").fetchall()
+
+
+NOBODY = 65_534
+
+
+@contextlib.contextmanager
+def somebody_without_rights() -> Iterator[None]:
+    """File modes do not bind the superuser, so for a moment it is nobody."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+# Along the state machine, in plain SQL
+
+
+def road_to(state: State) -> list[State]:
+    """The states of the shortest way from `untracked`, which is not among them."""
+    roads: dict[State, list[State]] = {State.UNTRACKED: []}
+    while state not in roads:
+        for before, after in legal_moves():
+            if before in roads:
+                roads.setdefault(after, [*roads[before], after])
+    return roads[state]
+
+
+def add_row(connection: sqlite3.Connection, path: str = "a.txt") -> None:
+    connection.execute(
+        "INSERT INTO files (file_path, filename, created_at, updated_at) VALUES (?, ?, '', '')",
+        (path, path),
+    )
+
+
+def move(connection: sqlite3.Connection, state: str, path: str = "a.txt", step: int = 1) -> None:
+    connection.execute(
+        "UPDATE files SET gemini_state = ?, version = version + ? WHERE file_path = ?",
+        (state, step, path),
+    )
+
+
+def add_row_in(connection: sqlite3.Connection, state: State, path: str = "a.txt") -> None:
+    """A row that came to `state` on a legal road."""
+    add_row(connection, path)
+    for step in road_to(state):
+        move(connection, step, path)
+
+
+# Along the state machine, through the manager
+
+
+async def add_files(catalog: Catalog, *paths: str, **facts: Any) -> None:
+    """Untracked rows, as a scan makes them."""
+    content = {"size_bytes": 3, "mtime": 1.0, "inode": 1, "device": 1, "mime_type": "text/plain"}
+    await insert_files(
+        catalog,
+        [
+            FileFacts(path, **{**content, "content_hash": f"hash of {path}", **facts})
+            for path in paths
+        ],
+    )
+
+
+async def bring_to(
+    catalog: Catalog,
+    path: str,
+    state: State,
+    *,
+    run_id: str = "run",
+    lease: Lease = LEASE,
+    document: str | None = None,
+) -> FileRecord:
+    """Take an untracked row to a state; its document is `documents/<path>` unless named."""
+    manager = AsyncUploadStateManager(catalog)
+    record = await existing(catalog, path)
+    if state is State.UNTRACKED:
+        return record
+    record = await manager.begin_upload(
+        record, upload_key=f"key of {path}", run_id=run_id, lease=lease
+    )
+    if state is State.UPLOADING:
+        return record
+    if state is State.FAILED:
+        return await manager.fail(record, reason="it broke", transient=True, document_name=None)
+    record = await manager.intend_import(
+        record, file_id=f"files/{path}", file_uri="uri", expires_at="soon"
+    )
+    record = await manager.upload_confirmed(record, operation_name="op", document_name=None)
+    if state is State.PROCESSING:
+        return record
+    return await manager.import_confirmed(record, document_name=document or f"documents/{path}")
+
+
+async def existing(catalog: Catalog, path: str) -> FileRecord:
+    record = await get_file(catalog, path)
+    assert record is not None, path
+    return record
+
+
+# The earlier generation
+
+LEGACY_FILES = """
+CREATE TABLE files (
+    file_path TEXT PRIMARY KEY,
+    content_hash TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    file_size INTEGER NOT NULL,
+    metadata_json TEXT,
+    ai_metadata_status TEXT DEFAULT 'pending',
+    gemini_file_id TEXT,
+    gemini_file_uri TEXT,
+    upload_timestamp TEXT,
+    remote_expiration_ts TEXT,
+    error_message TEXT,
+    is_deleted INTEGER NOT NULL DEFAULT 0,
+    mtime REAL,
+    last_upload_hash TEXT,
+    intent_type TEXT,
+    "odd, (name)" BLOB,
+    gemini_store_doc_id TEXT,
+    gemini_state TEXT DEFAULT 'untracked'
+        CHECK(gemini_state IN ('untracked', 'uploading', 'processing', 'indexed', 'failed')),
+    gemini_state_updated_at TEXT,
+    version INTEGER DEFAULT 0,
+    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
+    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
+)"""
+
+LEGACY_STAMP = """
+CREATE TRIGGER update_files_timestamp AFTER UPDATE ON files
+WHEN NEW.updated_at = OLD.updated_at
+BEGIN UPDATE files SET updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now')
+      WHERE file_path = NEW.file_path; END"""
+
+LEGACY_STATES = {"indexed": 1_749, "failed": 7, "uploading": 3, "processing": 2, "untracked": 5}
+
+
+def legacy_catalog(folder: Path, version: int = 9) -> Path:
+    """A catalog of the earlier generation: absolute paths, foreign columns, rows in every state."""
+    path = folder / "library.db"
+    states = [state for state, count in LEGACY_STATES.items() for _ in range(count)]
+    with session(path) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("BEGIN")
+        connection.execute(LEGACY_FILES)
+        connection.execute(LEGACY_STAMP)
+        connection.execute("CREATE TABLE sessions (id TEXT PRIMARY KEY, note TEXT)")
+        connection.execute("INSERT INTO sessions VALUES ('s', 'kept')")
+        connection.executemany(
+            "INSERT INTO files (file_path, content_hash, filename, file_size, metadata_json,"
+            " ai_metadata_status, last_upload_hash, intent_type, \"odd, (name)\","
+            " gemini_store_doc_id, gemini_state, version, created_at, updated_at)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '2024-01-01', '2024-01-02')",
+            (
+                (
+                    f"/old/library/{number:04}.txt", f"hash {number}", f"{number:04}.txt", number,
+                    None if number % 3 else '{"course": "Logic"}', "approved", f"before {number}",
+                    None, bytes([number % 256]),
+                    f"documents/{number}" if state == "indexed" else None,
+                    state, number % 5,
+                )
+                for number, state in enumerate(states)
+            ),
+        )  # fmt: skip
+        connection.execute(f"PRAGMA user_version = {version}")
+        connection.execute("COMMIT")
+    return path
