@@ -2,7 +2,7 @@
 
 The loop uploads, imports, looks at the document and deletes the raw file: what the pipeline does,
 without a catalog, without leases, retries or events. Both run on an embedded server of their own
-with empty data, in the same process.
+with empty data, in the same process, and get the same bytes and the same metadata.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from benchmarks.scan import make_library
 from objlib.backend import EMBEDDED_URL
 from objlib.catalog.connection import Catalog
 from objlib.filestore import FileStore, create_app
-from objlib.library.metadata import DEFAULT_TEMPLATES
+from objlib.library.identity import identity_header
+from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Library
+from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Library
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
@@ -86,16 +87,16 @@ async def _bare_loop(root: Path, folder: Path) -> float:
     async with _client(store) as client:
         name = (await client.create_store("bench")).name
 
-        async def one(path: Path, key: str) -> None:
+        async def one(path: Path, number: int) -> None:
             async with slots:
-                content = io.BytesIO(path.read_bytes())
-                raw = await client.upload_file(content, name=key, mime_type="text/plain")
-                operation = await client.import_file(
-                    name, file_name=raw.name, metadata={"path": str(path)}
+                body, metadata = _as_sent(root, path)
+                raw = await client.upload_file(
+                    io.BytesIO(body), name=f"bench{number}", mime_type="text/plain"
                 )
+                operation = await client.import_file(name, file_name=raw.name, metadata=metadata)
+                implied = operation.name.replace("/operations/", "/documents/")
                 document = None
                 while document is None or not document.is_active:
-                    implied = operation.name.replace("/operations/", "/documents/")
                     document = await client.get_document(implied)
                 await client.delete_file(raw.name)
 
@@ -103,10 +104,19 @@ async def _bare_loop(root: Path, folder: Path) -> float:
         started = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number, path in enumerate(paths):
-                group.create_task(one(path, f"bench{number}"))
+                group.create_task(one(path, number))
         elapsed = time.perf_counter() - started
     store.close()
     return elapsed
+
+
+def _as_sent(root: Path, path: Path) -> tuple[bytes, dict[str, str | int | float]]:
+    """The bytes and the metadata that the pipeline sends for this file."""
+    relative = path.relative_to(root).as_posix()
+    metadata = extract_metadata(relative)
+    header = identity_header(relative, metadata)
+    own = {KEY: "k" * 26, PATH: relative, SHA256: "0" * 64, LIBRARY: "bench"}
+    return header.encode() + path.read_bytes(), {**metadata, **own}
 
 
 def _client(store: FileStore) -> GeminiFileSearchClient:

@@ -41,12 +41,11 @@ class Model:
         path = draw(st.sampled_from(sorted(self.where)))
         moves = {
             "waiting": ["start", "vanish", "take"],
-            "uploading": ["accept", "fail", "release", "retry call"],
-            "indexing": ["index", "fail", "release", "retry call"],
+            "uploading": ["accept", "fail", "release", "take", "retry call"],
+            "indexing": ["index", "fail", "release", "take", "retry call"],
         }.get(self.where[path])
         if moves is None:
             return
-        state = "uploading" if self.where[path] == "uploading" else "processing"
         flag = draw(st.booleans())
         match draw(st.sampled_from(moves)):
             case "start":
@@ -62,9 +61,9 @@ class Model:
                 self.say(ev.FileIndexed(path, "d", flag), path, "indexed")
             case "fail":
                 where = "failed for now" if flag else "failed"
-                self.say(ev.FileFailed(path, state, "why", flag), path, where)
+                self.say(ev.FileFailed(path, "why", flag), path, where)
             case "release":
-                self.say(ev.FileReleased(path, state, "why"), path, "released")
+                self.say(ev.FileReleased(path, "why"), path, "released")
             case "retry call":
                 self.retries += 1
                 self.rate_limited += flag
@@ -136,7 +135,7 @@ def test_a_run_is_clean_when_nothing_was_left_undone(model: Model) -> None:
 
 def test_failures_are_named_up_to_a_number_and_counted_beyond() -> None:
     """A summary of a thousand failures names the first few."""
-    failures = [ev.FileFailed(f"{n}", "processing", "why", False) for n in range(1_000)]
+    failures = [ev.FileFailed(f"{n}", "why", False) for n in range(1_000)]
 
     progress = run(*(ev.FileResumed(f.path) for f in failures), *failures)
 
@@ -146,8 +145,8 @@ def test_failures_are_named_up_to_a_number_and_counted_beyond() -> None:
 
 def test_a_second_chance_takes_the_failure_back() -> None:
     """What is tried again is not named as failed; what is final stays named."""
-    final = ev.FileFailed("a", "processing", "refused", False)
-    passing = ev.FileFailed("b", "processing", "busy", True)
+    final = ev.FileFailed("a", "refused", False)
+    passing = ev.FileFailed("b", "busy", True)
 
     progress = run(
         ev.FileResumed("a"), ev.FileResumed("b"), final, passing, ev.RetryPassScheduled(1, 30.0)

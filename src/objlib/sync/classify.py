@@ -69,6 +69,8 @@ def _pointed_at(document: Document, row: FileRecord) -> tuple[DocumentClass, str
     if row.gemini_store_doc_id != document.name:
         if row.is_deleted or row.gemini_state is State.INDEXED:
             return DocumentClass.SUPERSEDED, "a newer version is indexed"
+        if row.skip_reason is not None:
+            return DocumentClass.ORPHAN, "its file can no longer be uploaded"
         return DocumentClass.IN_FLIGHT, "kept until the new version is indexed"
     if row.is_deleted and row.gemini_state not in IN_FLIGHT:
         return DocumentClass.ORPHAN, "its file was deleted"

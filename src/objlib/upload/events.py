@@ -102,7 +102,6 @@ class FileFailed(Event):
     """The row is `failed`. Transient failures get one more chance in the retry pass."""
 
     path: str
-    from_state: str
     reason: str
     transient: bool
 
@@ -112,7 +111,6 @@ class FileReleased(Event):
     """The row is free again: not finished, not failed."""
 
     path: str
-    from_state: str
     reason: str
 
 

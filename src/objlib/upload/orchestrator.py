@@ -2,8 +2,8 @@
 
     paged(rows) -> take(limit) -> staggered -> gate -> flat_map_limited(upload one, upload limits)
         claim -> send -> import -> processing ----.
-    flat_map_limited(poll one, poll limit) <------'
-        verify until active -> indexed -> tidy up
+    flat_map_limited(watch one, indexing limit) <-'
+        look until active -> indexed -> tidy up
     concat( recovery, first pass, timer(cool-down) -> retry pass )
 
 Uploading and polling are separate stages: a document that is being indexed holds no upload slot.
@@ -34,14 +34,12 @@ from objlib.errors import (
     RateLimited,
     RemoteError,
     RunEnded,
-    Transient,
     Unreachable,
 )
 from objlib.library.hashing import FileChanged
 from objlib.upload import events as ev
 from objlib.upload._operators import (
     Upstream,
-    backoff,
     buffered,
     flat_map_limited,
     from_coroutine,
@@ -53,11 +51,10 @@ from objlib.upload._operators import (
     upload_with_retry,
     waiting,
 )
-from objlib.upload.client import Document
 from objlib.upload.fsm import State
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.shutdown import Shutdown
-from objlib.upload.stages import Claimed, FileStages, Imported, NotReady, Sent
+from objlib.upload.stages import Attempt, FileStages, until_ready
 from objlib.upload.waits import Waits
 
 A = TypeVar("A")
@@ -127,7 +124,7 @@ class UploadOrchestrator:
             CatalogError: the catalog can no longer be written.
         """
         passes = rx.concat(
-            self._recovery.crawl(self._poll_one),
+            self._recovery.crawl(self._watch_one),
             rx.defer(lambda _scheduler: self._pass(self._first_pass(options), options)),
             rx.defer(lambda _scheduler: self._retry_pass(options)),
             rx.defer(lambda _scheduler: self._verdict()),
@@ -225,54 +222,33 @@ class UploadOrchestrator:
 
         def watched(record: object) -> Observable[object]:
             assert isinstance(record, FileRecord)
-            return self._poll_one(record).pipe(ops.finally_action(lambda: count(-1)))
+            return self._watch_one(record).pipe(ops.finally_action(lambda: count(-1)))
 
         return flat_map_limited(buffered(uploads), watched, options.indexing_limit)
 
     # One file
 
     def _upload_one(self, listed: FileRecord) -> Observable[FileRecord | _Settled]:
-        """claim -> send -> import -> processing; a row in `processing`, or `DONE`."""
+        """claim -> upload -> a row in `processing`; `DONE` when nothing is left to watch."""
 
-        def journey(claimed: Claimed | None) -> Observable[FileRecord | _Settled]:
-            if claimed is None:
+        def upload(attempt: Attempt | None) -> Observable[FileRecord | _Settled]:
+            if attempt is None:
                 return rx.just(_Settled.DONE)
-            sent = self._remote(claimed.record, claimed, self._stages.send)
-            usable = sent.pipe(ops.flat_map(self._usable))
-            imported = usable.pipe(ops.flat_map(self._imported))
-            return imported.pipe(ops.flat_map(self._confirmed))
+            return self._persistently(attempt.record, attempt, self._stages.upload)
 
         claimed = occ_transition(lambda: self._stages.claim(listed), rng=self._rng)
-        return self._at_rest(listed, claimed.pipe(ops.flat_map(journey)))
+        return self._at_rest(listed, claimed.pipe(ops.flat_map(upload)))
 
-    def _usable(self, sent: Sent) -> Observable[Sent]:
-        if sent.raw_file.state == "ACTIVE":
-            return rx.just(sent)
-        return self._polled(sent.record, lambda: self._stages.wait_until_usable(sent))
+    def _watch_one(self, record: FileRecord) -> Observable[_Settled]:
+        """Look at the document until it is active and the row indexed."""
+        watched = self._persistently(record, record, self._stages.watch)
+        return self._at_rest(record, watched.pipe(ops.map(_done)))
 
-    def _imported(self, sent: Sent) -> Observable[Imported]:
-        return self._remote(sent.record, sent, self._stages.import_document)
-
-    def _confirmed(self, imported: Imported) -> Observable[FileRecord | _Settled]:
-        return occ_transition(lambda: self._stages.confirm_upload(imported), rng=self._rng)
-
-    def _poll_one(self, record: FileRecord) -> Observable[_Settled]:
-        """verify until active -> indexed -> tidy up."""
-
-        def finished(document: Document) -> Observable[FileRecord]:
-            return occ_transition(lambda: self._stages.finish(record, document), rng=self._rng)
-
-        def tidied(indexed: FileRecord) -> Observable[_Settled]:
-            return from_coroutine(lambda: self._stages.tidy_up(indexed)).pipe(ops.map(_done))
-
-        active = self._polled(record, lambda: self._stages.verify(record))
-        return self._at_rest(record, active.pipe(ops.flat_map(finished)).pipe(ops.flat_map(tidied)))
-
-    def _remote(
+    def _persistently(
         self, record: FileRecord, given: A, stage: Callable[[A], Awaitable[B]]
     ) -> Observable[B]:
-        """One remote stage, with the back-off that its errors ask for."""
-        return upload_with_retry(
+        """One stage, repeated: passing failures back off, `NotReady` says itself how long."""
+        tried = upload_with_retry(
             given,
             stage,
             CALL_ATTEMPTS,
@@ -281,21 +257,7 @@ class UploadOrchestrator:
             rng=self._rng,
             on_retry=self._announcing_retries(record),
         )
-
-    def _polled(self, record: FileRecord, look: Callable[[], Awaitable[B]]) -> Observable[B]:
-        """Look until it is ready: passing failures back off, `NotReady` says itself how long."""
-        failing = backoff(
-            attempts=CALL_ATTEMPTS,
-            base_s=self._waits.backoff_base_s,
-            cap_s=self._waits.backoff_cap_s,
-            retryable=(RateLimited, Transient),
-            rng=self._rng,
-            on_retry=self._announcing_retries(record),
-        )
-        pending = waiting(
-            lambda error, _earlier: error.wait_s if isinstance(error, NotReady) else None
-        )
-        return from_coroutine(look).pipe(retry_when(failing), retry_when(pending))
+        return tried.pipe(retry_when(waiting(until_ready)))
 
     def _announcing_retries(self, record: FileRecord) -> Callable[[Exception, int, float], None]:
         def announce(error: Exception, attempt: int, wait_s: float) -> None:

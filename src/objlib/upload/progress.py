@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Literal
 
 from objlib.upload import events as ev
 
 #: Failures named in a summary; the rest is counted, and `status` knows them all.
 NAMED_FAILURES = 10
 
-_IN_FLIGHT_COUNTER = {"uploading": "uploading", "processing": "indexing"}
+Stage = Literal["uploading", "indexing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +20,8 @@ class Progress:
     """Where a run stands. Counts of files, except `retries`, which counts calls."""
 
     total: int = 0
-    uploading: int = 0
-    indexing: int = 0
+    #: Files being worked on: path -> stage. As large as the run's limits allow.
+    in_flight: Mapping[str, Stage] = field(default_factory=lambda: MappingProxyType({}))
     indexed: int = 0
     adopted: int = 0
     failed: int = 0
@@ -32,6 +34,16 @@ class Progress:
     left_behind: int = 0
     draining: bool = False
     failures: tuple[ev.FileFailed, ...] = ()
+
+    @property
+    def uploading(self) -> int:
+        """Files being sent."""
+        return sum(stage == "uploading" for stage in self.in_flight.values())
+
+    @property
+    def indexing(self) -> int:
+        """Files whose documents are being watched."""
+        return sum(stage == "indexing" for stage in self.in_flight.values())
 
     @property
     def settled(self) -> int:
@@ -49,37 +61,31 @@ def advance(progress: Progress, event: ev.Event) -> Progress:
     match event:
         case ev.RunStarted(files=files):
             return replace(progress, total=progress.total + files)
-        case ev.FileStarted():
-            return replace(progress, uploading=progress.uploading + 1)
-        case ev.FileResumed():
-            return replace(progress, total=progress.total + 1, indexing=progress.indexing + 1)
-        case ev.ImportAccepted():
+        case ev.FileStarted(path=path):
+            return _moved(progress, path, "uploading")
+        case ev.FileResumed(path=path):
+            return replace(_moved(progress, path, "indexing"), total=progress.total + 1)
+        case ev.ImportAccepted(path=path):
+            return _moved(progress, path, "indexing")
+        case ev.FileIndexed(path=path, adopted=adopted):
             return replace(
-                progress, uploading=progress.uploading - 1, indexing=progress.indexing + 1
-            )
-        case ev.FileIndexed(adopted=adopted):
-            return replace(
-                progress,
-                indexing=progress.indexing - 1,
+                _landed(progress, path),
                 indexed=progress.indexed + 1,
                 adopted=progress.adopted + adopted,
             )
-        case ev.FileFailed():
+        case ev.FileFailed(path=path, transient=transient):
             return replace(
-                progress,
-                **_one_less(progress, event.from_state),
+                _landed(progress, path),
                 failed=progress.failed + 1,
-                failed_for_now=progress.failed_for_now + event.transient,
+                failed_for_now=progress.failed_for_now + transient,
                 failures=(*progress.failures, event)[:NAMED_FAILURES],
             )
-        case ev.FileReleased(from_state=from_state):
-            return replace(
-                progress, **_one_less(progress, from_state), released=progress.released + 1
-            )
-        case ev.FileVanished():
-            return replace(progress, vanished=progress.vanished + 1)
-        case ev.FileTaken():
-            return replace(progress, taken=progress.taken + 1)
+        case ev.FileReleased(path=path):
+            return replace(_landed(progress, path), released=progress.released + 1)
+        case ev.FileVanished(path=path):
+            return replace(_landed(progress, path), vanished=progress.vanished + 1)
+        case ev.FileTaken(path=path):
+            return replace(_landed(progress, path), taken=progress.taken + 1)
         case ev.CallRetried(rate_limited=rate_limited):
             return replace(
                 progress,
@@ -102,6 +108,10 @@ def advance(progress: Progress, event: ev.Event) -> Progress:
             return progress
 
 
-def _one_less(progress: Progress, state: str) -> dict[str, Any]:
-    counter = _IN_FLIGHT_COUNTER[state]
-    return {counter: getattr(progress, counter) - 1}
+def _moved(progress: Progress, path: str, stage: Stage) -> Progress:
+    return replace(progress, in_flight=MappingProxyType({**progress.in_flight, path: stage}))
+
+
+def _landed(progress: Progress, path: str) -> Progress:
+    rest = {other: stage for other, stage in progress.in_flight.items() if other != path}
+    return replace(progress, in_flight=MappingProxyType(rest))

@@ -27,7 +27,7 @@ from objlib.upload._operators import Upstream, flat_map_limited, from_coroutine,
 from objlib.upload.fsm import State
 from objlib.upload.lease import is_void, owner_is_dead
 from objlib.upload.shutdown import Shutdown
-from objlib.upload.stages import FileStages, Imported
+from objlib.upload.stages import FileStages
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
 
@@ -133,10 +133,11 @@ class RecoveryCrawler:
 
     async def _adopt_or_release(self, record: FileRecord) -> FileRecord | None:
         record = await self._state.take_over(record, self._stages.lease())
-        if record.import_intent_at is not None:
-            document = await self._stages.find_document(record)
-            if document is not None:
-                return await self._stages.confirm_upload(Imported(record, None, document.name))
+        # Looked up even where no intent to import is on record: a power cut may have lost it, while
+        # the claim before it had reached the disk.
+        document = await self._stages.find_document(record)
+        if document is not None:
+            return await self._stages.adopt(record, document)
         await self._state.release(record, reason="interrupted before its import")
         return None
 

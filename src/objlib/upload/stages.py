@@ -1,7 +1,8 @@
-"""One file's journey as small coroutines: claim, send, import, verify, finish.
+"""One file's journey in three coarse stages: claim, upload, watch.
 
-Each stage is one bridged coroutine; the orchestrator puts the operators between and around them. A
-stage either returns, or raises one of `objlib.errors`. What is written, and when, follows four
+Each stage is one bridged coroutine, because every layer of operators costs as much as a database
+call; the orchestrator puts the operators between and around them. A stage either returns, or raises
+one of `objlib.errors`, and can be run again. What is written, and when, follows four
 musts:
 
 1. The intent (upload key, lease) is on disk before the first call of an attempt.
@@ -52,38 +53,22 @@ class NotReady(ObjlibError):
         super().__init__(f"not ready yet, next look in {wait_s:.1f} s")
 
 
+def until_ready(error: Exception, _earlier: int) -> float | None:
+    """For `waiting`: how long until the next look; None for what is no `NotReady`."""
+    return error.wait_s if isinstance(error, NotReady) else None
+
+
 class IndexingFailed(RemoteError):
     """The backend took the import and did not make a usable document of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A row that is ours, with the bytes to send."""
+@dataclass(slots=True)
+class Attempt:
+    """A row that is ours, its bytes, and how far they have come: a repeat goes on from there."""
 
     record: FileRecord
     payload: Payload
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """The raw file is at the backend with the right checksum."""
-
-    record: FileRecord
-    raw_file: RawFile
-
-
-@dataclass(frozen=True, slots=True)
-class Imported:
-    """The import was accepted, or the document was found to be there already."""
-
-    record: FileRecord
-    operation_name: str | None
-    document_name: str | None
-
-    @property
-    def adopted(self) -> bool:
-        """Whether an earlier attempt had done the work."""
-        return self.operation_name is None
+    raw_file: RawFile | None = None
 
 
 class FileStages:
@@ -120,9 +105,9 @@ class FileStages:
         """The heartbeat."""
         await self._state.renew_leases(self.lease())
 
-    # Uploading
+    # Claiming
 
-    async def claim(self, listed: FileRecord) -> Claimed | None:
+    async def claim(self, listed: FileRecord) -> Attempt | None:
         """Take a row and read its file; None when there is nothing (left) to do.
 
         A file that was edited since the scan is taken as it is now. One that is gone is recorded as
@@ -156,7 +141,7 @@ class FileStages:
             lease=self.lease(),
         )
         self._emit(ev.FileStarted(record.file_path, payload.fingerprint.size_bytes))
-        return Claimed(record, payload)
+        return Attempt(record, payload)
 
     async def _take_current_content(self, record: FileRecord, payload: Payload) -> FileRecord:
         seen = payload.fingerprint
@@ -171,67 +156,77 @@ class FileStages:
         await update_facts(self._catalog, [facts])
         return replace(record, content_hash=seen.sha256_hex, file_size=seen.size_bytes)
 
-    async def send(self, claimed: Claimed) -> Sent:
-        """Upload the raw file under the upload key. Safe to run again: the name is ours."""
-        key, payload = str(claimed.record.upload_key), claimed.payload
+    # Uploading
+
+    async def upload(self, attempt: Attempt) -> FileRecord:
+        """Send the raw file, import it, and move the row to `processing`.
+
+        Raises:
+            NotReady: the raw file is still being processed.
+            RateLimited, Transient: run it again after a pause; it goes on where it stopped.
+        """
+        if attempt.raw_file is None:
+            attempt.raw_file = await self._send(attempt)
+        if attempt.raw_file.state != "ACTIVE":
+            attempt.raw_file = await self._look_at_raw_file(attempt.raw_file)
+        found = await self._document_of_earlier_attempt(attempt.record)
+        if found is not None:
+            return await self.adopt(attempt.record, found)
+        operation = await self._import(attempt, attempt.raw_file)
+        return await self._confirm(
+            attempt.record, operation.name, operation.document_name, "import accepted"
+        )
+
+    async def _send(self, attempt: Attempt) -> RawFile:
+        """Upload the bytes under the upload key. Safe to repeat: the name is ours."""
+        path, key = attempt.record.file_path, str(attempt.record.upload_key)
         try:
-            with contextlib.closing(payload.open()) as content:
+            with contextlib.closing(attempt.payload.open()) as content:
                 raw_file = await self._client.upload_file(
-                    content, name=key, mime_type=payload.mime_type
+                    content, name=key, mime_type=attempt.payload.mime_type
                 )
         except AlreadyExists:
             raw_file = await self._client.get_file(f"files/{key}")
         except FileNotFoundError as error:
-            raise Transient(f"{claimed.record.file_path}: gone while it was being sent") from error
-        if raw_file.sha256 not in (None, payload.sha256):
+            raise Transient(f"{path}: gone while it was being sent") from error
+        if raw_file.sha256 not in (None, attempt.payload.sha256):
             await self._client.delete_file(raw_file.name)
             raise IntegrityError(
-                f"{claimed.record.file_path}: the backend holds other bytes than were sent "
+                f"{path}: the backend holds other bytes than were sent "
                 f"(SHA-256 {raw_file.sha256}); deleted there"
             )
-        return Sent(claimed.record, raw_file)
+        return raw_file
 
-    async def wait_until_usable(self, sent: Sent) -> Sent:
-        """Look at a raw file that was still being processed."""
-        raw_file = await self._client.get_file(sent.raw_file.name)
+    async def _look_at_raw_file(self, known: RawFile) -> RawFile:
+        raw_file = await self._client.get_file(known.name)
         if raw_file.state == "FAILED":
-            raise Rejected(f"{sent.record.file_path}: the backend could not process the raw file")
+            raise Rejected(f"the backend could not process the raw file {known.name}")
         if raw_file.state != "ACTIVE":
             raise NotReady(self._waits.poll_s)
-        return replace(sent, raw_file=raw_file)
+        return raw_file
 
-    async def import_document(self, sent: Sent) -> Imported:
-        """Import the raw file, unless an earlier attempt turns out to have done so.
-
-        Reads the row afresh: after a lost answer it finds the intent set, and looks before it
-        imports again.
-        """
-        record = await self._fresh(sent.record)
-        if (found := await self._document_of_earlier_attempt(record)) is not None:
-            return Imported(record, None, found.name)
-        record = await self._state.intend_import(
-            record,
-            file_id=sent.raw_file.name,
-            file_uri=sent.raw_file.uri,
-            expires_at=sent.raw_file.expires_at,
+    async def _import(self, attempt: Attempt, raw_file: RawFile) -> ImportOperation:
+        """Import the raw file, with the intent on record for as long as the effect is in doubt."""
+        attempt.record = await self._state.intend_import(
+            attempt.record,
+            file_id=raw_file.name,
+            file_uri=raw_file.uri,
+            expires_at=raw_file.expires_at,
         )
         try:
-            operation = await self._client.import_file(
+            return await self._client.import_file(
                 self._store_name,
-                file_name=sent.raw_file.name,
-                metadata=document_metadata(record, self._library),
+                file_name=raw_file.name,
+                metadata=document_metadata(attempt.record, self._library),
             )
         except InDoubt as doubt:
             raise Transient(str(doubt)) from doubt
         except (RateLimited, Rejected, NotFound) as refusal:
-            await self._state.withdraw_import_intent(record)
-            if isinstance(refusal, NotFound):  # the raw file expired: send it again later
+            attempt.record = await self._state.withdraw_import_intent(attempt.record)
+            if isinstance(refusal, NotFound):  # the raw file expired: send it again
+                attempt.raw_file = None
                 raise Transient(str(refusal)) from refusal
             raise
-        return Imported(record, operation.name, operation.document_name)
-
-    async def _fresh(self, record: FileRecord) -> FileRecord:
-        return await get_file(self._catalog, record.file_path) or record
 
     async def _document_of_earlier_attempt(self, record: FileRecord) -> Document | None:
         if record.gemini_store_doc_id is not None:
@@ -257,26 +252,39 @@ class FileStages:
                     return document
         return None
 
-    async def confirm_upload(self, imported: Imported) -> FileRecord:
-        """uploading -> processing."""
+    async def adopt(self, record: FileRecord, document: Document) -> FileRecord:
+        """uploading -> processing, with a document that an earlier attempt has made."""
+        return await self._confirm(record, None, document.name, "adopted")
+
+    async def _confirm(
+        self, record: FileRecord, operation: str | None, document: str | None, reason: str
+    ) -> FileRecord:
         record = await self._state.upload_confirmed(
-            imported.record,
-            operation_name=imported.operation_name,
-            document_name=imported.document_name,
-            reason="adopted" if imported.adopted else "import accepted",
+            record, operation_name=operation, document_name=document, reason=reason
         )
         self._emit(ev.ImportAccepted(record.file_path))
         return record
 
-    # Verifying
+    # Watching
 
-    async def verify(self, record: FileRecord) -> Document:
-        """The document of a row in `processing`, once it is active.
+    async def watch(self, record: FileRecord) -> None:
+        """See the document of a row in `processing` become active, write `indexed`, tidy up.
 
         Raises:
             NotReady: look again later.
             IndexingFailed: it failed and the settling window has passed, or the deadline has.
         """
+        document = await self._active_document(record)
+        adopted = record.operation_name is None
+        record = await self._state.import_confirmed(
+            record,
+            document_name=document.name,
+            reason="adopted" if adopted else "document active",
+        )
+        self._emit(ev.FileIndexed(record.file_path, document.name, adopted))
+        await self.tidy_up(record)
+
+    async def _active_document(self, record: FileRecord) -> Document:
         document, operation = await self._look(record)
         age_s = self._age_s(record.upload_timestamp)
         if document is not None and document.is_active:
@@ -312,17 +320,6 @@ class FileStages:
         document = await self._client.get_document(name) if name else None
         return document if document is not None and _is_for(document, record) else None
 
-    async def finish(self, record: FileRecord, document: Document) -> FileRecord:
-        """processing -> indexed."""
-        adopted = record.operation_name is None
-        record = await self._state.import_confirmed(
-            record,
-            document_name=document.name,
-            reason="adopted" if adopted else "document active",
-        )
-        self._emit(ev.FileIndexed(record.file_path, document.name, adopted))
-        return record
-
     async def tidy_up(self, record: FileRecord) -> None:
         """Delete the superseded document, then the raw file. What fails is left to a later run."""
         try:
@@ -344,11 +341,10 @@ class FileStages:
         if fresh is None or fresh.gemini_state not in IN_FLIGHT or fresh.lease_owner != self._owner:
             self._emit(ev.FileTaken(record.file_path))
             return
-        before = fresh.gemini_state.value
         if isinstance(error, RunEnded):
             if fresh.gemini_state is State.UPLOADING:
                 await self._state.release(fresh, reason=str(error))
-                self._emit(ev.FileReleased(record.file_path, before, str(error)))
+                self._emit(ev.FileReleased(record.file_path, str(error)))
             return
         transient = isinstance(error, RemoteError) and not isinstance(error, Rejected)
         await self._state.fail(
@@ -357,7 +353,7 @@ class FileStages:
             transient=transient,
             document_name=fresh.gemini_store_doc_id or _implied_document(fresh.operation_name),
         )
-        self._emit(ev.FileFailed(record.file_path, before, str(error), transient))
+        self._emit(ev.FileFailed(record.file_path, str(error), transient))
 
     def _age_s(self, since: datetime | str | None) -> float:
         """Seconds by the wall clock, which is the clock of the backend's time stamps too."""

@@ -205,18 +205,17 @@ class AsyncUploadStateManager:
         self, record: FileRecord, columns: dict[str, Any], *, durable: bool
     ) -> FileRecord:
         assignments = ", ".join(f"{name} = ?" for name in columns)
-        async with self._catalog.transaction(durable=durable):
-            row = await self._catalog.fetch_one(
-                f"UPDATE files SET {assignments} WHERE file_path = ? AND version = ?"
-                f" AND gemini_state = ? AND lease_owner IS ? RETURNING {COLUMNS}",
-                (
-                    *columns.values(),
-                    record.file_path,
-                    record.version,
-                    record.gemini_state.value,
-                    record.lease_owner,
-                ),
-            )
+        sql = (
+            f"UPDATE files SET {assignments} WHERE file_path = ? AND version = ?"
+            f" AND gemini_state = ? AND lease_owner IS ? RETURNING {COLUMNS}"
+        )
+        state = record.gemini_state.value
+        guard = (record.file_path, record.version, state, record.lease_owner)
+        if durable:
+            async with self._catalog.transaction(durable=True):
+                row = await self._catalog.fetch_one(sql, (*columns.values(), *guard))
+        else:
+            row = await self._catalog.write_one(sql, (*columns.values(), *guard))
         if row is None:
             raise await self._conflict(record)
         return FileRecord.from_row(row)
