@@ -24,7 +24,7 @@ from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Library
+from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Source
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
@@ -69,7 +69,7 @@ async def _pipeline(root: Path, folder: Path) -> tuple[float, int]:
             catalog=catalog,
             client=client,
             store_name=name,
-            library=Library(root, "bench"),
+            source=Source(root, "bench"),
             waits=Waits(),
         )
         started = time.perf_counter()

@@ -22,7 +22,8 @@ from objlib.filestore.server import serve
 options = json.loads(sys.argv[1])
 faults = FaultPlan([Fault(**fault) for fault in options.pop("faults")], seed=1)
 data = Path(options.pop("data"))
-asyncio.run(serve(data=data, faults=faults, on_listening=lambda url: print(url, flush=True), **options))
+say = lambda url: print(url, flush=True)
+asyncio.run(serve(data=data, faults=faults, on_listening=say, **options))
 """
 
 

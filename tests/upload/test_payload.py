@@ -25,8 +25,8 @@ from objlib.upload.payload import (
     PATH,
     RESERVED_METADATA,
     SHA256,
-    Library,
     Payload,
+    Source,
     document_metadata,
     key_of,
     prepare,
@@ -86,7 +86,7 @@ def test_text_goes_up_under_its_header(tmp_path: Path, mime_type: str | None) ->
     record = replace(RECORD, mime_type=mime_type)
     path = shelve(tmp_path, record, b"A is A.\n")
 
-    payload = prepare(record, Library(tmp_path, "lib"))
+    payload = prepare(record, Source(tmp_path, "lib"))
 
     text = sent(payload).decode()
     assert text.startswith("[objlib:1]\ntitle: Week 1\ncourse: Logic\n")
@@ -100,7 +100,7 @@ def test_without_the_header_text_goes_up_as_it_is(tmp_path: Path) -> None:
     """`identity_header = false` sends the text and nothing else."""
     shelve(tmp_path, RECORD, "é\r\n".encode())
 
-    payload = prepare(RECORD, Library(tmp_path, "lib", identity_header=False))
+    payload = prepare(RECORD, Source(tmp_path, "lib", identity_header=False))
 
     assert sent(payload) == "é\r\n".encode()
 
@@ -110,7 +110,7 @@ def test_latin_1_goes_up_as_utf_8(tmp_path: Path, is_headed: bool) -> None:
     """Old encodings are read as what they say; the fingerprint stays that of the file on disk."""
     shelve(tmp_path, RECORD, LATIN_1)
 
-    payload = prepare(RECORD, Library(tmp_path, "lib", identity_header=is_headed))
+    payload = prepare(RECORD, Source(tmp_path, "lib", identity_header=is_headed))
 
     assert strip_identity_header(sent(payload).decode("utf-8")) == LATIN_1.decode("cp1252")
     assert payload.fingerprint.sha256_hex == hashlib.sha256(LATIN_1).hexdigest()
@@ -125,7 +125,7 @@ def test_the_checksum_is_that_of_the_bytes_sent(
     """What the backend will report can be compared with the payload, attempt after attempt."""
     shelve(tmp_path, record, content)
 
-    payload = prepare(record, Library(tmp_path, "lib"))
+    payload = prepare(record, Source(tmp_path, "lib"))
 
     assert hashlib.sha256(sent(payload)).hexdigest() == payload.sha256
     assert sent(payload) == sent(payload)
@@ -135,7 +135,7 @@ def test_what_is_no_text_goes_up_byte_for_byte(tmp_path: Path) -> None:
     """A PDF has no header and is not held in memory."""
     shelve(tmp_path, PDF, b"%PDF-1.7 \x00\xff")
 
-    payload = prepare(PDF, Library(tmp_path, "lib"))
+    payload = prepare(PDF, Source(tmp_path, "lib"))
 
     assert payload.body is None
     assert sent(payload) == b"%PDF-1.7 \x00\xff"
@@ -146,10 +146,10 @@ def test_what_is_no_text_goes_up_byte_for_byte(tmp_path: Path) -> None:
 def test_a_file_that_is_gone_is_an_error_of_its_own(tmp_path: Path, record: FileRecord) -> None:
     """Gone is told from unreadable: the one is marked, the other is tried again."""
     with pytest.raises(FileNotFoundError):
-        prepare(record, Library(tmp_path, "lib"))
+        prepare(record, Source(tmp_path, "lib"))
     (tmp_path / record.file_path).mkdir(parents=True)
     with pytest.raises(OSError):
-        prepare(record, Library(tmp_path, "lib"))
+        prepare(record, Source(tmp_path, "lib"))
 
 
 @pytest.mark.parametrize("record", [RECORD, PDF], ids=["text", "PDF"])
@@ -178,7 +178,7 @@ def test_a_file_that_changes_while_it_is_read_is_not_sent(
     monkeypatch.setattr(hashlib, "file_digest", file_digest)
 
     with pytest.raises(FileChanged):
-        prepare(record, Library(tmp_path, "lib"))
+        prepare(record, Source(tmp_path, "lib"))
 
 
 def test_a_catalog_with_absolute_paths_finds_its_files(tmp_path: Path) -> None:
@@ -186,17 +186,17 @@ def test_a_catalog_with_absolute_paths_finds_its_files(tmp_path: Path) -> None:
     path = shelve(tmp_path / "old", RECORD, b"text")
     record = replace(RECORD, file_path=str(path))
 
-    payload = prepare(record, Library(tmp_path / "elsewhere", "lib"))
+    payload = prepare(record, Source(tmp_path / "elsewhere", "lib"))
 
     assert payload.path == path
 
 
 # Keys
 
-BASE = Library(Path("/library"), "lib")
+BASE = Source(Path("/library"), "lib")
 
 
-def key(record: FileRecord = RECORD, library: Library = BASE, content_hash: str = "ab" * 32) -> str:
+def key(record: FileRecord = RECORD, library: Source = BASE, content_hash: str = "ab" * 32) -> str:
     return key_of(record, library, content_hash)
 
 
@@ -311,4 +311,4 @@ def test_a_pipe_in_place_of_a_file_does_not_hang_the_run(tmp_path: Path) -> None
     for record in (RECORD, replace(PDF, file_path="Logic/a.pdf")):
         os.mkfifo(tmp_path / record.file_path)
         with pytest.raises(OSError):
-            prepare(record, Library(tmp_path, "lib"))
+            prepare(record, Source(tmp_path, "lib"))

@@ -23,7 +23,7 @@ from objlib.sync.listing import SyncReport, survey
 from objlib.upload import events as ev
 from objlib.upload.client import Document, GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Library
+from objlib.upload.payload import Source
 from objlib.upload.progress import Progress, advance
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
@@ -63,7 +63,7 @@ class World:
             catalog=self.catalog,
             client=self.client,
             store_name=self.store_name,
-            library=Library(self.root, LIBRARY_ID),
+            source=Source(self.root, LIBRARY_ID),
             waits=self.waits,
             rng=random.Random(1),
         )

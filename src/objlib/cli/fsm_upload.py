@@ -14,19 +14,16 @@ import click
 import reactivex.operators as ops
 from reactivex import Observable
 
-from objlib.catalog.connection import Catalog
+from objlib.api import Library
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, print_json, size
-from objlib.cli.session import session
 from objlib.config import Settings
 from objlib.upload import events as ev
-from objlib.upload.binding import bound_library
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Library
 from objlib.upload.progress import Progress, advance
-from objlib.upload.run import UploadRun, expected_work
+from objlib.upload.run import UploadRun
 
 
 @click.command("fsm-upload")
@@ -75,9 +72,8 @@ def command(
 
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
-    async with await Catalog.open(settings.db) as catalog:
-        await bound_library(catalog)
-        expected = await expected_work(catalog, options)
+    async with Library.open(settings=settings) as library:
+        expected = await library.expected(options)
     if invocation.json:
         print_json({"files": expected.files, "size_bytes": expected.size_bytes})
     else:
@@ -89,21 +85,13 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
 async def _upload(
     invocation: Invocation, settings: Settings, options: Options, events_file: Path | None
 ) -> int:
-    connections = options.concurrency + options.indexing_limit
-    async with session(invocation, settings, create_store=True, connections=connections) as opened:
-        run = UploadRun(
-            catalog=opened.catalog,
-            client=opened.client,
-            store_name=opened.store.name,
-            library=Library(
-                opened.library.root, opened.library.library_id, settings.identity_header
-            ),
-            waits=settings.waits,
-        )
+    invocation.name_the_store(settings)
+    notices = invocation.notices()
+    async with Library.open(settings=settings) as library:
+        run = await library.new_run(options)
         events = run.stream.events
         latest = _Latest()
         events.pipe(ops.scan(advance, Progress())).subscribe(latest.take)
-        notices = invocation.notices()
         started_at = time.monotonic()
         with ExitStack() as stack:
             stack.enter_context(show_progress(events, notices, invocation.verbosity))
@@ -112,8 +100,8 @@ async def _upload(
             was_interrupted = stack.enter_context(_signals_for(run))
             await run.until_done(options)
         elapsed_s = time.monotonic() - started_at
-        waiting = (await expected_work(opened.catalog, Options())).files
-        _report(invocation, latest.value, elapsed_s, opened.client.requests, waiting)
+        waiting = (await library.expected(Options())).files
+        _report(invocation, latest.value, elapsed_s, library.client.requests, waiting)
     if was_interrupted():
         notices.print("Interrupted; the next fsm-upload goes on from here")
         return INTERRUPTED

@@ -50,6 +50,12 @@ class Invocation:
         store = self.said.get("store")
         return load_settings(self.said.get("config"), db=db, store=store, **flags)
 
+    def name_the_store(self, settings: Settings) -> None:
+        """The first line of every command that talks to a store says which one."""
+        from objlib import backend
+
+        self.notices().print(f"Store: {backend.choose(settings).description}", markup=False)
+
     def console(self) -> Console:
         """Standard output, for results."""
         from rich.console import Console

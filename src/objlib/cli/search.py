@@ -7,11 +7,11 @@ from dataclasses import asdict
 
 import click
 
+from objlib.api import Library
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
-from objlib.cli.session import session
 from objlib.errors import ConfigurationError
-from objlib.search.query import SearchResult, search
+from objlib.search.query import SearchResult
 
 PASSAGE_CHARS = 280
 
@@ -41,17 +41,9 @@ async def _search(
     invocation: Invocation, query: str, top_k: int | None, metadata_filter: str | None
 ) -> int:
     settings = invocation.settings()
-    async with session(invocation, settings, create_store=False) as opened:
-        result = await search(
-            opened.client,
-            opened.catalog,
-            store_name=opened.store.name,
-            query=query,
-            model=settings.model,
-            library_id=opened.library.library_id,
-            top_k=top_k,
-            metadata_filter=metadata_filter,
-        )
+    invocation.name_the_store(settings)
+    async with Library.open(settings=settings) as library:
+        result = await library.search(query, top_k=top_k, metadata_filter=metadata_filter)
     if invocation.json:
         print_json({"query": query, **asdict(result)})
     else:

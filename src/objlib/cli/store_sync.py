@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
+from objlib.api import Library
 from objlib.catalog.connection import Catalog
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, print_json
-from objlib.cli.session import session
-from objlib.sync.apply import MaxDelete, RepairReport, repair
+from objlib.sync.apply import MaxDelete, RepairReport
 from objlib.sync.classify import DELETABLE, DocumentClass
-from objlib.sync.listing import SyncReport, ghosts, missing, survey, verdicts
+from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
 
 NAMED = 20
 
@@ -40,13 +40,14 @@ def command(invocation: Invocation, apply: bool, max_delete: str, report: Path |
 async def _sync(
     invocation: Invocation, apply: bool, max_delete: MaxDelete, report_file: Path | None
 ) -> int:
-    async with session(invocation, invocation.settings(), create_store=False) as opened:
-        catalog, client = opened.catalog, opened.client
-        report = await survey(catalog, client, opened.store, opened.library.library_id)
+    settings = invocation.settings()
+    invocation.name_the_store(settings)
+    async with Library.open(settings=settings) as library:
+        report = await library.survey()
         if report_file is not None:
-            await _write_report(catalog, report_file)
-        lines = await _named(catalog, report)
-        repaired = await repair(catalog, client, report, max_delete) if apply else None
+            await _write_report(library.catalog, report_file)
+        lines = await _named(library.catalog, report)
+        repaired = await library.repair(report, max_delete) if apply else None
     if invocation.json:
         print_json(_as_json(report, repaired))
     else:

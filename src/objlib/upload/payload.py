@@ -27,8 +27,8 @@ RESERVED_METADATA = (KEY, PATH, SHA256, LIBRARY)
 
 
 @dataclass(frozen=True, slots=True)
-class Library:
-    """The folder on disk, and how its files are presented."""
+class Source:
+    """Where the files are, whose they are, and whether their texts get an identity header."""
 
     root: Path
     library_id: str
@@ -50,34 +50,32 @@ class Payload:
         return self.path.open("rb") if self.body is None else io.BytesIO(self.body)
 
 
-def prepare(record: FileRecord, library: Library) -> Payload:
+def prepare(record: FileRecord, source: Source) -> Payload:
     """Read a file as it is now.
 
     Raises:
         OSError: it is gone or cannot be read.
         FileChanged: it was written to while it was being read.
     """
-    path = library.root / record.file_path
+    path = source.root / record.file_path
     mime_type = _mime_type(record)
     if mime_type not in HEADED_TYPES:
         fingerprint = sha256_file(path)
         return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint)
     content, fingerprint = _read(path)
-    header = identity_header(record.file_path, record.metadata) if library.identity_header else ""
+    header = identity_header(record.file_path, record.metadata) if source.identity_header else ""
     body = (header + encode_text(content)).encode("utf-8")
     return Payload(path, body, hashlib.sha256(body).hexdigest(), mime_type, fingerprint)
 
 
-def key_of(record: FileRecord, library: Library, content_hash: str) -> str:
+def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
     """The upload key of a file with this content."""
-    headed = library.identity_header and _mime_type(record) in HEADED_TYPES
+    headed = source.identity_header and _mime_type(record) in HEADED_TYPES
     treatment = f"text:{_TEXT_VERSION} header:{HEADER_VERSION if headed else 0}"
-    return upload_key(
-        library.library_id, record.file_path, content_hash, record.metadata, treatment
-    )
+    return upload_key(source.library_id, record.file_path, content_hash, record.metadata, treatment)
 
 
-def document_metadata(record: FileRecord, library: Library) -> dict[str, str | int | float]:
+def document_metadata(record: FileRecord, source: Source) -> dict[str, str | int | float]:
     """What travels with the document: from it alone one can tell file, version and library."""
     own = {key: value for key, value in record.metadata.items() if value != ""}
     return {
@@ -85,7 +83,7 @@ def document_metadata(record: FileRecord, library: Library) -> dict[str, str | i
         KEY: record.upload_key or "",
         PATH: record.file_path,
         SHA256: record.content_hash or "",
-        LIBRARY: library.library_id,
+        LIBRARY: source.library_id,
     }
 
 

@@ -12,7 +12,7 @@ from objlib.upload._operators import LoopScheduler, completion
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.lease import owner_of_this_process
 from objlib.upload.orchestrator import Options, UploadOrchestrator
-from objlib.upload.payload import Library
+from objlib.upload.payload import Source
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import FileStages
@@ -36,7 +36,7 @@ class UploadRun:
         catalog: Catalog,
         client: GeminiFileSearchClient,
         store_name: str,
-        library: Library,
+        source: Source,
         waits: Waits,
         rng: random.Random | None = None,
     ) -> None:
@@ -49,7 +49,7 @@ class UploadRun:
             catalog=catalog,
             client=client,
             store_name=store_name,
-            library=library,
+            source=source,
             run_id=self._run_id,
             owner=owner_of_this_process(self._run_id),
             waits=waits,

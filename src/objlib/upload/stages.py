@@ -40,7 +40,7 @@ from objlib.upload import events as ev
 from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, RawFile
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.lease import Lease
-from objlib.upload.payload import KEY, PATH, Library, Payload, document_metadata, key_of, prepare
+from objlib.upload.payload import KEY, PATH, Payload, Source, document_metadata, key_of, prepare
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
 from objlib.upload.waits import Waits, poll_wait_s
 
@@ -80,7 +80,7 @@ class FileStages:
         catalog: Catalog,
         client: GeminiFileSearchClient,
         store_name: str,
-        library: Library,
+        source: Source,
         run_id: str,
         owner: str,
         waits: Waits,
@@ -90,7 +90,7 @@ class FileStages:
         self._state = AsyncUploadStateManager(catalog)
         self._client = client
         self._store_name = store_name
-        self._library = library
+        self._source = source
         self._run_id = run_id
         self._owner = owner
         self._waits = waits
@@ -124,7 +124,7 @@ class FileStages:
         if not is_claimable(record):
             return None
         try:
-            payload = prepare(record, self._library)
+            payload = prepare(record, self._source)
         except FileNotFoundError:
             await mark_deleted(self._catalog, [record.file_path])
             self._emit(ev.FileVanished(record.file_path, "gone since the scan; scan again"))
@@ -136,7 +136,7 @@ class FileStages:
         record = await self._take_current_content(record, payload)
         record = await self._state.begin_upload(
             record,
-            upload_key=key_of(record, self._library, payload.fingerprint.sha256_hex),
+            upload_key=key_of(record, self._source, payload.fingerprint.sha256_hex),
             run_id=self._run_id,
             lease=self.lease(),
         )
@@ -217,7 +217,7 @@ class FileStages:
             return await self._client.import_file(
                 self._store_name,
                 file_name=raw_file.name,
-                metadata=document_metadata(attempt.record, self._library),
+                metadata=document_metadata(attempt.record, self._source),
             )
         except InDoubt as doubt:
             raise Transient(str(doubt)) from doubt

@@ -1,0 +1,185 @@
+"""objlib from a program: scan, upload, sync and search as methods of a `Library`.
+
+    async with Library.open("lectures") as library:
+        await library.scan()
+        async for event in library.upload(limit=20):
+            print(event)
+        result = await library.search("What holds an arch up?")
+
+The command line makes the same calls.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+from objlib import backend
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import Tally, get_info
+from objlib.config import Settings, load_settings
+from objlib.errors import ConfigurationError
+from objlib.library.scan import ScanReport, scan_library
+from objlib.search.query import SearchResult, search
+from objlib.sync.apply import MaxDelete, RepairReport, repair
+from objlib.sync.listing import SyncReport, survey
+from objlib.upload import events as ev
+from objlib.upload.binding import (
+    LIBRARY_ROOT,
+    BoundLibrary,
+    bind_library,
+    bind_store,
+    bound_library,
+)
+from objlib.upload.client import GeminiFileSearchClient, Store
+from objlib.upload.orchestrator import Options
+from objlib.upload.payload import Source
+from objlib.upload.run import UploadRun, expected_work
+from objlib.upload.state import AsyncUploadStateManager
+
+
+class Library:
+    """A folder of texts, its catalog, and the store it is kept in step with.
+
+    The backend is connected to at the first call that needs it. Every method raises the errors of
+    `objlib.errors` and nothing else on purpose.
+    """
+
+    def __init__(
+        self, catalog: Catalog, settings: Settings, resources: contextlib.AsyncExitStack
+    ) -> None:
+        self.catalog = catalog
+        self.settings = settings
+        self._resources = resources
+        self._client: GeminiFileSearchClient | None = None
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def open(
+        cls, root: Path | str | None = None, *, settings: Settings | None = None, **options: Any
+    ) -> AsyncIterator[Library]:
+        """Open the library at `root`, or with None the one its catalog was scanned from.
+
+        Args:
+            settings: ready-made ones; otherwise they are loaded as the command line does.
+            options: settings by name, for instance `db=Path("talks.db")` or `concurrency=4`.
+
+        Raises:
+            ConfigurationError: `root` is no folder, or the catalog is for another library.
+            CatalogError: there is no catalog yet and no `root` to make one for.
+        """
+        folder = Path(root) if root is not None else None
+        settings = settings or load_settings(**options)
+        if folder is not None and not folder.is_dir():
+            raise ConfigurationError(f"{folder} is not a folder; name the library's")
+        async with contextlib.AsyncExitStack() as resources:
+            catalog = await resources.enter_async_context(
+                await Catalog.open(settings.db, create=folder is not None)
+            )
+            if folder is not None:
+                await bind_library(catalog, folder)
+            yield cls(catalog, settings, resources)
+
+    async def bound(self) -> BoundLibrary:
+        """Where the files are, and this library's id. Raises `ConfigurationError` before a scan."""
+        return await bound_library(self.catalog)
+
+    async def scan(self, on_progress: Callable[[ScanReport], None] | None = None) -> ScanReport:
+        """Record what is on disk; see `objlib.library.scan`."""
+        if await get_info(self.catalog, LIBRARY_ROOT) is None:
+            raise ConfigurationError("which library? Name its folder with --library DIR")
+        return await scan_library(
+            self.catalog,
+            (await self.bound()).root,
+            templates=self.settings.path_templates,
+            lifecycle=AsyncUploadStateManager(self.catalog),
+            on_progress=on_progress,
+        )
+
+    async def expected(self, options: Options) -> Tally:
+        """How many files an upload would take, and how large they are together."""
+        await self.bound()
+        return await expected_work(self.catalog, options)
+
+    async def new_run(self, options: Options) -> UploadRun:
+        """An upload that has not started: subscribe to `run.stream.events`, then `until_done`."""
+        bound = await self.bound()
+        connections = options.concurrency + options.indexing_limit
+        store = await self._connect(create_store=True, connections=connections)
+        return UploadRun(
+            catalog=self.catalog,
+            client=self.client,
+            store_name=store.name,
+            source=Source(bound.root, bound.library_id, self.settings.identity_header),
+            waits=self.settings.waits,
+        )
+
+    async def upload(self, **options: Any) -> AsyncGenerator[ev.Event, None]:
+        """Upload what the store does not have, and tell what happens.
+
+        Whoever stops listening stops the run: what is in flight is finished first.
+
+        Args:
+            options: fields of `Options`, for instance `limit=20`.
+        """
+        chosen = Options(**{"concurrency": self.settings.concurrency, **options})
+        run = await self.new_run(chosen)
+        events: asyncio.Queue[ev.Event | None] = asyncio.Queue()
+        run.stream.events.subscribe(events.put_nowait, on_completed=lambda: events.put_nowait(None))
+        running = asyncio.ensure_future(run.until_done(chosen))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+        finally:
+            run.shutdown.stop("nobody listens any more")
+            await running
+
+    async def survey(self) -> SyncReport:
+        """Classify every document in the store; changes nothing."""
+        bound = await self.bound()
+        store = await self._connect(create_store=False)
+        return await survey(self.catalog, self.client, store, bound.library_id)
+
+    async def repair(self, report: SyncReport, max_delete: MaxDelete) -> RepairReport:
+        """Carry out what the last `survey` calls for."""
+        return await repair(self.catalog, self.client, report, max_delete)
+
+    async def search(
+        self, query: str, *, top_k: int | None = None, metadata_filter: str | None = None
+    ) -> SearchResult:
+        """Ask the store; every citation is brought back to a file of this library."""
+        bound = await self.bound()
+        store = await self._connect(create_store=False)
+        return await search(
+            self.client,
+            self.catalog,
+            store_name=store.name,
+            query=query,
+            model=self.settings.model,
+            library_id=bound.library_id,
+            top_k=top_k,
+            metadata_filter=metadata_filter,
+        )
+
+    @property
+    def client(self) -> GeminiFileSearchClient:
+        """The client, once something has connected to the backend."""
+        assert self._client is not None, "connect first"
+        return self._client
+
+    async def _connect(self, *, create_store: bool, connections: int = 10) -> Store:
+        chosen = backend.choose(self.settings)
+        if self._client is None:
+            self._client = await self._resources.enter_async_context(
+                backend.connected(chosen, connections=connections)
+            )
+        return await bind_store(
+            self.catalog,
+            self._client,
+            backend=chosen.identity,
+            display_name=self.settings.store,
+            create=create_store,
+        )
