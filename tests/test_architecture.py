@@ -13,7 +13,18 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 #: Package -> packages and modules of objlib it may import. Dependencies point downwards only.
 ARROWS = {
-    "cli": {"api", "backend", "catalog", "cli", "config", "errors", "library", "search", "sync", "upload"},
+    "cli": {
+        "api",
+        "backend",
+        "catalog",
+        "cli",
+        "config",
+        "errors",
+        "library",
+        "search",
+        "sync",
+        "upload",
+    },
     "sync": {"catalog", "errors", "sync", "upload"},
     "search": {"catalog", "errors", "library", "search", "upload"},
     "upload": {"catalog", "errors", "library", "upload"},
