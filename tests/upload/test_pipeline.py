@@ -350,7 +350,8 @@ def test_a_first_signal_finishes_what_is_in_flight(tmp_path: Path) -> None:
             run = world.new_run()
 
             def stop_at_fifth(event: ev.Event) -> None:
-                if len(world.events(ev.ImportAccepted)) == 5:
+                is_fifth = len(world.events(ev.ImportAccepted)) == 5
+                if isinstance(event, ev.ImportAccepted) and is_fifth:
                     run.shutdown.signal()
 
             run.stream.events.subscribe(stop_at_fifth)
