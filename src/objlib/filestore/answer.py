@@ -5,6 +5,7 @@ Segment indices count bytes of UTF-8, as in the API.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,9 @@ NO_TOOL = (
     "This server answers from file search stores only; give the fileSearch tool to search one."
 )
 
-_SENTENCE_ENDS = tuple(".!?…。！？।॥။།\"'”’)]")
+_SENTENCE_END = re.compile(r"[.!?…。！？।॥።][\"'”’»)\]]*$")
+#: Markdown's two ways to write one.
+_HEADING = re.compile(r"\s*(?:#{1,6}\s[^\n]*|[^\n]+\n[ \t]*(?:=+|-+)[ \t]*)(?:\n|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ def quote(question: str, hits: Sequence[Hit]) -> list[Part]:
     wanted = set(question_terms(question))
     parts: list[Part] = []
     for index, hit in enumerate(hits[:QUOTED_HITS]):
-        sentence = max(sentences(hit.text), key=lambda text: _score(text, wanted), default="")
+        said = [_HEADING.sub("", part, count=1) or part for part in sentences(hit.text)]
+        sentence = max(said, key=lambda text: _score(text, wanted), default="")
         flat = " ".join(sentence.split())
         if len(flat) > QUOTE_CHARS_MAX:
             flat = flat[: QUOTE_CHARS_MAX - 1].rstrip() + "…"
@@ -50,7 +54,8 @@ def _score(sentence: str, wanted: set[str]) -> tuple[bool, int, int]:
     # A heading names the subject and says nothing of it, so whole sentences come first.
     stripped = sentence.strip()
     found = len(wanted.intersection(terms(sentence)))
-    return (found > 0 and stripped.endswith(_SENTENCE_ENDS), found, -len(stripped))
+    is_whole = _SENTENCE_END.search(stripped) is not None
+    return (found > 0 and is_whole, found, -len(stripped))
 
 
 def response(question: str, model: str, response_id: str, hits: Sequence[Hit]) -> dict[str, Any]:

@@ -15,6 +15,11 @@ TOKENS_MIN, TOKENS_MAX = 21, 512
 
 _BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？।॥။།])|\n\s*\n")
 
+#: Words with the white space after them; in scripts without spaces, clauses with their comma.
+_WORDS = re.compile(r"[^\s，、；：]+(?:[，、；：]+\s*|\s*)|[\s，、；：]+")
+#: What is longer is no word but data, and may be cut.
+_WORD_CHARS_MAX = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
@@ -78,7 +83,7 @@ def _pieces(text: str, max_tokens: int) -> list[_Piece]:
     pieces: list[_Piece] = []
     for sentence in sentences(text):
         tokens = _count(sentence)
-        if tokens <= max_tokens:
+        if tokens <= max_tokens and len(sentence) <= max_tokens * _WORD_CHARS_MAX:
             pieces.append(_Piece(sentence, tokens))
         else:
             pieces += _cut(sentence, max_tokens)
@@ -86,23 +91,33 @@ def _pieces(text: str, max_tokens: int) -> list[_Piece]:
 
 
 def _cut(sentence: str, max_tokens: int) -> list[_Piece]:
-    """A sentence that is too long, cut at white space, or where there is none, anywhere."""
-    words = re.findall(r"\S+\s*|\s+", sentence)
+    """A sentence that is too long, cut between words, or where there are none, anywhere."""
     pieces: list[_Piece] = []
     text, size = "", 0
-    for word in words:
-        for part in _runs(word, max_tokens):
-            tokens = _count(part)
-            if text and size + tokens > max_tokens:
+    for word in _WORDS.findall(sentence):
+        for part in _parts(word, max_tokens):
+            if text and size + part.tokens > max_tokens:
                 pieces.append(_Piece(text, size))
                 text, size = "", 0
-            text, size = text + part, size + tokens
+            text, size = text + part.text, size + part.tokens
     return [*pieces, _Piece(text, size)] if text else pieces
 
 
-def _runs(word: str, max_tokens: int) -> list[str]:
-    # A term has at least one character, so a run this short never has too many terms.
-    return [word[start : start + max_tokens] for start in range(0, len(word), max_tokens)]
+def _parts(word: str, max_tokens: int) -> list[_Piece]:
+    """A word whole, or halved until no part is too long."""
+    tokens = _count(word)
+    if tokens == 0 or (tokens <= max_tokens and len(word) <= _WORD_CHARS_MAX):
+        return [_Piece(word, tokens)]
+    return _halves(word, max_tokens)
+
+
+def _halves(word: str, max_tokens: int) -> list[_Piece]:
+    # Put together again, two parts may have a pair of characters more than each for itself.
+    tokens = _count(word) + 1
+    if len(word) == 1 or (tokens <= max_tokens and len(word) <= _WORD_CHARS_MAX):
+        return [_Piece(word, tokens)]
+    middle = len(word) // 2
+    return _halves(word[:middle], max_tokens) + _halves(word[middle:], max_tokens)
 
 
 def _tail(pieces: list[_Piece], tokens: int) -> list[_Piece]:

@@ -7,6 +7,7 @@ A plan is a list of faults. Each names a route (a glob over "METHOD template", f
 from __future__ import annotations
 
 import fnmatch
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -27,8 +28,13 @@ class Kind(StrEnum):
     LATENCY = "latency"
     RATE_LIMIT = "rate_limit"
     ERROR = "error"
+    EMPTY_ERROR = "empty_error"
+    HTML_ERROR = "html_error"
+    WRAPPED_ERROR = "wrapped_error"
     DROP_BEFORE = "drop_before"
     DROP_AFTER = "drop_after"
+    UPLOAD_HEADERS_LOST = "upload_headers_lost"
+    EMPTY_PAGE = "empty_page"
     STORAGE_FULL = "storage_full"
     SILENT_IMPORT = "silent_import"
     DOCUMENT_FAILED = "document_failed"
@@ -135,13 +141,42 @@ class FaultPlan:
         return Fate(**changes)
 
 
+class OddlyShaped(ApiError):
+    """An error whose body is not the usual one."""
+
+    def __init__(self, fault: Fault, content: str, media_type: str) -> None:
+        super().__init__(fault.status, fault.message)
+        self.content = content
+        self.media_type = media_type
+
+
+REFUSING = (
+    Kind.STORAGE_FULL,
+    Kind.RATE_LIMIT,
+    Kind.ERROR,
+    Kind.EMPTY_ERROR,
+    Kind.HTML_ERROR,
+    Kind.WRAPPED_ERROR,
+)
+
+
 def refusal(fault: Fault) -> ApiError:
-    """The answer of a fault that refuses a request."""
-    if fault.kind is Kind.STORAGE_FULL:
-        return ApiError(429, "Corpus has reached the storage limit of 1000000000 bytes.")
-    if fault.kind is Kind.RATE_LIMIT:
-        return rate_limited(fault.seconds)
-    return ApiError(fault.status, fault.message)
+    """The answer of a fault that refuses a request: one of those in `REFUSING`."""
+    plain = ApiError(fault.status, fault.message)
+    match fault.kind:
+        case Kind.EMPTY_ERROR:
+            return OddlyShaped(fault, "", "text/plain")
+        case Kind.HTML_ERROR:
+            page = f"<html><title>Error {fault.status}</title><p>{fault.message}</html>"
+            return OddlyShaped(fault, page, "text/html")
+        case Kind.WRAPPED_ERROR:  # seen now and then: a list of one error
+            return OddlyShaped(fault, json.dumps([plain.body()]), "application/json")
+        case Kind.STORAGE_FULL:
+            return ApiError(429, "Corpus has reached the storage limit of 1000000000 bytes.")
+        case Kind.RATE_LIMIT:
+            return rate_limited(fault.seconds)
+        case _:
+            return plain
 
 
 def rate_limited(seconds: float | None) -> ApiError:

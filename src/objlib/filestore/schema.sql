@@ -18,6 +18,7 @@ CREATE TABLE IF NOT EXISTS files (
     expires_at   REAL NOT NULL,
     position     INTEGER NOT NULL UNIQUE
 );
+CREATE INDEX IF NOT EXISTS files_by_expiry ON files (expires_at);
 
 -- Bytes of uploads and of raw files, a row a request, so that no whole file is ever in one value.
 CREATE TABLE IF NOT EXISTS pieces (
@@ -35,11 +36,13 @@ CREATE TABLE IF NOT EXISTS uploads (
     declared_bytes INTEGER,
     received_bytes INTEGER NOT NULL DEFAULT 0,
     state          TEXT NOT NULL DEFAULT 'active',     -- active | final | cancelled
-    answer_json    TEXT                                -- of the finalize, for whoever asks again
+    answer_json    TEXT,                               -- of the finalize, for whoever asks again
+    created_at     REAL NOT NULL                       -- forgotten a day later
 );
+CREATE INDEX IF NOT EXISTS uploads_by_age ON uploads (created_at);
 
 CREATE TABLE IF NOT EXISTS documents (
-    position      INTEGER PRIMARY KEY,                 -- order of creation, for paging
+    position      INTEGER PRIMARY KEY AUTOINCREMENT,   -- order of creation, never used twice
     store_id      TEXT NOT NULL REFERENCES stores (id),
     id            TEXT NOT NULL,
     display_name  TEXT NOT NULL,
@@ -53,6 +56,8 @@ CREATE TABLE IF NOT EXISTS documents (
     visible_at    REAL NOT NULL,                       -- found by search from then on
     UNIQUE (store_id, id)
 );
+CREATE INDEX IF NOT EXISTS documents_in_order ON documents (store_id, position);
+CREATE INDEX IF NOT EXISTS documents_by_readiness ON documents (ready_at);
 
 CREATE TABLE IF NOT EXISTS operations (
     name        TEXT PRIMARY KEY,

@@ -31,6 +31,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 ID_CHARS = 12
 NAME_CHARS_MAX = 40
 RAW_FILE_LIFETIME_S = 48 * 3600.0
+UPLOAD_LIFETIME_S = 24 * 3600.0
 DOCUMENT_BYTES_MAX = 100 * 1024 * 1024
 DISPLAY_NAME_CHARS_MAX = 512
 METADATA_ENTRIES_MAX = 20
@@ -84,12 +85,16 @@ class FileStore:
             indexing_delay_s: how long a document stays pending.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
+        schema = resources.files("objlib.filestore").joinpath("schema.sql").read_text("utf-8")
         connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
-        connection.executescript(
-            resources.files("objlib.filestore").joinpath("schema.sql").read_text("utf-8")
-        )
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            _add_column(connection, "uploads", "created_at", "REAL NOT NULL DEFAULT 0")
+            connection.executescript(schema)
+        except sqlite3.Error:
+            connection.close()
+            raise
         return cls(connection, clock, rng or random.SystemRandom(), indexing_delay_s)
 
     def close(self) -> None:
@@ -102,10 +107,11 @@ class FileStore:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite itself rolls back when the disk is full
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     def all(self, sql: str, **named: Any) -> list[tuple[Any, ...]]:
         """The rows of a statement with named parameters."""
@@ -179,22 +185,25 @@ class FileStore:
     # Raw files
 
     def add_file(
-        self, upload_id: str, *, name: str | None, display_name: str, mime_type: str, sha256: str
+        self,
+        upload_id: str,
+        *,
+        name: str | None,
+        display_name: str,
+        mime_type: str,
+        size_bytes: int,
+        sha256: str,
     ) -> str:
-        """Turn a finished upload into a raw file. Runs inside the caller's transaction."""
-        check_display_name(display_name)
+        """Turn a finished upload into a raw file; its id. In a transaction."""
         identifier = self.free_file_id(name)
         now = self.clock()
-        size = self.one(
-            "SELECT COALESCE(SUM(LENGTH(content)), 0) FROM pieces WHERE owner = :id", id=upload_id
-        )
         self.all(
             "INSERT INTO files SELECT :id, :display, :mime, :size, :sha256, :now, :expires,"
             " COALESCE(MAX(position), 0) + 1 FROM files",
             id=identifier,
             display=display_name,
             mime=mime_type,
-            size=size[0] if size else 0,
+            size=size_bytes,
             sha256=sha256,
             now=now,
             expires=now + RAW_FILE_LIFETIME_S,
@@ -207,7 +216,7 @@ class FileStore:
         return identifier
 
     def free_file_id(self, name: str | None) -> str:
-        """The id for a new raw file: the one asked for, or a random one.
+        """The id for a new raw file: the one asked for, or a random one. In a transaction.
 
         Raises 400 for a malformed name and 409 for one that is taken by a file still alive.
         """
@@ -264,6 +273,23 @@ class FileStore:
                 "UPDATE files SET expires_at = :now WHERE id = :id", now=self.clock(), id=identifier
             )
 
+    def forget_old(self) -> None:
+        """Free what nobody can ask for any more: old uploads, expired files. In a transaction."""
+        now = self.clock()
+        day_ago = now - UPLOAD_LIFETIME_S
+        self.all(
+            "DELETE FROM pieces WHERE owner IN"
+            " (SELECT id FROM uploads WHERE created_at <= :day_ago)",
+            day_ago=day_ago,
+        )
+        self.all("DELETE FROM uploads WHERE created_at <= :day_ago", day_ago=day_ago)
+        self.all(
+            "DELETE FROM pieces WHERE owner IN"
+            " (SELECT 'files/' || id FROM files WHERE expires_at <= :now)",
+            now=now,
+        )
+        self.all("DELETE FROM files WHERE expires_at <= :now", now=now)
+
     def _remove_file(self, identifier: str) -> None:
         self.all("DELETE FROM pieces WHERE owner = :owner", owner=f"files/{identifier}")
         self.all("DELETE FROM files WHERE id = :id", id=identifier)
@@ -285,12 +311,9 @@ class FileStore:
     ) -> str:
         """Add a document and its operation; returns the operation's name. In a transaction.
 
-        Raises 400 for content or metadata beyond the limits.
+        Raises 404 for an unknown store.
         """
-        if len(content) > DOCUMENT_BYTES_MAX:
-            raise invalid("The document is larger than 100 MB.")
-        check_metadata(metadata)
-        check_display_name(display_name)
+        self.store_row(store_id)
         now = self.clock()
         ready_at = now + self.indexing_delay_s + fate.delay_s
         texts, has_text = _texts(content, mime_type, chunking)
@@ -397,12 +420,25 @@ DOCUMENT_COLUMNS = (
 )
 
 
+def _add_column(connection: sqlite3.Connection, table: str, column: str, kind: str) -> None:
+    """Bring a table of an older data file up to date."""
+    columns = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+    if columns and column not in columns:
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
+
+
 def check_display_name(name: str) -> None:
     """Raises 400 for a display name that is too long."""
     if len(name) > DISPLAY_NAME_CHARS_MAX:
         raise invalid(
             f"The display name is longer than {DISPLAY_NAME_CHARS_MAX} characters.", "displayName"
         )
+
+
+def check_document_size(size_bytes: int) -> None:
+    """Raises 400 for more bytes than a document may have."""
+    if size_bytes > DOCUMENT_BYTES_MAX:
+        raise invalid("The document is larger than 100 MB.")
 
 
 def check_metadata(metadata: Sequence[dict[str, Any]]) -> None:

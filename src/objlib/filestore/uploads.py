@@ -11,10 +11,10 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from objlib.filestore.storage import FileStore
+from objlib.filestore.storage import FileStore, check_document_size
 from objlib.filestore.wire import ApiError, invalid
 
 RAW_FILE_BYTES_MAX = 2 * 1024 * 1024 * 1024
@@ -46,30 +46,37 @@ def start_upload(
     mime_type: str,
     declared: str | None,
 ) -> str:
-    """The id of a new upload."""
+    """The id of a new upload. In a transaction.
+
+    Raises 400 for a length that is none, or too large for what the upload is to become.
+    """
     declared_bytes = _count(declared, "X-Goog-Upload-Header-Content-Length")
-    if (declared_bytes or 0) > RAW_FILE_BYTES_MAX:
-        raise invalid("The file is larger than 2 GB.")
+    if store_id is None:
+        if (declared_bytes or 0) > RAW_FILE_BYTES_MAX:
+            raise invalid("The file is larger than 2 GB.")
+    else:
+        check_document_size(declared_bytes or 0)
     upload_id = store.new_id() + store.new_id()
-    with store.transaction():
-        store.all(
-            "INSERT INTO uploads (id, store_id, start_json, mime_type, declared_bytes)"
-            " VALUES (:id, :store, :start, :mime, :declared)",
-            id=upload_id,
-            store=store_id,
-            start=json.dumps(start),
-            mime=mime_type,
-            declared=declared_bytes,
-        )
+    store.all(
+        "INSERT INTO uploads (id, store_id, start_json, mime_type, declared_bytes, created_at)"
+        " VALUES (:id, :store, :start, :mime, :declared, :now)",
+        id=upload_id,
+        store=store_id,
+        start=json.dumps(start),
+        mime=mime_type,
+        declared=declared_bytes,
+        now=store.clock(),
+    )
     return upload_id
 
 
-def find_upload(store: FileStore, upload_id: str) -> Upload:
-    """The upload with this id. Raises 404."""
+def find_upload(store: FileStore, upload_id: str, store_id: str | None) -> Upload:
+    """The upload with this id to this store, or to the Files API. Raises 404."""
     row = store.one(
         "SELECT id, store_id, start_json, mime_type, declared_bytes, received_bytes, state,"
-        " answer_json FROM uploads WHERE id = :id",
+        " answer_json FROM uploads WHERE id = :id AND store_id IS :store",
         id=upload_id,
+        store=store_id,
     )
     if row is None:
         raise ApiError(404, "Upload not found.")
@@ -86,7 +93,7 @@ def receive(
     finalize: bool,
     finish: Finish,
 ) -> dict[str, Any] | None:
-    """Take a piece; with `finalize` also finish, and return the answer.
+    """Take a piece; with `finalize` also finish, and return the answer. In a transaction.
 
     Raises 400 when the piece does not continue the upload or the lengths do not add up.
     """
@@ -95,52 +102,56 @@ def receive(
     if upload.state == "final":
         return upload.answer  # the client did not hear us the first time
     position = _count(offset, "X-Goog-Upload-Offset") or 0
-    with store.transaction():
-        received = upload.received_bytes
-        if position == received:
-            received += _append(store, upload, position, content)
-        elif not _is_known(store, upload, position, content):
-            raise invalid(f"The offset {position} is wrong: {received} bytes have been received.")
-        if not finalize:
-            return None
-        if upload.declared_bytes not in (None, received):
-            raise invalid(
-                f"{received} bytes have been received, but {upload.declared_bytes} were declared."
-            )
-        answer = finish(upload, _sha256(store, upload.id))
-        store.all(
-            "UPDATE uploads SET state = 'final', answer_json = :answer WHERE id = :id",
-            answer=json.dumps(answer),
-            id=upload.id,
+    if position == upload.received_bytes:
+        upload = _append(store, upload, content)
+    elif not _is_known(store, upload, position, content):
+        raise invalid(
+            f"The offset {position} is wrong: {upload.received_bytes} bytes have been received."
         )
-        store.all("DELETE FROM pieces WHERE owner = :id", id=upload.id)
+    if not finalize:
+        return None
+    if upload.declared_bytes not in (None, upload.received_bytes):
+        raise invalid(
+            f"{upload.received_bytes} bytes have been received,"
+            f" but {upload.declared_bytes} were declared."
+        )
+    answer = finish(upload, _sha256(store, upload.id))
+    store.all(
+        "UPDATE uploads SET state = 'final', answer_json = :answer WHERE id = :id",
+        answer=json.dumps(answer),
+        id=upload.id,
+    )
+    store.all("DELETE FROM pieces WHERE owner = :id", id=upload.id)
     return answer
 
 
-def cancel(store: FileStore, upload: Upload) -> None:
-    """Forget an upload's bytes."""
-    with store.transaction():
-        store.all("UPDATE uploads SET state = 'cancelled' WHERE id = :id", id=upload.id)
-        store.all("DELETE FROM pieces WHERE owner = :id", id=upload.id)
+def cancel(store: FileStore, upload: Upload) -> str:
+    """Forget the bytes of an upload that is not finished; its state. In a transaction."""
+    if upload.state == "final":
+        return upload.state
+    store.all("UPDATE uploads SET state = 'cancelled' WHERE id = :id", id=upload.id)
+    store.all("DELETE FROM pieces WHERE owner = :id", id=upload.id)
+    return "cancelled"
 
 
-def _append(store: FileStore, upload: Upload, position: int, content: bytes) -> int:
+def _append(store: FileStore, upload: Upload, content: bytes) -> Upload:
     limit = upload.declared_bytes if upload.declared_bytes is not None else RAW_FILE_BYTES_MAX
-    if position + len(content) > limit:
+    received = upload.received_bytes + len(content)
+    if received > limit:
         raise invalid(f"More than the {limit} bytes that were declared.")
     if content:
         store.all(
             "INSERT INTO pieces VALUES (:id, :offset, :content)",
             id=upload.id,
-            offset=position,
+            offset=upload.received_bytes,
             content=content,
         )
         store.all(
             "UPDATE uploads SET received_bytes = :received WHERE id = :id",
-            received=position + len(content),
+            received=received,
             id=upload.id,
         )
-    return len(content)
+    return replace(upload, received_bytes=received)
 
 
 def _is_known(store: FileStore, upload: Upload, position: int, content: bytes) -> bool:

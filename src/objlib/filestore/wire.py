@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,10 @@ _STATUS = {
     500: "INTERNAL",
     503: "UNAVAILABLE",
 }
+
+
+#: int64 travel as strings.
+_INT64 = re.compile(r"-?[0-9]{1,19}")
 
 
 class ApiError(Exception):
@@ -110,6 +115,8 @@ GENERATE: Message = {
     "safetySettings": object,
     "cachedContent": str,
     "labels": object,
+    "model": str,
+    "serviceTier": str,
 }
 FILE_SEARCH: Message = {
     "fileSearchStoreNames": [str],
@@ -133,7 +140,9 @@ def parse_json(body: bytes, message: Message) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(body.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        # Half a surrogate pair and numbers without end are read, but no answer could hold them.
+        json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
+    except (ValueError, RecursionError) as error:
         raise invalid(f"Invalid JSON payload received. {error}") from error
     if not isinstance(value, dict):
         raise invalid("Invalid JSON payload received. Expected an object.")
@@ -176,18 +185,14 @@ def _scalar(value: Any, kind: type, where: str) -> Any:
     if kind is str and isinstance(value, str):
         if "\x00" in value:
             raise invalid(f"Invalid value at '{where}': it holds a NUL character.", where)
-        try:
-            value.encode("utf-8")
-        except UnicodeEncodeError as error:
-            raise invalid(f"Invalid value at '{where}': it is not valid Unicode.", where) from error
         return value
-    if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    if kind is int and not isinstance(value, bool):
-        if isinstance(value, int):
-            return value
-        if isinstance(value, str) and re.fullmatch(r"-?\d{1,19}", value):
-            return int(value)  # int64 travel as strings
+    if isinstance(value, str) and kind is int and _INT64.fullmatch(value):
+        return int(value)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        if kind is float and abs(value) <= sys.float_info.max:
+            return float(value)
+        if kind is int and value == int(value):
+            return int(value)
     raise invalid(f"Invalid value at '{where}': expected {kind.__name__}.", where)
 
 

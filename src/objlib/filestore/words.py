@@ -15,7 +15,7 @@ from collections.abc import Iterator
 _MARKS = "".join(
     chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")
 )
-_WORD = re.compile(rf"[^\W_][\w{re.escape(_MARKS)}]*")
+_WORD = re.compile(rf"[^\W_](?:[^\W_]+|[{re.escape(_MARKS)}]+)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 
 _SPACELESS = re.compile(

@@ -1,0 +1,65 @@
+"""What the body of a request asks for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+
+from objlib.filestore.chunking import Chunking
+from objlib.filestore.wire import FILE_SEARCH, ApiError, camel_case, invalid, read_message
+
+QUESTION_CHARS_MAX = 32_768
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The body, refused as soon as it is longer than the limit."""
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise ApiError(413, f"Request payload size exceeds the limit: {limit} bytes.")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def chunking(message: dict[str, Any]) -> Chunking:
+    """The chunking that an import asks for. Raises 400 beyond the limits."""
+    wanted = message.get("chunkingConfig", {}).get("whiteSpaceConfig", {})
+    default = Chunking()
+    max_tokens = wanted.get("maxTokensPerChunk", default.max_tokens)
+    try:
+        return Chunking(
+            max_tokens=max_tokens,
+            overlap_tokens=wanted.get(
+                "maxOverlapTokens", min(default.overlap_tokens, max(0, max_tokens - 1))
+            ),
+        )
+    except ValueError as error:
+        raise invalid(str(error), "chunkingConfig") from error
+
+
+def question(message: dict[str, Any]) -> str:
+    """The text of the last turn."""
+    contents = message.get("contents", [])
+    if not contents:
+        raise invalid("contents must not be empty.", "contents")
+    parts = contents[-1].get("parts", [])
+    texts = [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
+    text = "\n".join(said for said in texts if isinstance(said, str))
+    if len(text) > QUESTION_CHARS_MAX:
+        raise invalid(f"The question is longer than {QUESTION_CHARS_MAX} characters.", "contents")
+    return text
+
+
+def file_search(message: dict[str, Any]) -> dict[str, Any] | None:
+    """The fileSearch tool of a question, or None."""
+    for tool in message.get("tools", []):
+        if not isinstance(tool, dict):
+            raise invalid("Invalid value at 'tools': expected an object.", "tools")
+        for name, content in tool.items():
+            if camel_case(name) == "fileSearch":
+                search: dict[str, Any] = read_message(content, FILE_SEARCH, "tools.fileSearch")
+                return search
+    return None

@@ -1,0 +1,171 @@
+"""Texts into chunks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from objlib.filestore.chunking import TOKENS_MAX, TOKENS_MIN, Chunking, chunks, sentences
+from objlib.filestore.words import terms
+
+SMALL = Chunking(max_tokens=21, overlap_tokens=0)
+
+WORD = st.sampled_from(
+    "arch λόγος война हिन्दी مدرسة 哲学史 ปลาทู 東京タワー 3.14 don't e.g. foo_bär — … ".split()
+)
+GAP = st.sampled_from([" ", " ", " ", "\n", "\n\n", ". ", '." ', "! ", "。", "， ", "\t", "? \n"])
+TEXTS = st.lists(st.tuples(WORD, GAP), max_size=150).map(
+    lambda pairs: "".join(word + gap for word, gap in pairs)
+)
+LIMITS = st.integers(TOKENS_MIN, 60).flatmap(
+    lambda size: st.builds(Chunking, st.just(size), st.integers(0, size - 1))
+)
+
+
+def prose(count: int, words: int = 6) -> str:
+    """Numbered sentences of so many words."""
+    return " ".join(f"Sentence {n} {'word ' * (words - 3)}ends." for n in range(count))
+
+
+def is_subsequence(needle: list[str], haystack: list[str]) -> bool:
+    """Whether the one can be had from the other by leaving things out."""
+    rest = iter(haystack)
+    return all(item in rest for item in needle)
+
+
+@settings(deadline=None)
+@given(TEXTS, LIMITS)
+def test_every_term_of_a_text_is_in_some_chunk_in_order(text: str, chunking: Chunking) -> None:
+    """For all texts and limits: nothing is lost, and what follows follows."""
+    found = [term for chunk in chunks(text, chunking) for term in terms(chunk)]
+
+    assert is_subsequence(terms(text), found)
+
+
+@settings(deadline=None)
+@given(TEXTS)
+def test_without_an_overlap_the_chunks_say_a_text_exactly_once(text: str) -> None:
+    """For all texts: the terms of the chunks, one after the other, are the terms of the text."""
+    assert [term for chunk in chunks(text, SMALL) for term in terms(chunk)] == terms(text)
+
+
+@settings(deadline=None)
+@given(st.one_of(TEXTS, st.text(max_size=400)), LIMITS)
+def test_no_chunk_is_larger_than_asked_for(text: str, chunking: Chunking) -> None:
+    """For all texts and limits: the terms of a chunk are at most `max_tokens`, and at least one."""
+    assert all(1 <= len(terms(chunk)) <= chunking.max_tokens for chunk in chunks(text, chunking))
+
+
+@settings(deadline=None)
+@given(st.text(max_size=400))
+def test_no_character_is_lost_from_any_text_with_words(text: str) -> None:
+    """For all texts: white space at the seams apart, the chunks are the text."""
+    whole = "".join(text.split())
+    said = "".join("".join(chunk.split()) for chunk in chunks(text, SMALL))
+    assert said == (whole if terms(text) else "")
+
+
+@settings(deadline=None)
+@given(st.text(max_size=300))
+def test_sentences_together_are_the_text(text: str) -> None:
+    """For all texts: cutting changes nothing."""
+    assert "".join(sentences(text)) == text
+
+
+@settings(deadline=None)
+@given(TEXTS, LIMITS)
+def test_chunks_overlap_by_no_more_than_asked_for(text: str, chunking: Chunking) -> None:
+    """For all texts and limits: what is said twice is at most `overlap_tokens` a chunk."""
+    pieces = chunks(text, chunking)
+    said = sum(len(terms(piece)) for piece in pieces)
+    assert said <= len(terms(text)) + chunking.overlap_tokens * max(0, len(pieces) - 1)
+
+
+def test_the_last_sentences_of_a_chunk_begin_the_next() -> None:
+    """With sentences of six terms, an overlap of thirteen repeats two of them."""
+    first, second, *_ = chunks(prose(30), Chunking(max_tokens=30, overlap_tokens=13))
+
+    assert sentences(first)[-2:] == [
+        "Sentence 3 word word word ends. ",
+        "Sentence 4 word word word ends.",
+    ]
+    assert second.startswith("Sentence 3 word word word ends. Sentence 4 word word word ends. ")
+
+
+@pytest.mark.parametrize("overlap_tokens", range(30))
+def test_an_overlap_leaves_room_for_the_next_sentence(overlap_tokens: int) -> None:
+    """However much may overlap, the limit holds and every chunk says something new."""
+    pieces = chunks(prose(40, words=7), Chunking(max_tokens=30, overlap_tokens=overlap_tokens))
+
+    assert max(len(terms(piece)) for piece in pieces) <= 30
+    assert len({piece.split()[-6] for piece in pieces}) == len(pieces)
+
+
+@pytest.mark.parametrize("size", range(20, 120))
+def test_a_run_cut_into_parts_and_put_together_stays_below_the_limit(size: int) -> None:
+    """Two parts put together again have a pair more than each for itself."""
+    assert all(len(terms(piece)) <= 21 for piece in chunks("天地玄黄" * size, SMALL))
+    assert all(len(terms(piece)) <= 21 for piece in chunks("天" * size + " 地玄黄", SMALL))
+
+
+def test_chunks_are_cut_at_sentence_ends() -> None:
+    """A text of whole sentences gives chunks of whole sentences."""
+    assert all(chunk.endswith("ends.") for chunk in chunks(prose(100), Chunking()))
+
+
+def test_a_sentence_too_long_is_cut_between_words() -> None:
+    """A text without an end of sentence is cut, and no word in two."""
+    text = " ".join(f"internationalisation{n}" for n in range(100))
+
+    pieces = chunks(text, SMALL)
+
+    assert " ".join(pieces) == text
+    assert len(pieces) == 5
+
+
+def test_a_run_without_spaces_is_cut_anywhere_and_stays_below_the_limit() -> None:
+    """A long line of Chinese becomes several chunks that together are the line."""
+    text = "天地玄黄宇宙洪荒日月盈昃辰宿列张" * 20
+
+    pieces = chunks(text, SMALL)
+
+    assert "".join(pieces) == text
+    assert max(len(terms(piece)) for piece in pieces) <= 21
+
+
+def test_a_long_chinese_sentence_is_cut_at_its_commas() -> None:
+    """Commas are the places where cutting splits no pair of characters."""
+    clause = "天地玄黄宇宙洪荒"
+
+    pieces = chunks(f"{clause}，" * 12, SMALL)
+
+    assert all(piece.endswith("，") for piece in pieces)
+
+
+@pytest.mark.parametrize("text", ["", " \n\n ", "... — !", "---\n***"])
+def test_a_text_without_words_has_no_chunks(text: str) -> None:
+    """There is nothing to find in it."""
+    assert chunks(text, Chunking()) == []
+
+
+@pytest.mark.parametrize(
+    ("max_tokens", "overlap_tokens"), [(20, 0), (513, 0), (21, 21), (100, -1), (0, 0), (-5, -6)]
+)
+def test_limits_beyond_those_of_the_service_are_refused(
+    max_tokens: int, overlap_tokens: int
+) -> None:
+    """Chunks have 21 to 512 tokens and overlap by less than one chunk."""
+    with pytest.raises(ValueError, match="must be"):
+        Chunking(max_tokens, overlap_tokens)
+    Chunking(TOKENS_MIN, TOKENS_MIN - 1)
+    Chunking(TOKENS_MAX, 0)
+
+
+def test_cutting_takes_time_in_proportion_to_the_text() -> None:
+    """A megabyte without any end of sentence, word or line is cut all the same."""
+    blob = chunks("x" * 1_000_000, Chunking())
+    assert "".join(blob) == "x" * 1_000_000
+    assert max(map(len, blob)) < 50_000
+    assert len(chunks("\n" * 500_000 + "word", Chunking())) == 1
+    assert len(chunks('."' * 300_000 + "word", Chunking())) >= 1
