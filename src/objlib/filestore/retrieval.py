@@ -1,7 +1,13 @@
-"""Finding the passages that answer a question: BM25 over chunks, by FTS5."""
+"""Finding the passages that answer a question: BM25 over chunks, by FTS5.
+
+A question is the OR of its telling terms and of its pairs of neighbouring words. A pair is rarer
+than its words, so BM25 makes it weigh more, and "ask what you can do" finds the sentence although
+each of its words says nothing.
+"""
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,10 +15,13 @@ from typing import Any
 
 from objlib.filestore.filters import MetadataValue, Predicate
 from objlib.filestore.storage import ACTIVE, FileStore
-from objlib.filestore.words import question_terms
+from objlib.filestore.words import closed_up, question_terms, terms
 
 DEFAULT_TOP_K = 5
 TOP_K_MAX = 100
+
+#: Pairs of a long question that are looked for; its terms all are.
+PAIRS_MAX = 64
 
 # The cross joins keep the full-text index outermost; texts are read for the best chunks only.
 _BEST = f"""
@@ -54,13 +63,13 @@ def find(
     accepts: Predicate | None,
 ) -> list[Hit]:
     """The best chunks of active, visible documents of these stores that the filter accepts."""
-    words = question_terms(question)
-    if not words:
+    match = match_expression(question)
+    if not match:
         return []
     accepted = None if accepts is None else _accepted(store, store_ids, accepts)
     rows = store.all(
         _BEST,
-        match=" OR ".join(f'"{word}"' for word in words),
+        match=match,
         stores=json.dumps(list(store_ids)),
         accepted=None if accepted is None else json.dumps(accepted),
         now=store.clock(),
@@ -70,6 +79,18 @@ def find(
         Hit(f"fileSearchStores/{store_id}", title, text, json.loads(metadata_json))
         for store_id, title, text, metadata_json in rows
     ]
+
+
+def match_expression(question: str) -> str:
+    """An FTS5 expression for a question; empty when there is nothing to look for.
+
+    Terms hold letters, digits and marks only, so quoting them leaves no syntax to escape.
+    """
+    question = closed_up(question)
+    words = terms(question)
+    pairs = dict.fromkeys(f"{one} {other}" for one, other in itertools.pairwise(words))
+    wanted = [*question_terms(question), *list(pairs)[:PAIRS_MAX]]
+    return " OR ".join(f'"{term}"' for term in wanted)
 
 
 def _accepted(store: FileStore, store_ids: Sequence[str], accepts: Predicate) -> list[int]:

@@ -76,7 +76,7 @@ CREATE TABLE IF NOT EXISTS chunks (
 );
 CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (document);
 
--- Terms are cut in Python (words.py); FTS5 folds diacritics and ranks.
+-- Terms are cut in Python (words.py); FTS5 folds diacritics, takes off English endings and ranks.
 CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms USING fts5 (
-    terms, tokenize = "unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
+    terms, tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
 );

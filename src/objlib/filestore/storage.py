@@ -25,7 +25,7 @@ from typing import Any, Self
 from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.text import NoText, extract
 from objlib.filestore.wire import ApiError, invalid
-from objlib.filestore.words import terms
+from objlib.filestore.words import closed_up, terms
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 ID_CHARS = 12
@@ -365,7 +365,7 @@ class FileStore:
             )
             self._db.execute(
                 "INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)",
-                (cursor.lastrowid, " ".join(terms(text))),
+                (cursor.lastrowid, " ".join(terms(closed_up(text)))),
             )
 
     def document_row(self, store_id: str, identifier: str) -> tuple[Any, ...]:

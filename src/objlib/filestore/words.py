@@ -3,6 +3,7 @@
 Words are runs of letters, digits and combining marks (which Indic scripts need), compatibility-
 normalised and case-folded. Scripts that write no spaces (Chinese, Japanese, Thai, Lao, Khmer,
 Burmese, Tibetan) are cut into overlapping pairs of characters, the usual stand-in for a dictionary.
+Characters without width do not count.
 Diacritics are left to FTS5, which folds them for letters that have a plain form.
 """
 
@@ -31,6 +32,12 @@ _SPACELESS = re.compile(
     "]+"
 )
 
+_EAST_ASIAN = "[\u3040-\u30ff\u3400-\u9fff]"
+_SPACED_OUT = re.compile(rf"(?<={_EAST_ASIAN})[ \t\u3000]+(?={_EAST_ASIAN})")
+
+#: Soft hyphen, zero-width space and (non-)joiners, byte order mark.
+_WIDTHLESS = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0xFEFF])
+
 #: Words that say nothing about a subject. Dropped from a question when others remain.
 STOP_WORDS = frozenset(
     "a about an and are as at be been but by can could did do does for from had has have he her "
@@ -44,11 +51,16 @@ def terms(text: str) -> list[str]:
     """The terms of a text, in order."""
     if text.isascii():
         return _ASCII_WORD.findall(text.lower())
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    folded = unicodedata.normalize("NFKC", text.translate(_WIDTHLESS)).casefold()
     words = _WORD.findall(folded)
     if _SPACELESS.search(folded) is None:
         return words
     return [term for word in words for term in _cut(word)]
+
+
+def closed_up(text: str) -> str:
+    """Text without the spaces that layout put between East Asian characters: for searching."""
+    return text if text.isascii() else _SPACED_OUT.sub("", text)
 
 
 def _cut(word: str) -> Iterator[str]:
