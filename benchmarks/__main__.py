@@ -15,7 +15,7 @@ from rich.table import Table
 
 from benchmarks.figures import Comparison
 from benchmarks.scan import compare_scan
-from benchmarks.upload import compare_upload
+from benchmarks.upload import compare_latency, compare_upload
 
 RESULTS = Path("build/bench.json")
 
@@ -32,6 +32,7 @@ def main() -> None:
         work = Path(folder)
         comparisons += compare_scan(work, arguments.scanned, arguments.rounds)
         comparisons += asyncio.run(compare_upload(work, arguments.files, arguments.rounds))
+        comparisons += asyncio.run(compare_latency(work, arguments.files))
     _show(comparisons)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import math
 import time
 from pathlib import Path
 
-import httpx2
-
 from benchmarks.figures import Comparison, typical
 from benchmarks.scan import make_library
-from objlib.backend import EMBEDDED_URL
+from objlib.backend import EMBEDDED_URL, in_process
 from objlib.catalog.connection import Catalog
-from objlib.filestore import FileStore, create_app
+from objlib.filestore import Fault, FaultPlan, FileStore, Kind, create_app
 from objlib.library.identity import identity_header
 from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
@@ -30,6 +29,7 @@ from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
 
 CONCURRENCY = 8
+LATENCY_S = 0.2
 
 
 async def compare_upload(work: Path, files: int, rounds: int) -> list[Comparison]:
@@ -54,12 +54,33 @@ async def compare_upload(work: Path, files: int, rounds: int) -> list[Comparison
     ]
 
 
-async def _pipeline(root: Path, folder: Path) -> tuple[float, int]:
+async def compare_latency(work: Path, files: int) -> list[Comparison]:
+    """Seconds with 200 ms an answer, beside what latency and concurrency allow.
+
+    A file holds its upload slot for three calls; the last document and raw file cost two more.
+    """
+    root = work / "distant"
+    make_library(root, files)
+    ours, _ = await _pipeline(root, work / "distant-store", latency_s=LATENCY_S)
+    bound = math.ceil(files / CONCURRENCY) * 3 * LATENCY_S + 2 * LATENCY_S
+    return [
+        Comparison(
+            f"upload, {LATENCY_S * 1000:.0f} ms an answer, {CONCURRENCY} at a time",
+            files,
+            ours,
+            "latency / concurrency",
+            bound,
+            target="1.05",
+        )
+    ]
+
+
+async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[float, int]:
     folder.mkdir()
     store = FileStore.open(folder / "filestore.db")
     async with (
         await Catalog.open(folder / "library.db", create=True) as catalog,
-        _client(store) as client,
+        _client(store, latency_s) as client,
     ):
         lifecycle = AsyncUploadStateManager(catalog)
         await scan_library(catalog, root, templates=DEFAULT_TEMPLATES, lifecycle=lifecycle)
@@ -119,6 +140,7 @@ def _as_sent(root: Path, path: Path) -> tuple[bytes, dict[str, str | int | float
     return header.encode() + path.read_bytes(), {**metadata, **own}
 
 
-def _client(store: FileStore) -> GeminiFileSearchClient:
-    transport = httpx2.ASGITransport(app=create_app(store))
+def _client(store: FileStore, latency_s: float = 0.0) -> GeminiFileSearchClient:
+    faults = FaultPlan([Fault(Kind.LATENCY, seconds=latency_s)] if latency_s else [])
+    transport = in_process(create_app(store, faults=faults))
     return GeminiFileSearchClient(api_key="bench", base_url=EMBEDDED_URL, transport=transport)
