@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -242,6 +244,28 @@ def test_an_empty_question_is_refused(cli: Cli, library: Path) -> None:
     outcome = cli("search", "  ")
     assert outcome.exit_code == 2
     assert "empty" in one_line(outcome)
+
+
+def test_a_filter_that_does_not_parse_is_a_usage_error(cli: Cli, library: Path) -> None:
+    """The place of the mistake is passed on."""
+    cli("scan", "--library", library)
+    cli("fsm-upload")
+    outcome = cli("search", "arches", "--filter", "year >")
+    assert outcome.exit_code == 2
+    assert "position 6" in one_line(outcome)
+
+
+def test_a_reader_that_leaves_early_is_no_error(cli: Cli, library: Path) -> None:
+    """`objlib … | head -1` ends quietly with exit code 0."""
+    cli("scan", "--library", library)
+    with subprocess.Popen(
+        [sys.executable, "-m", "objlib", "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
 
 
 def test_an_unknown_command_is_a_usage_error(cli: Cli) -> None:

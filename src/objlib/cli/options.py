@@ -60,7 +60,11 @@ class Invocation:
         """Standard output, for results."""
         from rich.console import Console
 
-        return Console(highlight=False, soft_wrap=True)
+        class Pipe(Console):
+            def on_broken_pipe(self) -> None:
+                raise BrokenPipeError  # Rich would exit with 1; `main` knows better
+
+        return Pipe(highlight=False, soft_wrap=True)
 
     def notices(self) -> Console:
         """Standard error, for everything that is not a result."""

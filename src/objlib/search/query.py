@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import files_by_key, files_by_path
 from objlib.catalog.records import FileRecord
+from objlib.errors import ConfigurationError, Rejected
 from objlib.library.identity import strip_identity_header
 from objlib.upload.client import GeminiFileSearchClient, Passage
 from objlib.upload.payload import KEY, LIBRARY, PATH
@@ -47,14 +48,20 @@ async def search(
     Args:
         top_k: about how many passages; the server's default is five.
         metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
+
+    Raises:
+        ConfigurationError: the filter does not parse, or the model does not exist.
     """
-    answer = await client.generate(
-        query,
-        model=model,
-        store_names=[store_name],
-        top_k=top_k,
-        metadata_filter=metadata_filter,
-    )
+    try:
+        answer = await client.generate(
+            query,
+            model=model,
+            store_names=[store_name],
+            top_k=top_k,
+            metadata_filter=metadata_filter,
+        )
+    except Rejected as refusal:  # a filter that does not parse, a model that does not exist
+        raise ConfigurationError(f"the question was refused: {refusal}") from refusal
     citations = await resolve(catalog, answer.passages, library_id)
     return SearchResult(answer=answer.text.strip(), citations=citations)
 
