@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from objlib.library.identity import (
-    encode_text,
+    decode_text,
     identity_header,
     strip_identity_header,
     upload_key,
@@ -114,16 +114,16 @@ def test_a_marker_in_the_midst_of_a_text_is_text(text: str) -> None:
 )  # fmt: skip
 def test_texts_are_read_in_the_encoding_they_are_in(content: bytes, text: str) -> None:
     """Marks decide, then UTF-8, also when damaged, then the likeliest of the old encodings."""
-    assert encode_text(content) == text
+    assert decode_text(content) == text
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_are_beyond_reading(content: bytes) -> None:
     """For all bytes there is a text, and for UTF-8 it is the right one."""
-    text = encode_text(content)
+    text = decode_text(content)
 
     assert isinstance(text, str)
-    assert encode_text(text.encode()) == text.removeprefix("\ufeff")
+    assert decode_text(text.encode()) == text.removeprefix("\ufeff")
 
 
 def test_the_key_of_a_known_file_stands_for_ever() -> None:

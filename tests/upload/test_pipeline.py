@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from objlib.errors import AccessRefused, BackendUnavailable, StorageFull
@@ -12,6 +14,8 @@ from objlib.filestore import Fault, Kind
 from objlib.upload import events as ev
 from objlib.upload._operators import LoopScheduler
 from objlib.upload.orchestrator import Options
+from objlib.upload.payload import PATH
+from objlib.upload.run import UploadRun
 from tests.upload.world import World, make_world
 
 IMPORT = "POST *:importFile"
@@ -285,28 +289,35 @@ def test_what_ends_a_run_fails_no_file(
     asyncio.run(scenes())
 
 
+class Cable(httpx2.AsyncBaseTransport):
+    """A transport that can be unplugged."""
+
+    def __init__(self) -> None:
+        self.is_plugged_in = True
+
+    def through(self, inner: httpx2.AsyncBaseTransport) -> Cable:
+        self._inner = inner
+        return self
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if not self.is_plugged_in:
+            raise httpx2.ConnectError("no route to host")
+        return await self._inner.handle_async_request(request)
+
+
 def test_a_vanished_network_ends_the_run_and_the_next_one_goes_on(tmp_path: Path) -> None:
     """Connections that cannot be made are repeated, then the run ends with all rows at rest."""
 
+    cable = Cable()
+
     async def scenes() -> None:
-        async with make_world(tmp_path, files=10) as world:
+        async with make_world(tmp_path, files=10, wrap=cable.through) as world:
             await world.upload(limit=4)
-            transport = world.client._client._api_client._http_options.async_client_args
-            assert transport is not None
-            inner = transport["transport"]
-            healthy = inner._inner
-
-            import httpx2
-
-            class Unplugged(httpx2.AsyncBaseTransport):
-                async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-                    raise httpx2.ConnectError("no route to host")
-
-            inner._inner = Unplugged()
+            cable.is_plugged_in = False
             with pytest.raises(BackendUnavailable):
                 await world.upload()
             assert await world.states() == {"indexed": 4, "untracked": 6}
-            inner._inner = healthy
+            cable.is_plugged_in = True
             await world.upload()
             await assert_all_canonical(world, files=10)
 
@@ -413,5 +424,118 @@ def test_two_runs_at_once_share_the_files(tmp_path: Path) -> None:
             )
             assert world.count(":importFile") == 30
             await assert_all_canonical(world, files=30)
+
+    asyncio.run(scenes())
+
+
+def test_a_raw_file_of_other_bytes_under_our_name_is_replaced(tmp_path: Path) -> None:
+    """The name is taken (409), the checksum is not ours: it goes, and ours comes."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=1) as world:
+            await world.upload()
+            (key,) = (await world.catalog.fetch_all("SELECT upload_key FROM files"))[0]
+            await world.client.upload_file(
+                io.BytesIO(b"Somebody else's bytes."), name=key, mime_type="text/plain"
+            )
+            progress = await world.upload(reset_existing=True)
+            assert (progress.indexed, progress.retries) == (1, 1)
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_raw_file_of_our_bytes_under_our_name_is_adopted(tmp_path: Path) -> None:
+    """An earlier attempt got that far: nothing is sent a second time."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DROP_AFTER, route=UPLOAD, times=1, after=1)
+        async with make_world(tmp_path, files=1, faults=[fault]) as world:
+            await world.upload()
+            assert world.requests["GET /{version}/files/{file}"] == 1
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_signal_during_the_cool_down_ends_the_run(tmp_path: Path) -> None:
+    """The retry pass does not take place; what failed stays failed, for another day."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.SILENT_IMPORT, route=IMPORT, times=1)
+        async with make_world(tmp_path, faults=[fault], retry_pass_delay_s=3600.0) as world:
+            run = world.new_run()
+
+            def interrupt(event: ev.Event) -> None:
+                if isinstance(event, ev.RetryPassScheduled):
+                    run.shutdown.signal()
+
+            run.stream.events.subscribe(interrupt)
+            await run.until_done(Options())
+            assert await world.states() == {"indexed": 5, "failed": 1}
+            await world.upload(retry_failed=True)
+            await assert_all_canonical(world)
+
+    asyncio.run(scenes())
+
+
+def test_a_forced_upload_that_is_cut_short_leaves_every_file_searchable(tmp_path: Path) -> None:
+    """At no moment is a document deleted before its successor is indexed."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=12, lease_s=0.05) as world:
+            await world.upload()
+            world.store.indexing_delay_s = 0.1
+            for _ in range(2):
+                run = world.new_run()
+
+                def kill(event: ev.Event, run: UploadRun = run) -> None:
+                    if isinstance(event, ev.FileIndexed) and not run.shutdown.is_killed:
+                        run.shutdown.signal()
+                        run.shutdown.signal()
+
+                run.stream.events.subscribe(kill)
+                await run.until_done(Options(concurrency=4, reset_existing=True))
+                active = {d.metadata[PATH] for d in await world.documents() if d.is_active}
+                assert len(active) == 12
+                await asyncio.sleep(0.1)  # the leases of a living process have to run out
+            await world.upload()
+            await assert_all_canonical(world, files=12)
+
+    asyncio.run(scenes())
+
+
+def test_a_file_changed_while_it_is_indexed_goes_round_again(tmp_path: Path) -> None:
+    """The row in flight is left alone; the next scan sees the change, the next upload sends it."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=1, indexing_delay_s=0.1) as world:
+            path = next(world.root.rglob("*.txt"))
+            run = world.new_run()
+
+            def edit(event: ev.Event) -> None:
+                if isinstance(event, ev.ImportAccepted):
+                    path.write_text("Edited while it was being indexed.")
+
+            run.stream.events.subscribe(edit)
+            await run.until_done(Options())
+            await world.scan()
+            assert await world.states() == {"untracked": 1}
+            await world.upload()
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_store_that_vanished_ends_the_run_and_loses_no_row(tmp_path: Path) -> None:
+    """Imports into nowhere fail with the reason; no row says indexed."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=3) as world:
+            world.store.delete_store(world.store_name.removeprefix("fileSearchStores/"), force=True)
+            await world.upload()
+            assert await world.states() == {"failed": 3}
+            reasons = await world.catalog.fetch_all("SELECT DISTINCT error_message FROM files")
+            assert all("not found" in str(reason) for (reason,) in reasons)
 
     asyncio.run(scenes())

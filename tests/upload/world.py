@@ -5,14 +5,15 @@ Everything is real but the distance: the SDK talks HTTP to the ASGI app in this 
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import httpx2
 
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.catalog.connection import Catalog
@@ -120,9 +121,14 @@ async def make_world(
     faults: Sequence[Fault] = (),
     waits: Waits = WAITS,
     indexing_delay_s: float = 0.0,
+    wrap: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda inner: inner,
     **changed_waits: float,
 ) -> AsyncIterator[World]:
-    """A scanned library and an empty store. Faults strike from the first upload on."""
+    """A scanned library and an empty store. Faults strike from the first upload on.
+
+    Args:
+        wrap: puts something between client and server, where no fault of the server will do.
+    """
     root = folder / "library"
     write_library(root, files)
     store = FileStore.open(
@@ -132,7 +138,7 @@ async def make_world(
     app = create_app(store, faults=FaultPlan(faults, seed=1))
     catalog = await Catalog.open(folder / "library.db", create=True)
     client = GeminiFileSearchClient(
-        api_key="test", base_url=EMBEDDED_URL, transport=in_process(app)
+        api_key="test", base_url=EMBEDDED_URL, transport=wrap(in_process(app))
     )
     world = World(
         root=root,
@@ -150,8 +156,3 @@ async def make_world(
         await client.aclose()
         await catalog.close()
         store.close()
-
-
-def story(scenes: Any) -> None:
-    """Run a test's coroutine on a loop in debug mode off, as production does."""
-    asyncio.run(scenes)

@@ -78,7 +78,7 @@ def strip_identity_header(passage: str) -> str:
     return passage
 
 
-def encode_text(content: bytes) -> str:
+def decode_text(content: bytes) -> str:
     """The text in a file's bytes; never raises.
 
     A byte order mark decides (UTF-8, UTF-16, UTF-32), then strict UTF-8, then UTF-8 with a few

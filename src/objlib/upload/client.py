@@ -20,7 +20,7 @@ import httpx2
 from google import genai
 from google.genai import types
 
-from objlib.errors import NotFound, Rejected
+from objlib.errors import NotFound, Rejected, Transient
 from objlib.upload.transport import HonestUploads
 from objlib.upload.wire_errors import Effect, translated
 
@@ -153,8 +153,8 @@ class GeminiFileSearchClient:
             for store in page.page:
                 if store.display_name == display_name:
                     return _store(store)
-            token = page.config.get("page_token")
-            if not token:
+            token = _next_token(page.config.get("page_token"), token, "stores")
+            if token is None:
                 return None
 
     async def get_store(self, name: str) -> Store:
@@ -267,8 +267,8 @@ class GeminiFileSearchClient:
                     parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
                 )
             yield [_document(document) for document in page.page]
-            token = page.config.get("page_token")
-            if not token:
+            token = _next_token(page.config.get("page_token"), token, store_name)
+            if token is None:
                 return
 
     # Search
@@ -303,6 +303,13 @@ class GeminiFileSearchClient:
 
     def _count(self, _method: str, _path: str) -> None:
         self.requests += 1
+
+
+def _next_token(token: str | None, last: str | None, what: str) -> str | None:
+    """The token of the next page, None at the end; one that repeats would go on for ever."""
+    if token and token == last:
+        raise Transient(f"the listing of {what} does not advance; run this again")
+    return token or None
 
 
 def _store(store: types.FileSearchStore) -> Store:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from objlib.catalog.records import FileRecord
 from objlib.library.hashing import FileChanged, Fingerprint, sha256_file
-from objlib.library.identity import HEADER_VERSION, encode_text, identity_header, upload_key
+from objlib.library.identity import HEADER_VERSION, decode_text, identity_header, upload_key
 
 #: Types whose bytes are text that people read: decoded, given a header, sent as UTF-8.
 HEADED_TYPES = frozenset({"text/plain", "text/markdown"})
@@ -64,7 +64,7 @@ def prepare(record: FileRecord, source: Source) -> Payload:
         return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint)
     content, fingerprint = _read(path)
     header = identity_header(record.file_path, record.metadata) if source.identity_header else ""
-    body = (header + encode_text(content)).encode("utf-8")
+    body = (header + decode_text(content)).encode("utf-8")
     return Payload(path, body, hashlib.sha256(body).hexdigest(), mime_type, fingerprint)
 
 
