@@ -6,7 +6,7 @@
     ├── CatalogError                 2   the catalog cannot be opened, read or written
     │   ├── OCCConflictError             somebody else moved the row first
     │   └── IllegalTransitionError       a move that is not in the transition table
-    ├── FileChanged                  1   a file was written to while it was read (library/hashing.py)
+    ├── FileChanged                  1   a file was written to while it was being read
     ├── RunEnded                     3   nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
     │   ├── AccessRefused                the key is wrong, expired or not allowed

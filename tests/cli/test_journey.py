@@ -107,7 +107,7 @@ def test_a_moved_file_keeps_its_document(cli: Cli, library: Path, rows: Query) -
 def test_every_move_of_every_file_is_in_the_audit_trail(
     cli: Cli, library: Path, rows: Query
 ) -> None:
-    """Three moves a file, each one version up."""
+    """Three moves a file, each one version up, and `history` shows them."""
     cli("scan", "--library", library)
     cli("fsm-upload")
     trail = rows(
@@ -119,6 +119,21 @@ def test_every_move_of_every_file_is_in_the_audit_trail(
         ("uploading", "processing", 2),
         ("processing", "indexed", 3),
     ]
+    shown = cli("history", "Course/Year 1/Week 3 - On caesium.txt")
+    assert [line.split()[2:5] for line in shown.out.splitlines()[:-1]] == [
+        ["untracked", "->", "uploading"],
+        ["uploading", "->", "processing"],
+        ["processing", "->", "indexed"],
+    ]
+    assert shown.out.splitlines()[-1] == "Now: indexed, version 3"
+
+
+def test_the_history_of_an_unknown_file_is_an_error(cli: Cli, library: Path) -> None:
+    """A path the catalog does not know is named."""
+    cli("scan", "--library", library)
+    outcome = cli("history", "nowhere.txt")
+    assert outcome.exit_code == 2
+    assert "nowhere.txt" in outcome.err
 
 
 def test_reset_existing_uploads_again_and_leaves_no_second_document(

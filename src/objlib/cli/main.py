@@ -26,6 +26,7 @@ COMMANDS = {
     "store-sync": ("objlib.cli.store_sync", "Compare the store with the catalog, and repair it."),
     "search": ("objlib.cli.search", "Ask the store; answers come with citations."),
     "status": ("objlib.cli.status", "Show how many files are where, and what to do next."),
+    "history": ("objlib.cli.history", "Show every move of one file."),
     "serve": ("objlib.cli.serve", "Run the File Search server on a port."),
 }
 

@@ -28,7 +28,6 @@ API_VERSION = "v1beta"
 PAGE_SIZE = 20  # the server's maximum for stores and documents
 CALL_TIMEOUT_MS = 60_000
 UPLOAD_TIMEOUT_MS = 300_000
-MAX_DISPLAY_NAME = 512
 
 Metadata = Mapping[str, str | int | float]
 

@@ -23,7 +23,6 @@ HEADED_TYPES = frozenset({"text/plain", "text/markdown"})
 _TEXT_VERSION = 1
 
 KEY, PATH, SHA256, LIBRARY = "objlib_key", "objlib_path", "objlib_sha256", "objlib_library"
-RESERVED_METADATA = (KEY, PATH, SHA256, LIBRARY)
 
 
 @dataclass(frozen=True, slots=True)
