@@ -23,7 +23,6 @@ from objlib.upload.payload import (
     KEY,
     LIBRARY,
     PATH,
-    RESERVED_METADATA,
     SHA256,
     Payload,
     Source,
@@ -297,7 +296,7 @@ def test_a_document_says_whose_it_is() -> None:
 
 def test_a_path_cannot_pass_for_what_objlib_says() -> None:
     """Metadata under a reserved name give way to the truth."""
-    forged = json.dumps(dict.fromkeys(RESERVED_METADATA, "forged"))
+    forged = json.dumps(dict.fromkeys((KEY, PATH, SHA256, LIBRARY), "forged"))
 
     metadata = document_metadata(replace(RECORD, metadata_json=forged), BASE)
 
