@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
+
+import pytest
 
 from tests.conftest import Cli, Query, states
 
@@ -193,3 +196,11 @@ def test_names_in_any_script_survive_from_disk_to_citation(cli: Cli, library: Pa
         found = cli("search", f"zebra{number}", "--json").json["citations"]
         assert found[0]["path"] == name
     assert cli("store-sync").exit_code == 0
+
+
+def test_a_stray_session_is_told_why_it_is_refused(cli: Cli, library: Path, rows: Query) -> None:
+    """`UPDATE … SET gemini_state = 'indexed'` by hand on an untracked row."""
+    cli("scan", "--library", library)
+    with pytest.raises(sqlite3.IntegrityError, match="illegal transition"):
+        rows("UPDATE files SET gemini_state = 'indexed' WHERE file_path LIKE '%caesium%'")
+    assert states(rows) == {"untracked": 6}

@@ -169,3 +169,11 @@ def test_cutting_takes_time_in_proportion_to_the_text() -> None:
     assert max(map(len, blob)) < 50_000
     assert len(chunks("\n" * 500_000 + "word", Chunking())) == 1
     assert len(chunks('."' * 300_000 + "word", Chunking())) >= 1
+
+
+@pytest.mark.parametrize(
+    "sentence", ["Mr. Speaker, Mrs. Lee and Dr. Who met.", "John F. Kennedy spoke at St. Paul."]
+)
+def test_a_title_or_an_initial_ends_no_sentence(sentence: str) -> None:
+    """The full stop behind it belongs to the word."""
+    assert sentences(f"{sentence} Then they left.") == [f"{sentence} ", "Then they left."]

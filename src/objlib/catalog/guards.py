@@ -23,10 +23,12 @@ def triggers() -> dict[str, str]:
             BEFORE UPDATE ON files
             WHEN NEW.gemini_state IS NOT OLD.gemini_state AND ({legal}) IS NOT TRUE
             BEGIN SELECT RAISE(ABORT, 'illegal transition: not in the transition table'); END""",
-        "files_version_counts_moves": """
+        # Silent about moves that are illegal anyway: those have a message of their own.
+        "files_version_counts_moves": f"""
             BEFORE UPDATE ON files
             WHEN NEW.version IS NOT
                  OLD.version + (NEW.gemini_state IS NOT OLD.gemini_state)
+             AND (NEW.gemini_state IS OLD.gemini_state OR ({legal}) IS TRUE)
             BEGIN SELECT RAISE(ABORT, 'version rises by exactly one with each transition'); END""",
         "files_audit_move": """
             AFTER UPDATE ON files WHEN NEW.gemini_state IS NOT OLD.gemini_state

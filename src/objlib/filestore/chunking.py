@@ -13,7 +13,9 @@ from objlib.filestore.words import terms
 
 TOKENS_MIN, TOKENS_MAX = 21, 512
 
-_BOUNDARY = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？।॥။།])|\n\s*\n")
+#: Full stops that end no sentence: titles and initials ("Mr. Speaker", "John F. Kennedy").
+_ABBREVIATED = "".join(rf"(?<!\b{word}\.)" for word in ("Mr", "Mrs", "Ms", "Dr", "St", "[A-Z]"))
+_BOUNDARY = re.compile(rf"(?<=[.!?…]){_ABBREVIATED}[\"'”’)\]]*\s+|(?<=[。！？।॥။།])|\n\s*\n")
 
 #: Words with the white space after them; in scripts without spaces, clauses with their comma.
 _WORDS = re.compile(r"[^\s，、；：]+(?:[，、；：]+\s*|\s*)|[\s，、；：]+")
