@@ -73,7 +73,7 @@ PAGES: dict[str, tuple[Page, list[str]]] = {
     ),
     "second chance": (lambda c, a, n: queries.second_chance_page(c, "run", a, n), ["c", "h"]),
     "no such run": (lambda c, a, n: queries.second_chance_page(c, "other", a, n), []),
-    "superseding": (queries.superseding_page, []),
+    "leftovers": (queries.leftover_page, ["b", "g", "gone indexed", "skipped indexed"]),
 }
 
 
@@ -112,7 +112,7 @@ def test_a_file_with_an_older_document_is_found_once_it_is_indexed(tmp_path: Pat
 
     async def story(catalog: Catalog) -> list[list[str]]:
         async def due() -> list[str]:
-            return [row.file_path for row in await queries.superseding_page(catalog, None, 9)]
+            return [row.file_path for row in await queries.leftover_page(catalog, None, 9)]
 
         manager = AsyncUploadStateManager(catalog)
         await add_files(catalog, "a")
@@ -121,7 +121,7 @@ def test_a_file_with_an_older_document_is_found_once_it_is_indexed(tmp_path: Pat
         meanwhile = await due()
         again = await bring_to(catalog, "a", State.INDEXED)
         afterwards = await due()
-        await manager.forget_superseded(again)
+        await manager.forget_raw_file(await manager.forget_superseded(again))
         return [meanwhile, afterwards, await due()]
 
     assert use(new_catalog(tmp_path), story) == [[], ["a"], []]
@@ -436,3 +436,27 @@ def test_history_follows_a_file_through_its_names(tmp_path: Path) -> None:
             "untracked v4 moved from b",
         ],
     }
+
+
+def test_a_raw_file_left_behind_is_found_unless_it_is_of_the_earlier_generation(
+    tmp_path: Path,
+) -> None:
+    """Indexed rows that still name a raw file are due; those without an upload key never are."""
+
+    async def story(catalog: Catalog) -> list[str]:
+        manager = AsyncUploadStateManager(catalog)
+        await add_files(catalog, "ours", "theirs")
+        for name in ("ours", "theirs"):
+            sending = await bring_to(catalog, name, State.UPLOADING)
+            sending = await manager.intend_import(
+                sending, file_id=f"files/{name}", file_uri=None, expires_at=None
+            )
+            processing = await manager.upload_confirmed(
+                sending, operation_name=None, document_name="d"
+            )
+            await manager.import_confirmed(processing, document_name="d")
+        async with catalog.transaction():
+            await catalog.fetch_all("UPDATE files SET upload_key = NULL WHERE file_path = 'theirs'")
+        return [row.file_path for row in await queries.leftover_page(catalog, None, 9)]
+
+    assert use(new_catalog(tmp_path), story) == ["ours"]

@@ -6,3 +6,6 @@ CREATE INDEX IF NOT EXISTS files_by_key ON files (upload_key) WHERE upload_key I
 CREATE INDEX IF NOT EXISTS files_by_run ON files (run_id, file_path) WHERE run_id IS NOT NULL;
 CREATE INDEX IF NOT EXISTS files_by_content ON files (content_hash) WHERE content_hash IS NOT NULL;
 CREATE INDEX IF NOT EXISTS transitions_by_file ON transitions (file_path, id);
+CREATE INDEX IF NOT EXISTS files_with_leftovers ON files (file_path)
+    WHERE gemini_state = 'indexed' AND upload_key IS NOT NULL
+    AND (superseded_doc_id IS NOT NULL OR gemini_file_id IS NOT NULL);

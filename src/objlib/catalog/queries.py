@@ -116,11 +116,20 @@ async def in_flight_page(
     return await _page(catalog, "gemini_state = ?", (state,), after, size)
 
 
-async def superseding_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
-    """Indexed files whose older document still has to go."""
-    return await _page(
-        catalog, "gemini_state = 'indexed' AND superseded_doc_id IS NOT NULL", (), after, size
-    )
+#: As in the partial index, or SQLite would not use it.
+_LEFTOVER = (
+    "gemini_state = 'indexed' AND upload_key IS NOT NULL"
+    " AND (superseded_doc_id IS NOT NULL OR gemini_file_id IS NOT NULL)"
+)
+
+
+async def leftover_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Indexed files whose older document or raw file still has to go.
+
+    Rows of the earlier generation have no upload key and stay as they are: their raw files expired
+    long ago.
+    """
+    return await _page(catalog, _LEFTOVER, (), after, size)
 
 
 async def files_by_path(catalog: Catalog, paths: Sequence[str]) -> dict[str, FileRecord]:

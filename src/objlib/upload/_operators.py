@@ -36,6 +36,7 @@ from reactivex.disposable import (
     SerialDisposable,
     SingleAssignmentDisposable,
 )
+from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 from reactivex.subject import Subject
 
@@ -168,6 +169,16 @@ async def completion(source: Observable[Any], scheduler: LoopScheduler) -> None:
         subscription.dispose()
 
 
+def _once_subscribed(start: Callable[[], None]) -> abc.DisposableBase:
+    """Run `start` when the subscription under way is complete, still within this call.
+
+    What emits during `subscribe()` cannot be disposed by those it emits to: their disposable is not
+    assigned yet. Reactivex runs every subscription on the current thread's trampoline; this runs on
+    it too, one step later. So a gate that is closed already closes before anything has passed.
+    """
+    return CurrentThreadScheduler.singleton().schedule(lambda *_: start())
+
+
 def retry_when(notifier: Notifier) -> Operator[T, T]:
     """Subscribe to the source again whenever a notifier, fed its errors, emits.
 
@@ -249,7 +260,7 @@ def retry_when(notifier: Notifier) -> Operator[T, T]:
                 everything.dispose()
                 observer.on_completed()
 
-            drain()
+            everything.add(_once_subscribed(drain))
             return everything
 
         return Observable(subscribe)
@@ -442,7 +453,6 @@ def flat_map_limited(
             everything.dispose()
             observer.on_error(error)
 
-        # The limits come last: they set things in motion, and by then all is connected.
         source = SingleAssignmentDisposable()
         everything.add(source)
         try:
@@ -453,14 +463,18 @@ def flat_map_limited(
         source.disposable = items.subscribe(
             on_item, fail, on_upstream_completed, scheduler=scheduler
         )
-        if isinstance(limits, int):
-            drain()
-        else:
-            steering = SingleAssignmentDisposable()
-            everything.add(steering)
-            steering.disposable = limits.subscribe(
-                on_limit, fail, lambda: None, scheduler=scheduler
-            )
+        steering = SingleAssignmentDisposable()
+        everything.add(steering)
+
+        def set_in_motion() -> None:
+            if isinstance(limits, int):
+                drain()
+            else:
+                steering.disposable = limits.subscribe(
+                    on_limit, fail, lambda: None, scheduler=scheduler
+                )
+
+        everything.add(_once_subscribed(set_in_motion))
         return everything
 
     return Observable(subscribe)

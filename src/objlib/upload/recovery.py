@@ -4,7 +4,7 @@ Three phases, one after the other, each under a deadline, on rows whose lease is
 
 1. interrupted uploads: adopt the document if the import got through, release the row if not;
 2. pending operations: watch the document until it is active, or the deadline says failed;
-3. leftovers: superseded documents that still have to go.
+3. leftovers: superseded documents and raw files that still have to go.
 
 A phase that fails or runs out of time is reported and leaves its rows as they were.
 """
@@ -154,7 +154,7 @@ class RecoveryCrawler:
         return self._each_void_row(State.PROCESSING, one)
 
     def _leftovers(self) -> Observable[_Tally]:
-        rows = self._rows(lambda after: queries.superseding_page(self._catalog, after, PAGE_ROWS))
+        rows = self._rows(lambda after: queries.leftover_page(self._catalog, after, PAGE_ROWS))
         return flat_map_limited(
             rows,
             lambda record: from_coroutine(lambda: self._stages.tidy_up(record)).pipe(
