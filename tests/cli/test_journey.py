@@ -204,3 +204,15 @@ def test_a_stray_session_is_told_why_it_is_refused(cli: Cli, library: Path, rows
     with pytest.raises(sqlite3.IntegrityError, match="illegal transition"):
         rows("UPDATE files SET gemini_state = 'indexed' WHERE file_path LIKE '%caesium%'")
     assert states(rows) == {"untracked": 6}
+
+
+def test_a_catalog_inside_the_library_is_no_part_of_it(
+    cli: Cli, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`cd library; objlib scan --library .`: our own databases are neither files nor trouble."""
+    monkeypatch.chdir(library)
+    (library / "old.db").write_bytes(b"SQLite format 3\x00" + bytes(100))
+    first = cli("scan", "--library", ".", "--json").json
+    assert (first["found"], first["skipped"]) == (7, 1)  # somebody else's database is reported
+    assert cli("fsm-upload").exit_code == 0
+    assert cli("scan", "--json").json["unchanged"] == 7

@@ -8,8 +8,9 @@ silence: what cannot be uploaded is a row with its reason.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -35,7 +36,7 @@ from objlib.library.hashing import FileChanged, Fingerprint, sha256_many
 from objlib.library.ignore import IgnoreRules
 from objlib.library.metadata import PathTemplate, extract_metadata
 from objlib.library.mime import HEAD_BYTES, Unsupported, mime_type_of, size_problem
-from objlib.library.walk import FoundFile, walk
+from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.upload.fsm import IN_FLIGHT, State
 
 BATCH = 500
@@ -89,11 +90,13 @@ async def scan_library(
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     report = ScanReport()
     scan = _Scan(catalog, root, templates, lifecycle, workers or os.cpu_count() or 1, report)
-    changes = compare(walk(root, IgnoreRules()), _known_files(catalog))
-    while batch := list(islice(_worth_a_look(changes, report), BATCH)):
-        await scan.apply(batch)
-        if on_progress is not None:
-            on_progress(report)
+    # Closed here and now: it holds a connection, which only the thread that opened it may close.
+    with contextlib.closing(_known_files(catalog)) as known:
+        changes = compare(_files_of_others(root, catalog), known)
+        while batch := list(islice(_worth_a_look(changes, report), BATCH)):
+            await scan.apply(batch)
+            if on_progress is not None:
+                on_progress(report)
     report.moved = await writes.adopt_moves(catalog, since)
     await queries.set_info(catalog, **{UNFINISHED_SCAN: ""})
     report.new = max(0, report.new - len(report.moved))
@@ -102,7 +105,7 @@ async def scan_library(
 
 
 async def _refuse_emptiness(catalog: Catalog, root: Path) -> None:
-    if next(iter(walk(root, IgnoreRules())), None) is not None:
+    if next(_files_of_others(root, catalog), None) is not None:
         return
     known = await queries.count_files(catalog)
     if known:
@@ -113,7 +116,17 @@ async def _refuse_emptiness(catalog: Catalog, root: Path) -> None:
     raise ConfigurationError(f"there are no files in {root}; is it the right folder?")
 
 
-def _known_files(catalog: Catalog) -> Iterator[KnownFile]:
+def _files_of_others(root: Path, catalog: Catalog) -> Iterator[FoundFile | SkippedPath]:
+    """The walk without our own databases, for a catalog that is kept inside the library."""
+    folder = catalog.path.resolve().parent
+    if not folder.is_relative_to(root.resolve()):
+        return walk(root, IgnoreRules())
+    own = folder.relative_to(root.resolve()).as_posix()
+    rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
+    return walk(root, rules)
+
+
+def _known_files(catalog: Catalog) -> Generator[KnownFile, None, None]:
     for path, size, mtime, inode, device, digest, deleted, reason in queries.stream_known_files(
         catalog.path
     ):
