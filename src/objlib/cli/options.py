@@ -99,5 +99,5 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def _log_to_stderr(verbosity: int) -> None:
     level = {0: logging.ERROR, 1: logging.INFO}.get(verbosity, logging.DEBUG)
     logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx2", "httpcore2", "google_genai", "aiosqlite", "asyncio", "Rx"):
+    for noisy in ("httpx2", "httpcore2", "google_genai", "asyncio", "Rx"):
         logging.getLogger(noisy).setLevel(max(level, logging.WARNING))
