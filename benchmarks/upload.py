@@ -22,6 +22,7 @@ from objlib.library.identity import identity_header
 from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
 from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Source
 from objlib.upload.run import UploadRun
@@ -78,9 +79,10 @@ async def compare_latency(work: Path, files: int) -> list[Comparison]:
 async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[float, int]:
     folder.mkdir()
     store = FileStore.open(folder / "filestore.db")
+    gate = RequestGate.open(concurrency=CONCURRENCY, requests_per_minute=None, cool_down_s=30.0)
     async with (
         await Catalog.open(folder / "library.db", create=True) as catalog,
-        _client(store, latency_s) as client,
+        _client(store, latency_s, gate) as client,
     ):
         lifecycle = AsyncUploadStateManager(catalog)
         await scan_library(catalog, root, templates=DEFAULT_TEMPLATES, lifecycle=lifecycle)
@@ -89,6 +91,7 @@ async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[f
         run = UploadRun(
             catalog=catalog,
             client=client,
+            gate=gate,
             store_name=name,
             source=Source(root, "bench"),
             waits=Waits(),
@@ -97,6 +100,7 @@ async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[f
         await run.until_done(Options(concurrency=CONCURRENCY))
         elapsed = time.perf_counter() - started
         requests = client.requests - before
+    gate.close()
     store.close()
     return elapsed, requests
 
@@ -140,7 +144,11 @@ def _as_sent(root: Path, path: Path) -> tuple[bytes, dict[str, str | int | float
     return header.encode() + path.read_bytes(), {**metadata, **own}
 
 
-def _client(store: FileStore, latency_s: float = 0.0) -> GeminiFileSearchClient:
+def _client(
+    store: FileStore, latency_s: float = 0.0, gate: RequestGate | None = None
+) -> GeminiFileSearchClient:
     faults = FaultPlan([Fault(Kind.LATENCY, seconds=latency_s)] if latency_s else [])
     transport = in_process(create_app(store, faults=faults))
-    return GeminiFileSearchClient(api_key="bench", base_url=EMBEDDED_URL, transport=transport)
+    return GeminiFileSearchClient(
+        api_key="bench", base_url=EMBEDDED_URL, transport=transport, gate=gate
+    )

@@ -35,8 +35,10 @@ from objlib.upload.binding import (
     bound_library,
 )
 from objlib.upload.client import GeminiFileSearchClient, Store
+from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import Source
+from objlib.upload.pressure import INDEXING_MAX
 from objlib.upload.run import UploadRun, expected_work
 from objlib.upload.state import AsyncUploadStateManager
 
@@ -55,6 +57,7 @@ class Library:
         self.settings = settings
         self._resources = resources
         self._client: GeminiFileSearchClient | None = None
+        self._gate: RequestGate | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -107,11 +110,13 @@ class Library:
     async def new_run(self, options: Options) -> UploadRun:
         """An upload that has not started: subscribe to `run.stream.events`, then `until_done`."""
         bound = await self.bound()
-        connections = options.concurrency + options.indexing_limit
+        connections = options.concurrency + INDEXING_MAX
         store = await self._connect(create_store=True, connections=connections)
+        assert self._gate is not None, "made with the client"
         return UploadRun(
             catalog=self.catalog,
             client=self.client,
+            gate=self._gate,
             store_name=store.name,
             source=Source(bound.root, bound.library_id, self.settings.identity_header),
             waits=self.settings.waits,
@@ -173,8 +178,14 @@ class Library:
     async def _connect(self, *, create_store: bool, connections: int = 10) -> Store:
         chosen = backend.choose(self.settings)
         if self._client is None:
+            self._gate = RequestGate.open(
+                concurrency=self.settings.concurrency,
+                requests_per_minute=self.settings.request_budget,
+                cool_down_s=self.settings.breaker_cooldown_s,
+            )
+            self._resources.callback(self._gate.close)
             self._client = await self._resources.enter_async_context(
-                backend.connected(chosen, connections=connections)
+                backend.connected(chosen, self._gate, connections=connections)
             )
         return await bind_store(
             self.catalog,

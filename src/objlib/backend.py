@@ -18,6 +18,7 @@ from objlib.config import GEMINI_BASE_URL, Settings, api_key
 from objlib.errors import ConfigurationError
 from objlib.filestore import ConnectionDropped, FileStore, create_app
 from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.gate import RequestGate
 from objlib.upload.transport import network_transport
 
 #: A host that never resolves: requests to the embedded server stay in this process.
@@ -98,7 +99,7 @@ def in_process(app: Any) -> httpx2.AsyncBaseTransport:
 
 @contextlib.asynccontextmanager
 async def connected(
-    backend: Backend, *, connections: int = 10
+    backend: Backend, gate: RequestGate, *, connections: int = 10
 ) -> AsyncIterator[GeminiFileSearchClient]:
     """A client for the backend; the embedded server is opened and closed with it."""
     with contextlib.ExitStack() as stack:
@@ -109,6 +110,6 @@ async def connected(
             store = stack.enter_context(contextlib.closing(FileStore.open(backend.data)))
             transport = in_process(create_app(store))
         async with GeminiFileSearchClient(
-            api_key=backend.api_key, base_url=backend.base_url, transport=transport
+            api_key=backend.api_key, base_url=backend.base_url, transport=transport, gate=gate
         ) as client:
             yield client

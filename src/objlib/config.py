@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from objlib.errors import ConfigurationError
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
+from objlib.upload.pressure import TIERS
 from objlib.upload.waits import Waits
 
 CONFIG_FILE = Path("objlib.toml")
@@ -42,6 +43,8 @@ class Settings(BaseSettings):
     identity_header: bool = True
     concurrency: int = Field(default=8, ge=1, le=1000)
     stagger_s: float = Field(default=0.0, ge=0)
+    tier: Literal["free", "1", "2", "3"] | None = None
+    requests_per_minute: float | None = Field(default=None, gt=0)
 
     settle_s: float = Field(default=_WAITS.settle_s, ge=0)
     lease_s: float = Field(default=_WAITS.lease_s, gt=0)
@@ -50,11 +53,19 @@ class Settings(BaseSettings):
     retry_pass_delay_s: float = Field(default=_WAITS.retry_pass_delay_s, ge=0)
     backoff_base_s: float = Field(default=_WAITS.backoff_base_s, ge=0)
     backoff_cap_s: float = Field(default=_WAITS.backoff_cap_s, ge=0)
+    breaker_cooldown_s: float = Field(default=_WAITS.breaker_cooldown_s, gt=0)
 
     @property
     def waits(self) -> Waits:
         """The durations among the settings."""
         return Waits(**{name: getattr(self, name) for name in Waits.__dataclass_fields__})
+
+    @property
+    def request_budget(self) -> float | None:
+        """Requests a minute: what was set, else the tier's, else no limit until one is met."""
+        if self.requests_per_minute is not None or self.tier is None:
+            return self.requests_per_minute
+        return TIERS[self.tier]
 
     @property
     def path_templates(self) -> tuple[PathTemplate, ...]:

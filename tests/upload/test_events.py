@@ -21,13 +21,15 @@ EVENTS: list[ev.Event] = [
     ev.CallRetried(ODD, 2, 0.5, ODD, True),
     ev.ImportAccepted(ODD),
     ev.FileResumed(ODD),
-    ev.FileIndexed(ODD, ODD, False),
+    ev.DocumentShownFailed(ODD, 1.5),
+    ev.FileIndexed(ODD, ODD, False, 2.5),
     ev.FileFailed(ODD, ODD, True),
     ev.FileReleased(ODD, ODD),
     ev.FileVanished(ODD, ODD),
     ev.FileTaken(ODD),
     ev.LeftBehind(ODD, ODD, ODD),
     ev.RetryPassScheduled(4, 30.0),
+    ev.PressureChanged("open", 30.0, 4, 25, 612.5),
     ev.Draining(ODD),
 ]
 

@@ -22,7 +22,10 @@ from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
 from objlib.sync.listing import SyncReport, survey
 from objlib.upload import events as ev
+from objlib.upload import pressure
+from objlib.upload._operators import LoopScheduler
 from objlib.upload.client import Document, GeminiFileSearchClient
+from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import Source
 from objlib.upload.progress import Progress, advance
@@ -42,6 +45,7 @@ WAITS = Waits(
     retry_pass_delay_s=0.02,
     backoff_base_s=0.01,
     backoff_cap_s=0.02,
+    breaker_cooldown_s=0.02,
 )
 
 
@@ -53,6 +57,7 @@ class World:
     catalog: Catalog
     store: FileStore
     client: GeminiFileSearchClient
+    gate: RequestGate
     store_name: str
     requests: Counter[str]
     waits: Waits = WAITS
@@ -63,6 +68,7 @@ class World:
         run = UploadRun(
             catalog=self.catalog,
             client=self.client,
+            gate=self.gate,
             store_name=self.store_name,
             source=Source(self.root, LIBRARY_ID),
             waits=self.waits,
@@ -121,6 +127,8 @@ async def make_world(
     faults: Sequence[Fault] = (),
     waits: Waits = WAITS,
     indexing_delay_s: float = 0.0,
+    requests_per_minute: float | None = None,
+    indexing_max: int = pressure.INDEXING_MAX,
     wrap: Callable[[httpx2.AsyncBaseTransport], httpx2.AsyncBaseTransport] = lambda inner: inner,
     **changed_waits: float,
 ) -> AsyncIterator[World]:
@@ -137,22 +145,33 @@ async def make_world(
     store_id = store.create_store("a-store", "models/gemini-embedding-001")
     app = create_app(store, faults=FaultPlan(faults, seed=1))
     catalog = await Catalog.open(folder / "library.db", create=True)
+    waits = replace(waits, **changed_waits)
+    scheduler = LoopScheduler.running()
+    start = pressure.starting(
+        now=scheduler.time_s,
+        requests_per_minute=requests_per_minute,
+        cool_down_s=waits.breaker_cooldown_s,
+        indexing_max=indexing_max,
+    )
+    gate = RequestGate(start, scheduler)
     client = GeminiFileSearchClient(
-        api_key="test", base_url=EMBEDDED_URL, transport=wrap(in_process(app))
+        api_key="test", base_url=EMBEDDED_URL, transport=wrap(in_process(app)), gate=gate
     )
     world = World(
         root=root,
         catalog=catalog,
         store=store,
         client=client,
+        gate=gate,
         store_name=f"fileSearchStores/{store_id}",
         requests=app.state.requests,
-        waits=replace(waits, **changed_waits),
+        waits=waits,
     )
     try:
         await world.scan()
         yield world
     finally:
         await client.aclose()
+        gate.close()
         await catalog.close()
         store.close()

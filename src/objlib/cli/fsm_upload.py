@@ -36,6 +36,11 @@ from objlib.upload.run import UploadRun
     "--stagger", "stagger_s", type=click.FloatRange(min=0), help="Seconds between starts."
 )
 @click.option(
+    "--tier",
+    type=click.Choice(["free", "1", "2", "3"]),
+    help="Quota tier: how many requests a minute to begin with [as many as are answered].",
+)
+@click.option(
     "--events", type=click.Path(path_type=Path), help="Write events to FILE as JSON lines."
 )
 @common_options
@@ -47,6 +52,7 @@ def command(
     dry_run: bool,
     concurrency: int | None,
     stagger_s: float | None,
+    tier: str | None,
     events: Path | None,
 ) -> int:
     """Upload what the store does not have yet, and see every document become active.
@@ -58,7 +64,7 @@ def command(
     Example:
       objlib fsm-upload --limit 20
     """
-    settings = invocation.settings(concurrency=concurrency, stagger_s=stagger_s)
+    settings = invocation.settings(concurrency=concurrency, stagger_s=stagger_s, tier=tier)
     options = Options(
         limit=limit,
         concurrency=settings.concurrency,

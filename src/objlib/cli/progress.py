@@ -76,11 +76,24 @@ def _bar(notices: Console) -> Bar:
 
 def _detail(progress: Progress) -> str:
     parts = [f"{progress.uploading} sending", f"{progress.indexing} indexing"]
+    parts += _brakes(progress.pressure)
     if progress.retries:
         parts.append(f"{progress.retries} retries")
     if progress.failed:
         parts.append(f"{progress.failed} failed")
     return ", ".join(parts)
+
+
+def _brakes(pressure: ev.PressureChanged | None) -> list[str]:
+    """What holds a run back, where something does."""
+    if pressure is None:
+        return []
+    if pressure.circuit != "closed":
+        return [f"circuit {pressure.circuit}"]
+    brakes = [f"at most {pressure.sending}+{pressure.indexing}"]
+    if pressure.requests_per_minute is not None:
+        brakes.append(f"{pressure.requests_per_minute:.0f} requests/min")
+    return brakes
 
 
 class _Narrator:
@@ -99,6 +112,8 @@ class _Narrator:
         match event:
             case ev.Draining(reason="interrupted"):
                 return "Finishing what is in flight; interrupt again to stop at once"
+            case ev.PressureChanged(circuit="open", pause_s=pause_s):
+                return f"The backend refuses or fails too often; pausing for {duration(pause_s)}"
             case ev.FileVanished(path=path, reason=reason):
                 return f"{one_line(path)}: {reason}"
             case ev.RetryPassScheduled(files=files, wait_s=wait_s):

@@ -80,6 +80,11 @@ class LoopScheduler(AsyncIOScheduler):
         """Loop time, as the datetime that Rx wants."""
         return self.to_datetime(self._loop.time())
 
+    @property
+    def time_s(self) -> float:
+        """Loop time in seconds."""
+        return self._loop.time()
+
     def start(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
         """Run a coroutine as a task that `drained()` waits for."""
 
@@ -608,6 +613,37 @@ def staggered(interval_s: float) -> Operator[T, T]:
         return rx.concat(rx.just(item), pause)
 
     return ops.concat_map(then_pause)
+
+
+def held_back(wait_s: Callable[[], float | None], changes: Observable[Any]) -> Operator[T, T]:
+    """Let items pass one at a time, each when a pure question says that its wait is over.
+
+    wait_s      2 s       None       0
+    changes     ------------------c------
+    source      a--b-----------------
+    result      ----a-------------b------
+
+    `wait_s` is asked when an item's turn comes, and again whenever `changes` emits. Its answer is
+    seconds, or None for "until something changes". Items wait in order, and in a buffer without
+    bound: put it where the number of those who wait is limited by other means.
+
+    Raises (through `on_error`): errors of the source and of `changes`, and what `wait_s` raises.
+    """
+
+    def turn(item: T) -> Observable[T]:
+        def after_the_wait(_change: Any) -> Observable[T]:
+            delay_s = wait_s()
+            if delay_s is None:
+                return rx.never()
+            if delay_s <= 0:
+                return rx.just(item)
+            return rx.timer(delay_s).pipe(ops.map(lambda _tick: item))
+
+        return changes.pipe(
+            ops.start_with(None), ops.map(after_the_wait), ops.switch_latest(), ops.take(1)
+        )
+
+    return ops.concat_map(turn)
 
 
 class Gate(Protocol):

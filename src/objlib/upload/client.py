@@ -21,7 +21,8 @@ from google import genai
 from google.genai import types
 
 from objlib.errors import NotFound, Rejected, Transient
-from objlib.upload.transport import HonestUploads
+from objlib.upload.gate import RequestGate
+from objlib.upload.transport import Gated, HonestUploads
 from objlib.upload.wire_errors import Effect, translated
 
 API_VERSION = "v1beta"
@@ -111,8 +112,19 @@ class GeminiFileSearchClient:
     """File Search, one method per call. Raises only the errors of `objlib.errors`."""
 
     def __init__(
-        self, *, api_key: str, base_url: str, transport: httpx2.AsyncBaseTransport
+        self,
+        *,
+        api_key: str,
+        base_url: str,
+        transport: httpx2.AsyncBaseTransport,
+        gate: RequestGate | None = None,
     ) -> None:
+        """A client over a transport.
+
+        Args:
+            gate: what every request has to pass; None lets them all pass.
+        """
+        gated = transport if gate is None else Gated(transport, gate)
         self._secret = api_key
         self._client = genai.Client(
             api_key=api_key,
@@ -121,7 +133,7 @@ class GeminiFileSearchClient:
                 base_url=base_url,
                 api_version=API_VERSION,
                 timeout=CALL_TIMEOUT_MS,
-                async_client_args={"transport": HonestUploads(transport, self._count)},
+                async_client_args={"transport": HonestUploads(gated, self._count)},
             ),
         )
         self._calls = self._client.aio

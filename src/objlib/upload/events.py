@@ -89,12 +89,27 @@ class FileResumed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentShownFailed(Event):
+    """The document of a file shows as failed, `took_s` seconds after the import was accepted.
+
+    Said once a file and attempt. The document may come alive yet; if not, `FileFailed` follows.
+    """
+
+    path: str
+    took_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class FileIndexed(Event):
-    """The document was seen active with the right key."""
+    """The document was seen active with the right key.
+
+    `took_s`: seconds since the import was accepted; None where an earlier run had it accepted.
+    """
 
     path: str
     document_name: str
     adopted: bool
+    took_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +159,22 @@ class RetryPassScheduled(Event):
 
     files: int
     wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class PressureChanged(Event):
+    """The backend is asked for more or for less from now on.
+
+    `circuit` is closed, open (nothing is sent for `pause_s` seconds) or half-open (single requests
+    try it out). `sending` and `indexing` are files at a time; `requests_per_minute` is None as long
+    as no limit is known.
+    """
+
+    circuit: str
+    pause_s: float
+    sending: int
+    indexing: int
+    requests_per_minute: float | None
 
 
 @dataclass(frozen=True, slots=True)

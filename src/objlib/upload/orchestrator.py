@@ -1,6 +1,6 @@
 """UploadOrchestrator: composes stages and operators into one run. No I/O of its own.
 
-    paged(rows) -> take(limit) -> staggered -> gate -> flat_map_limited(upload one, upload limits)
+    paged(rows) -> take(limit) -> staggered -> gate -> flat_map_limited(upload one, limit$)
         claim -> send -> import -> processing ----.
     flat_map_limited(watch one, indexing limit) <-'
         look until active -> indexed -> tidy up
@@ -8,7 +8,8 @@
 
 Uploading and polling are separate stages: a document that is being indexed holds no upload slot.
 The two together never exceed the number of documents the store may be indexing at once, which also
-bounds the buffer between them. Errors of one file become values before any merge; an `on_error`
+bounds the buffer between them. How many files are on their way is up to the gate: `limit$` follows
+what its outcomes allow. Errors of one file become values before any merge; an `on_error`
 here means that the run cannot go on.
 """
 
@@ -23,7 +24,6 @@ from typing import TypeVar
 import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
-from reactivex.subject import BehaviorSubject
 
 from objlib.catalog import queries
 from objlib.catalog.connection import Catalog
@@ -52,9 +52,11 @@ from objlib.upload._operators import (
     waiting,
 )
 from objlib.upload.fsm import State
+from objlib.upload.gate import RequestGate
+from objlib.upload.pressure import INDEXING_MAX, Unwatched, Watched, uploads_allowed
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.shutdown import Shutdown
-from objlib.upload.stages import Attempt, FileStages, until_ready
+from objlib.upload.stages import Attempt, FileStages, Watch, until_ready
 from objlib.upload.waits import Waits
 
 A = TypeVar("A")
@@ -74,11 +76,8 @@ class Options:
 
     #: At most this many files; None for all.
     limit: int | None = None
-    #: Files being sent at a time.
+    #: At most this many files being sent at a time.
     concurrency: int = 8
-    #: Documents being sent or indexed at a time. At 50 at once the store was fine, at 100 it made
-    #: 84 of 100 documents FAILED while answering 200 to everything.
-    indexing_limit: int = 50
     #: Seconds between two starts.
     stagger_s: float = 0.0
     retry_failed: bool = False
@@ -100,6 +99,7 @@ class UploadOrchestrator:
         catalog: Catalog,
         stages: FileStages,
         recovery: RecoveryCrawler,
+        gate: RequestGate,
         shutdown: Shutdown,
         emit: Callable[[ev.Event], None],
         run_id: str,
@@ -109,6 +109,7 @@ class UploadOrchestrator:
         self._catalog = catalog
         self._stages = stages
         self._recovery = recovery
+        self._gate = gate
         self._shutdown = shutdown
         self._emit = emit
         self._run_id = run_id
@@ -201,30 +202,23 @@ class UploadOrchestrator:
     def _pass(self, rows: Upstream[FileRecord], options: Options) -> Observable[object]:
         """Send all rows an upstream gives, and watch their documents until they are active."""
         admission_gate, _ = shutdown_gate(self._shutdown.stop_accepting, self._shutdown.force_kill)
-        indexing: BehaviorSubject[int] = BehaviorSubject(0)
-
-        def count(step: int) -> None:
-            indexing.on_next(indexing.value + step)
-
-        def free_slots(being_indexed: int) -> int:
-            return max(0, min(options.concurrency, options.indexing_limit - being_indexed))
 
         def admitted(credits: Observable[int]) -> Observable[FileRecord]:
             # The gate comes last: what waits for its turn in the pacing must not start either.
             return rows(credits).pipe(staggered(options.stagger_s), admission_gate)
 
-        uploads = flat_map_limited(
-            admitted, self._upload_one, indexing.pipe(ops.map(free_slots))
-        ).pipe(
-            ops.filter(lambda outcome: isinstance(outcome, FileRecord)),
-            ops.do_action(lambda _record: count(+1)),
+        allowed: Observable[int] = self._gate.states.pipe(ops.map(uploads_allowed))
+        limits: Observable[int] = allowed.pipe(ops.distinct_until_changed())
+        uploads = flat_map_limited(admitted, self._upload_one, limits).pipe(
+            ops.filter(lambda outcome: isinstance(outcome, FileRecord))
         )
 
         def watched(record: object) -> Observable[object]:
             assert isinstance(record, FileRecord)
-            return self._watch_one(record).pipe(ops.finally_action(lambda: count(-1)))
+            return self._watch_one(record)
 
-        return flat_map_limited(buffered(uploads), watched, options.indexing_limit)
+        # The limit that counts is the one on uploads; this one is above it at all times.
+        return flat_map_limited(buffered(uploads), watched, INDEXING_MAX)
 
     # One file
 
@@ -241,8 +235,15 @@ class UploadOrchestrator:
 
     def _watch_one(self, record: FileRecord) -> Observable[_Settled]:
         """Look at the document until it is active and the row indexed."""
-        watched = self._persistently(record, record, self._stages.watch)
-        return self._at_rest(record, watched.pipe(ops.map(_done)))
+        watch = Watch(record)
+
+        def counted(_scheduler: object) -> Observable[_Settled]:
+            self._gate.feed(Watched())
+            watched = self._persistently(record, watch, self._stages.watch)
+            settled = self._at_rest(record, watched.pipe(ops.map(_done)))
+            return settled.pipe(ops.finally_action(lambda: self._gate.feed(Unwatched())))
+
+        return rx.defer(counted)
 
     def _persistently(
         self, record: FileRecord, given: A, stage: Callable[[A], Awaitable[B]]

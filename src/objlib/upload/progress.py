@@ -33,6 +33,7 @@ class Progress:
     rate_limited: int = 0
     left_behind: int = 0
     draining: bool = False
+    pressure: ev.PressureChanged | None = None
     failures: tuple[ev.FileFailed, ...] = ()
 
     @property
@@ -102,6 +103,8 @@ def advance(progress: Progress, event: ev.Event) -> Progress:
                 released=0,
                 failures=tuple(kept for kept in progress.failures if not kept.transient),
             )
+        case ev.PressureChanged():
+            return replace(progress, pressure=event)
         case ev.Draining():
             return replace(progress, draining=True)
         case _:

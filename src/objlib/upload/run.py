@@ -10,6 +10,8 @@ from objlib.catalog.queries import Tally, tally_of_upload
 from objlib.upload import events as ev
 from objlib.upload._operators import LoopScheduler, completion
 from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.feedback import connect
+from objlib.upload.gate import RequestGate
 from objlib.upload.lease import owner_of_this_process
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.payload import Source
@@ -28,19 +30,24 @@ async def expected_work(catalog: Catalog, options: Options) -> Tally:
 
 
 class UploadRun:
-    """One run over one catalog and one store. Subscribe to `stream.events` before it starts."""
+    """One run over one catalog and one store. Subscribe to `stream.events` before it starts.
+
+    `gate` is the one that the client's requests pass.
+    """
 
     def __init__(
         self,
         *,
         catalog: Catalog,
         client: GeminiFileSearchClient,
+        gate: RequestGate,
         store_name: str,
         source: Source,
         waits: Waits,
         rng: random.Random | None = None,
     ) -> None:
         self._catalog = catalog
+        self._gate = gate
         self._store_name = store_name
         self._run_id = uuid.uuid4().hex
         self.stream = ev.EventStream()
@@ -65,6 +72,7 @@ class UploadRun:
                 emit=self.stream.emit,
                 waits=waits,
             ),
+            gate=gate,
             shutdown=self.shutdown,
             emit=self.stream.emit,
             run_id=self._run_id,
@@ -81,6 +89,8 @@ class UploadRun:
             RunEnded: the backend cannot be used any more; rows are at rest.
             CatalogError: the catalog cannot be written any more.
         """
+        self._gate.limit_sending(options.concurrency)
+        feedback = connect(self.stream, self._gate)
         expected = await expected_work(self._catalog, options)
         self.stream.emit(
             ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
@@ -90,4 +100,5 @@ class UploadRun:
             await completion(self._orchestrator.run(options), scheduler)
         finally:
             await scheduler.drained()
+            feedback.dispose()
             self.stream.complete()

@@ -71,6 +71,14 @@ class Attempt:
     raw_file: RawFile | None = None
 
 
+@dataclass(slots=True)
+class Watch:
+    """A row in `processing`, and what its document has shown so far."""
+
+    record: FileRecord
+    was_shown_failed: bool = False
+
+
 class FileStages:
     """The stages, over one catalog, one client and one store."""
 
@@ -267,29 +275,40 @@ class FileStages:
 
     # Watching
 
-    async def watch(self, record: FileRecord) -> None:
+    async def watch(self, watch: Watch) -> None:
         """See the document of a row in `processing` become active, write `indexed`, tidy up.
 
         Raises:
             NotReady: look again later.
             IndexingFailed: it failed and the settling window has passed, or the deadline has.
         """
-        document = await self._active_document(record)
+        record = watch.record
+        document = await self._active_document(watch)
+        took_s = self._age_s(record.upload_timestamp)
         adopted = record.operation_name is None
         record = await self._state.import_confirmed(
             record,
             document_name=document.name,
             reason="adopted" if adopted else "document active",
         )
-        self._emit(ev.FileIndexed(record.file_path, document.name, adopted))
+        self._emit(
+            ev.FileIndexed(
+                record.file_path,
+                document.name,
+                adopted,
+                took_s if record.run_id == self._run_id and not adopted else None,
+            )
+        )
         await self.tidy_up(record)
 
-    async def _active_document(self, record: FileRecord) -> Document:
+    async def _active_document(self, watch: Watch) -> Document:
+        record = watch.record
         document, operation = await self._look(record)
         age_s = self._age_s(record.upload_timestamp)
         if document is not None and document.is_active:
             return document
         if document is not None and document.is_failed:
+            self._say_once_that_it_failed(watch, age_s)
             if self._age_s(document.created_at) < self._waits.settle_s:
                 raise NotReady(poll_wait_s(age_s, self._waits))
             raise IndexingFailed(f"{record.file_path}: the backend could not index it")
@@ -300,7 +319,13 @@ class FileStages:
         found = await self.find_document(record)
         if found is not None and found.is_active:
             return found
+        self._say_once_that_it_failed(watch, age_s)
         raise IndexingFailed(f"{record.file_path}: {_why(operation, age_s)}")
+
+    def _say_once_that_it_failed(self, watch: Watch, took_s: float) -> None:
+        if not watch.was_shown_failed:
+            watch.was_shown_failed = True
+            self._emit(ev.DocumentShownFailed(watch.record.file_path, took_s))
 
     async def _look(self, record: FileRecord) -> tuple[Document | None, ImportOperation | None]:
         """Ask for the document first: where its name can be told, that is the one call needed."""

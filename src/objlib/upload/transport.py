@@ -3,7 +3,7 @@
 Left alone the SDK picks aiohttp where that happens to be installed and then repeats lost POSTs. It
 also overlooks the HTTP status of an upload chunk as long as the answer says `active`, and sends a
 chunk again, after sleeping, when the answer carries no upload status at all. A transport of our own
-settles the first, and `HonestUploads` the other two.
+settles the first, and `HonestUploads` the other two. `Gated` makes every request wait its turn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import httpx2
+
+from objlib.upload.gate import RequestGate
+from objlib.upload.pressure import Abandoned, Answered, Broken, Outcome, Refused
+from objlib.upload.wire_errors import PASSING_CODES, requested_wait_s
 
 UPLOAD_STATUS = "x-goog-upload-status"
 
@@ -50,6 +54,39 @@ class HonestUploads(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+class Gated(httpx2.AsyncBaseTransport):
+    """Sends a request when the gate lets it pass, and tells the gate what became of it."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, gate: RequestGate) -> None:
+        self._inner = inner
+        self._gate = gate
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await self._gate.admitted()
+        sent_at = self._gate.now()
+        outcome: Outcome = Abandoned()
+        try:
+            response = await self._inner.handle_async_request(request)
+            outcome = await _outcome(request, response, self._gate.now() - sent_at)
+            return response
+        except httpx2.HTTPError:
+            outcome = Broken()
+            raise
+        finally:
+            self._gate.feed(outcome)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def _outcome(request: httpx2.Request, response: httpx2.Response, latency_s: float) -> Outcome:
+    code = response.status_code
+    if code == httpx2.codes.TOO_MANY_REQUESTS or code in PASSING_CODES:
+        wait_s = requested_wait_s(response.headers, await response.aread())
+        return Broken(wait_s) if code in PASSING_CODES else Refused(wait_s)
+    return Answered(latency_s if request.method == "GET" else None)
 
 
 def network_transport(base_url: str, *, connections: int) -> httpx2.AsyncBaseTransport:

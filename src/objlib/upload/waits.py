@@ -22,6 +22,8 @@ class Waits:
     #: The first back-off after a 429 or a passing failure.
     backoff_base_s: float = 1.0
     backoff_cap_s: float = 60.0
+    #: How long nothing is sent after too many refusals, when the backend names no time.
+    breaker_cooldown_s: float = 30.0
 
 
 #: Waits between two looks grow by this share of the age, up to the cap: 1, 1.5, 2.25 … 15 s.

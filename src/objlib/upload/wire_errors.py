@@ -8,7 +8,9 @@ that is not idempotent (an import) it is `InDoubt`.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import json
+import math
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
@@ -36,7 +38,8 @@ class Effect(Enum):
     UNKEYED = "must be looked up before it is sent again"
 
 
-_RETRYABLE_CODES = frozenset({408, 500, 502, 503, 504})
+#: Answers that say nothing about the call: the same one may succeed later.
+PASSING_CODES = frozenset({408, 500, 502, 503, 504})
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -97,34 +100,50 @@ def _from_answer(
         return NotFound(message)
     if code == 409:
         return AlreadyExists(message)
-    if code in _RETRYABLE_CODES:
+    if code in PASSING_CODES:
         if effect is Effect.UNKEYED:
             return InDoubt(message)
         return Transient(message, _retry_after_s(error))
     return Rejected(message)
 
 
-def _details(error: genai_errors.APIError) -> list[dict[str, Any]]:
-    body = error.details if isinstance(error.details, dict) else {}
+def _details(body: object) -> list[dict[str, Any]]:
+    """The `details` of an error's body."""
+    if isinstance(body, list) and body:  # seen now and then: a list of one error
+        body = body[0]
+    body = body if isinstance(body, dict) else {}
     inner = body.get("error", body)
     details = inner.get("details") if isinstance(inner, dict) else None
     return [item for item in details if isinstance(item, dict)] if isinstance(details, list) else []
 
 
 def _reason(error: genai_errors.APIError) -> str | None:
-    return next((item["reason"] for item in _details(error) if "reason" in item), None)
+    return next((item["reason"] for item in _details(error.details) if "reason" in item), None)
 
 
 def _retry_after_s(error: genai_errors.APIError) -> float | None:
-    """The larger of `RetryInfo.retryDelay` ("28s", "2.5s") and `Retry-After` in seconds."""
-    stated = [str(item["retryDelay"]) for item in _details(error) if "retryDelay" in item]
     headers = getattr(error.response, "headers", None) or {}
+    return _longest_wait_s(headers, error.details)
+
+
+def requested_wait_s(headers: Mapping[str, str], body: bytes) -> float | None:
+    """What an answer asks us to wait before the next request, in seconds; None for nothing."""
+    try:
+        return _longest_wait_s(headers, json.loads(body))
+    except ValueError:
+        return _longest_wait_s(headers, None)
+
+
+def _longest_wait_s(headers: Mapping[str, str], body: object) -> float | None:
+    """The larger of `RetryInfo.retryDelay` ("28s", "2.5s") and `Retry-After` in seconds."""
+    stated = [str(item["retryDelay"]) for item in _details(body) if "retryDelay" in item]
     stated.append(str(headers.get("retry-after", "")))
     delays = []
     for text in stated:
         with contextlib.suppress(ValueError):
             delays.append(float(text.removesuffix("s")))
-    return max(delays, default=None)
+    usable = [delay for delay in delays if math.isfinite(delay) and delay >= 0]
+    return max(usable, default=None)
 
 
 def _redact(text: str, secret: str | None) -> str:
