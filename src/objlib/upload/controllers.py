@@ -57,8 +57,9 @@ class Breaker:
 
     Opens on three refusals or five breakdowns in a row, on more than 5 % refusals, or on half the
     answers broken; a share counts from 20 answers on. Stays open for as long as the backend asks
-    for, else for the cool-down; after a probe in vain for at least the cool-down, doubled each
-    time. Half-open lets one probe through, then three more, and closes when all four were answered.
+    for, else for the cool-down, doubled with each probe in vain. Half-open lets one probe through,
+    then three more, and closes when all four were answered.
+    What was sent before the circuit last changed says nothing about it since.
 
     Source: "CircuitBreaker", M. Fowler, 2014; window, minimum and probes as in resilience4j.
     """
@@ -73,6 +74,7 @@ class Breaker:
     failed_probes: int = 0
     probes_out: int = 0
     probes_passed: int = 0
+    changed_at: float = float("-inf")
 
     WINDOW, SEEN_MIN = 100, 20
     REFUSED_SHARE, BROKEN_SHARE = 0.05, 0.5
@@ -86,19 +88,24 @@ class Breaker:
             return replace(self, probes_out=self.probes_out + 1)
         return self
 
-    def abandoned(self) -> Breaker:
+    def abandoned(self, sent_at: float) -> Breaker:
         """A request will have no outcome."""
+        if sent_at < self.changed_at:
+            return self
         return replace(self, probes_out=max(0, self.probes_out - 1))
 
     def answered(
         self,
         now: float,
+        sent_at: float,
         *,
         refused: bool = False,
         broken: bool = False,
         retry_after_s: float | None = None,
     ) -> Breaker:
         """One answer more; `retry_after_s` is how long the backend asks us to wait."""
+        if sent_at < self.changed_at or self.circuit is Circuit.OPEN:
+            return self
         mask = (1 << self.WINDOW) - 1
         known = replace(
             self,
@@ -107,23 +114,25 @@ class Breaker:
             seen=min(self.WINDOW, self.seen + 1),
         )
         match self.circuit:
-            case Circuit.OPEN:
-                return known
             case Circuit.HALF_OPEN if refused or broken:
                 return self._opened(now, retry_after_s, self.failed_probes + 1)
             case Circuit.HALF_OPEN if self.probes_passed + 1 < self.PROBES:
                 passed = self.probes_passed + 1
-                return replace(known.abandoned(), probes_passed=passed)
+                return replace(known.abandoned(sent_at), probes_passed=passed)
             case Circuit.HALF_OPEN:
-                return Breaker(self.cool_down_s)
+                return Breaker(self.cool_down_s, changed_at=now)
+            case _ if (refused or broken) and known._must_trip():
+                return known._opened(now, retry_after_s, 0)
             case _:
-                return known._opened(now, retry_after_s, 0) if known._must_trip() else known
+                return known
 
     def cooled_down(self, now: float) -> Breaker:
-        """Half-open, if it is time."""
-        if self.circuit is not Circuit.OPEN or now < self.reopens_at:
+        """Half-open. Whoever says so has waited: asking for the time again could miss it."""
+        if self.circuit is not Circuit.OPEN:
             return self
-        return replace(self, circuit=Circuit.HALF_OPEN, probes_out=0, probes_passed=0)
+        return replace(
+            self, circuit=Circuit.HALF_OPEN, probes_out=0, probes_passed=0, changed_at=now
+        )
 
     @property
     def admits_probe(self) -> bool:
@@ -141,14 +150,14 @@ class Breaker:
         )
 
     def _opened(self, now: float, retry_after_s: float | None, failed_probes: int) -> Breaker:
-        asked_s = self.cool_down_s if retry_after_s is None else retry_after_s
-        doublings = min(failed_probes - 1, self.COOL_DOWN_DOUBLINGS_MAX)
-        own_s = self.cool_down_s * 2.0**doublings if failed_probes else 0.0
+        doublings = min(failed_probes, self.COOL_DOWN_DOUBLINGS_MAX)
+        own_s = self.cool_down_s * 2.0**doublings
         return Breaker(
             self.cool_down_s,
             circuit=Circuit.OPEN,
-            reopens_at=now + max(asked_s, own_s),
+            reopens_at=now + (own_s if retry_after_s is None else retry_after_s),
             failed_probes=failed_probes,
+            changed_at=now,
         )
 
 
@@ -160,10 +169,10 @@ class Rate:
     """Requests a second, as a generic cell rate algorithm with a limit that learns.
 
     Starts at the budget, or without one at no limit. A refusal takes the rate to nine tenths of
-    what the backend has accepted since the last change; from there it rises with every request
-    that is accepted, along a cubic: fast at first, flat around the rate that was known to work,
-    then faster and faster until the next refusal or the budget. Spare time saves up nothing beyond
-    a small burst.
+    what the backend has accepted since the last change, but to no less than half of what it was;
+    from there it rises with every request that is accepted, along a cubic: fast at first, flat
+    around the rate that was known to work, then faster and faster until the next refusal or the
+    budget. Spare time saves up nothing beyond a small burst.
 
     Source: ITU-T I.371 (GCRA); the shape of the rise is that of CUBIC (RFC 9438), per request
     instead of per second, so that the share of refused requests is the same at every rate.
@@ -171,8 +180,9 @@ class Rate:
 
     budget: float | None
     limit: float | None
-    #: When the last change was, and what came back since.
+    #: When the last change was; since when, and what, has come back that tells of it.
     changed_at: float
+    sampled_from: float
     accepted: int = 0
     refused: int = 0
     #: The rate that was known to work at the last refusal, and requests accepted under load since.
@@ -185,12 +195,22 @@ class Rate:
     SAMPLE_MIN = 10
     LIMIT_MIN = 0.05
     BURST = 4
+    REST_S = 10.0
+    GROWN = 1.25
 
     @classmethod
     def starting(cls, requests_per_minute: float | None, now: float) -> Rate:
         """At the budget, or unlimited."""
         per_s = None if requests_per_minute is None else requests_per_minute / 60
-        return cls(per_s, per_s, changed_at=now, target=per_s or 0.0, climbed=cls.CLIMB)
+        return cls(
+            per_s,
+            per_s,
+            changed_at=now,
+            sampled_from=now,
+            target=per_s or 0.0,
+            climbed=cls.CLIMB,
+            due_at=now,
+        )
 
     def wait_s(self, now: float) -> float:
         """Seconds until the next request is due."""
@@ -199,48 +219,57 @@ class Rate:
         return max(0.0, self.due_at - (self.BURST - 1) / self.limit - now)
 
     def sent(self, now: float) -> Rate:
-        """A request has left."""
-        if self.limit is None:
-            return self
-        return replace(self, due_at=max(self.due_at, now) + 1 / self.limit)
+        """A request has left. After a rest the sample begins anew: what was before says nothing."""
+        due_at = max(self.due_at, now) + (1 / self.limit if self.limit else 0.0)
+        if now - self.due_at <= self.REST_S:
+            return replace(self, due_at=due_at)
+        return replace(self, due_at=due_at, sampled_from=now, accepted=0, refused=0)
 
     def answered(self, now: float) -> Rate:
         """A request was accepted."""
         accepted = self.accepted + 1
-        if self.limit is None or not self._is_in_use(now) or self.limit == self.budget:
+        if self.limit is None or self.limit == self.budget or not self._is_in_use(now):
             return replace(self, accepted=accepted)
         climbed = self.climbed + 1
         above = climbed / self.CLIMB - 1
         limit = self._bounded(self.target * (1 + self.STEEPNESS * above**3))
         return replace(self, accepted=accepted, climbed=climbed, limit=limit)
 
-    def rejected(self, now: float) -> Rate:
-        """A request was refused. Judged only once enough has come back since the last change."""
-        known = replace(self, refused=self.refused + 1)
-        sample, elapsed_s = known.accepted + known.refused, now - self.changed_at
-        if sample < self.SAMPLE_MIN or elapsed_s <= 0:
-            return known
+    def rejected(self, now: float, sent_at: float, *, is_serious: bool) -> Rate:
+        """A request was refused.
+
+        Judged once enough has come back since the last change, or at once if it `is_serious`.
+        """
+        if sent_at < self.changed_at:
+            return self
+        refused, elapsed_s = self.refused + 1, now - self.sampled_from
+        is_sample = self.accepted + refused >= self.SAMPLE_MIN or is_serious
+        if not is_sample or elapsed_s <= 0:
+            return replace(self, refused=refused)
         worked = max(1, self.accepted) / elapsed_s
-        target = self._bounded(worked if self.limit is None else min(self.limit, worked))
+        if self.limit is None:
+            target = worked
+        elif self.limit > self.GROWN * self.target:
+            target = self.limit  # the quota has grown: the average since then tells nothing
+        else:
+            target = min(self.limit, max(worked, self.limit / 2))
         limit = self._bounded(target * (1 - self.STEEPNESS))
         return Rate(
             self.budget,
             limit,
             changed_at=now,
-            target=target,
+            sampled_from=now,
+            target=self._bounded(target),
             due_at=now + self.BURST / limit,
         )
-
-    def paused(self, now: float) -> Rate:
-        """Nothing was sent for a while for other reasons: begin a new sample."""
-        return replace(self, changed_at=now, accepted=0, refused=0)
 
     def _is_in_use(self, now: float) -> bool:
         """Whether the limit is what holds requests back: an idle rate must not grow."""
         return self.limit is not None and self.due_at + self.BURST / self.limit >= now
 
     def _bounded(self, per_s: float) -> float:
-        return max(self.LIMIT_MIN, per_s if self.budget is None else min(per_s, self.budget))
+        at_least = max(self.LIMIT_MIN, per_s)
+        return at_least if self.budget is None else min(at_least, self.budget)
 
 
 # Concurrency
@@ -251,7 +280,8 @@ class Sending:
     """Files being sent at a time.
 
     One more after ten good answers, half as many after a refusal or a breakdown, nine tenths where
-    answers take twice as long as usual. One decision for ten answers.
+    answers take twice as long as usual. One decision for ten answers; what was sent before a cut
+    says nothing about the limit after it.
 
     Source: additive increase, multiplicative decrease, Chiu and Jain, 1989.
     """
@@ -259,7 +289,7 @@ class Sending:
     ceiling: int
     limit: float
     good: int = 0
-    since_cut: int = 0
+    cut_at: float = float("-inf")
     latency: Trend = field(default_factory=Trend)
 
     WINDOW = 10
@@ -268,18 +298,18 @@ class Sending:
     def answered(self, latency_s: float | None) -> Sending:
         """A good answer."""
         latency = self.latency if latency_s is None else self.latency.after(latency_s)
-        known = replace(self, good=self.good + 1, since_cut=self.since_cut + 1, latency=latency)
+        known = replace(self, good=self.good + 1, latency=latency)
         if known.good < self.WINDOW:
             return known
         if latency.is_lengthening:
             return replace(known, good=0, limit=max(1.0, self.limit * self.SOFT))
         return replace(known, good=0, limit=min(float(self.ceiling), self.limit + 1))
 
-    def refused(self) -> Sending:
+    def refused(self, now: float, sent_at: float) -> Sending:
         """A refusal or a breakdown."""
-        if self.since_cut < self.WINDOW:  # the same trouble: judged once
-            return replace(self, good=0, since_cut=self.since_cut + 1)
-        return replace(self, good=0, since_cut=0, limit=max(1.0, self.limit * self.HARD))
+        if sent_at < self.cut_at:
+            return self
+        return replace(self, good=0, cut_at=now, limit=max(1.0, self.limit * self.HARD))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,8 @@ class DocumentShownFailed(Event):
 class FileIndexed(Event):
     """The document was seen active with the right key.
 
-    `took_s`: seconds since the import was accepted; None where an earlier run had it accepted.
+    `took_s`: seconds since the import was accepted; None where that says nothing about the backend
+    now: the document showed as failed before, or an earlier run had it accepted.
     """
 
     path: str

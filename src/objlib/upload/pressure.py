@@ -30,7 +30,10 @@ TIERS = {"free": 60.0, "1": 600.0, "2": 2_000.0, "3": 6_000.0}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Something that tells how the backend is doing."""
+    """Something that tells how the backend is doing.
+
+    `took_s`, where there is one, is how long ago the request was sent or the document imported.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,18 @@ class Answered(Outcome):
     """The backend answered in its right mind, 4xx included.
 
     Args:
-        latency_s: seconds until the answer; None where it depends on the size of what was sent.
+        is_small: neither request nor answer is large, so that the time tells of the backend only.
     """
 
-    latency_s: float | None = None
+    took_s: float = 0.0
+    is_small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(Outcome):
     """429. `retry_after_s`: what `RetryInfo` or `Retry-After` asks for."""
 
+    took_s: float = 0.0
     retry_after_s: float | None = None
 
 
@@ -60,12 +65,15 @@ class Refused(Outcome):
 class Broken(Outcome):
     """5xx, a lost connection, no answer. `retry_after_s` as for `Refused`."""
 
+    took_s: float = 0.0
     retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Abandoned(Outcome):
     """We cancelled the request ourselves; it says nothing."""
+
+    took_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,40 +153,42 @@ def starting(
 
 def sending_at_most(ceiling: int) -> Sending:
     """Start at the ceiling: without a sign of trouble there is no reason for less."""
-    return Sending(ceiling, float(ceiling), since_cut=Sending.WINDOW)
+    return Sending(ceiling, float(ceiling))
 
 
 def respond(state: Pressure, outcome: Outcome, now: float) -> Pressure:
     """The state after one more outcome."""
     match outcome:
-        case Answered(latency_s=latency_s):
-            breaker = state.breaker.answered(now)
-            closed = breaker.circuit is Circuit.CLOSED is not state.breaker.circuit
+        case Answered(took_s=took_s, is_small=is_small):
             return replace(
                 state,
-                breaker=breaker,
-                rate=state.rate.paused(now) if closed else state.rate.answered(now),
-                sending=state.sending.answered(latency_s),
+                breaker=state.breaker.answered(now, now - took_s),
+                rate=state.rate.answered(now),
+                sending=state.sending.answered(took_s if is_small else None),
             )
         case Sent():
             return replace(state, breaker=state.breaker.sent(), rate=state.rate.sent(now))
-        case Refused(retry_after_s=retry_after_s):
+        case Refused(took_s=took_s, retry_after_s=asked_s):
+            sent_at = now - took_s
+            breaker = state.breaker.answered(now, sent_at, refused=True, retry_after_s=asked_s)
+            opened = breaker.circuit is Circuit.OPEN is not state.breaker.circuit
             return replace(
                 state,
-                breaker=state.breaker.answered(now, refused=True, retry_after_s=retry_after_s),
-                rate=state.rate.rejected(now),
-                sending=state.sending.refused(),
-                not_before=max(state.not_before, now + (retry_after_s or 0.0)),
+                breaker=breaker,
+                rate=state.rate.rejected(now, sent_at, is_serious=opened),
+                sending=state.sending.refused(now, sent_at),
+                not_before=max(state.not_before, now + (asked_s or 0.0)),
             )
-        case Broken(retry_after_s=retry_after_s):
+        case Broken(took_s=took_s, retry_after_s=asked_s):
+            sent_at = now - took_s
             return replace(
                 state,
-                breaker=state.breaker.answered(now, broken=True, retry_after_s=retry_after_s),
-                sending=state.sending.refused(),
-                not_before=max(state.not_before, now + (retry_after_s or 0.0)),
+                breaker=state.breaker.answered(now, sent_at, broken=True, retry_after_s=asked_s),
+                sending=state.sending.refused(now, sent_at),
+                not_before=max(state.not_before, now + (asked_s or 0.0)),
             )
-        case Abandoned():
-            return replace(state, breaker=state.breaker.abandoned())
+        case Abandoned(took_s=took_s):
+            return replace(state, breaker=state.breaker.abandoned(now - took_s))
         case CooledDown():
             return replace(state, breaker=state.breaker.cooled_down(now))
         case Watched():

@@ -286,6 +286,7 @@ class FileStages:
         document = await self._active_document(watch)
         took_s = self._age_s(record.upload_timestamp)
         adopted = record.operation_name is None
+        is_typical = record.run_id == self._run_id and not adopted and not watch.was_shown_failed
         record = await self._state.import_confirmed(
             record,
             document_name=document.name,
@@ -296,7 +297,7 @@ class FileStages:
                 record.file_path,
                 document.name,
                 adopted,
-                took_s if record.run_id == self._run_id and not adopted else None,
+                took_s if is_typical else None,
             )
         )
         await self.tidy_up(record)

@@ -66,27 +66,27 @@ class Gated(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         await self._gate.admitted()
         sent_at = self._gate.now()
-        outcome: Outcome = Abandoned()
+        outcome: Outcome | None = None
         try:
             response = await self._inner.handle_async_request(request)
             outcome = await _outcome(request, response, self._gate.now() - sent_at)
             return response
         except httpx2.HTTPError:
-            outcome = Broken()
+            outcome = Broken(self._gate.now() - sent_at)
             raise
         finally:
-            self._gate.feed(outcome)
+            self._gate.feed(outcome or Abandoned(self._gate.now() - sent_at))
 
     async def aclose(self) -> None:
         await self._inner.aclose()
 
 
-async def _outcome(request: httpx2.Request, response: httpx2.Response, latency_s: float) -> Outcome:
+async def _outcome(request: httpx2.Request, response: httpx2.Response, took_s: float) -> Outcome:
     code = response.status_code
     if code == httpx2.codes.TOO_MANY_REQUESTS or code in PASSING_CODES:
         wait_s = requested_wait_s(response.headers, await response.aread())
-        return Broken(wait_s) if code in PASSING_CODES else Refused(wait_s)
-    return Answered(latency_s if request.method == "GET" else None)
+        return (Broken if code in PASSING_CODES else Refused)(took_s, wait_s)
+    return Answered(took_s, is_small=request.method == "GET")
 
 
 def network_transport(base_url: str, *, connections: int) -> httpx2.AsyncBaseTransport:

@@ -40,6 +40,9 @@ class Effect(Enum):
 
 #: Answers that say nothing about the call: the same one may succeed later.
 PASSING_CODES = frozenset({408, 500, 502, 503, 504})
+#: Whatever an answer asks for, we look again after an hour.
+LONGEST_WAIT_S = 3600.0
+
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
 
@@ -143,7 +146,7 @@ def _longest_wait_s(headers: Mapping[str, str], body: object) -> float | None:
         with contextlib.suppress(ValueError):
             delays.append(float(text.removesuffix("s")))
     usable = [delay for delay in delays if math.isfinite(delay) and delay >= 0]
-    return max(usable, default=None)
+    return min(max(usable), LONGEST_WAIT_S) if usable else None
 
 
 def _redact(text: str, secret: str | None) -> str:
