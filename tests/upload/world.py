@@ -1,22 +1,25 @@
 """One builder makes the world: a library on disk, a catalog, an embedded store with faults, a run.
 
-Everything is real but the distance: the SDK talks HTTP to the ASGI app in this process.
+Everything is real but the distance: the SDK talks HTTP to the ASGI app in this process. On a
+`VirtualLoop` the wall clock of both sides is the loop's time.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx2
 
 from objlib.backend import EMBEDDED_URL, in_process
-from objlib.catalog.connection import Catalog
+from objlib.catalog.connection import Catalog, utc_now
 from objlib.filestore import Fault, FaultPlan, FileStore, create_app
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
@@ -33,6 +36,7 @@ from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
 from tests.conftest import write_library
+from tests.upload.virtual_loop import VirtualLoop
 
 LIBRARY_ID = "a-library"
 
@@ -119,6 +123,11 @@ class World:
         return sum(number for route, number in self.requests.items() if route.endswith(ending))
 
 
+def _loop_clock(loop: VirtualLoop) -> Callable[[], datetime]:
+    """The time of day on a loop whose time jumps."""
+    return lambda: datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=loop.elapsed_s())
+
+
 @asynccontextmanager
 async def make_world(
     folder: Path,
@@ -139,12 +148,17 @@ async def make_world(
     """
     root = folder / "library"
     write_library(root, files)
+    loop = asyncio.get_running_loop()
+    clock = _loop_clock(loop) if isinstance(loop, VirtualLoop) else utc_now
     store = FileStore.open(
-        folder / "filestore.db", rng=random.Random(7), indexing_delay_s=indexing_delay_s
+        folder / "filestore.db",
+        clock=lambda: clock().timestamp(),
+        rng=random.Random(7),
+        indexing_delay_s=indexing_delay_s,
     )
     store_id = store.create_store("a-store", "models/gemini-embedding-001")
     app = create_app(store, faults=FaultPlan(faults, seed=1))
-    catalog = await Catalog.open(folder / "library.db", create=True)
+    catalog = await Catalog.open(folder / "library.db", create=True, clock=clock)
     waits = replace(waits, **changed_waits)
     scheduler = LoopScheduler.running()
     start = pressure.starting(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import uuid
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import Tally, tally_of_upload
+from objlib.errors import CatalogError
 from objlib.upload import events as ev
 from objlib.upload._operators import LoopScheduler, completion
 from objlib.upload.client import GeminiFileSearchClient
@@ -52,7 +54,7 @@ class UploadRun:
         self._run_id = uuid.uuid4().hex
         self.stream = ev.EventStream()
         self.shutdown = Shutdown()
-        stages = FileStages(
+        self._stages = stages = FileStages(
             catalog=catalog,
             client=client,
             store_name=store_name,
@@ -100,5 +102,7 @@ class UploadRun:
             await completion(self._orchestrator.run(options), scheduler)
         finally:
             await scheduler.drained()
+            with contextlib.suppress(CatalogError):  # what was raised before it is the news
+                await self._stages.end_leases()
             feedback.dispose()
             self.stream.complete()

@@ -113,6 +113,10 @@ class FileStages:
         """The heartbeat."""
         await self._state.renew_leases(self.lease())
 
+    async def end_leases(self) -> None:
+        """The run is over: whatever it has left in flight is free for the next one at once."""
+        await self._state.renew_leases(Lease(self._owner, 0.0))
+
     # Claiming
 
     async def claim(self, listed: FileRecord) -> Attempt | None:

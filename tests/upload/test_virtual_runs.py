@@ -1,0 +1,240 @@
+"""Whole runs under virtual time: shutdown at any moment, outages, stuck operations, polling.
+
+The pipeline, the SDK, the catalog and the server are the real ones; only waiting takes no time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from objlib.filestore import Fault, Kind
+from objlib.upload import events as ev
+from objlib.upload._operators import LoopScheduler
+from objlib.upload.orchestrator import Options
+from objlib.upload.waits import Waits
+from tests.upload.virtual_loop import VirtualLoop, run
+from tests.upload.world import World, make_world
+
+DISTANCE = Fault(Kind.LATENCY, seconds=0.2)
+IN_FLIGHT = {"uploading", "processing"}
+
+
+def play(
+    folder: Path,
+    story: Callable[[World, VirtualLoop], Awaitable[None]],
+    *faults: Fault,
+    files: int = 12,
+    indexing_s: float = 5.0,
+    **waits: float,
+) -> None:
+    """Let a story happen in a world on a virtual loop, with the waits that users have."""
+
+    async def scene(loop: VirtualLoop, _scheduler: LoopScheduler) -> None:
+        async with make_world(
+            folder,
+            files=files,
+            faults=[DISTANCE, *faults],
+            indexing_delay_s=indexing_s,
+            waits=Waits(**waits),
+        ) as world:
+            await story(world, loop)
+
+    run(scene)
+
+
+async def signalled(world: World, *moments: float, concurrency: int = 4) -> None:
+    """A run that gets a signal at each of these moments; afterwards no task of it is left."""
+    before = asyncio.all_tasks()
+    upload = world.new_run()
+    loop = asyncio.get_running_loop()
+    for moment in moments:
+        loop.call_later(moment, upload.shutdown.signal)
+    await upload.until_done(Options(concurrency=concurrency))
+    assert asyncio.all_tasks() == before
+
+
+async def assert_a_next_run_completes(world: World, files: int = 12) -> None:
+    """Whatever was left, one more run brings every file into the store, once."""
+    await world.upload()
+    assert await world.states() == {"indexed": files}
+    assert (await world.survey()).is_clean
+    assert len(await world.documents()) == files
+
+
+#: While recovering, claiming, sending, importing, polling, and after the end.
+MOMENTS = [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.5, 3.0, 5.5, 6.1, 8.0, 60.0]
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_one_signal_drains(tmp_path: Path, moment: float) -> None:
+    """Nothing starts after it, what is in flight is finished, and no row stays in flight."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        began = loop.elapsed_s()
+        late: list[str] = []
+
+        def note(event: ev.Event) -> None:
+            if isinstance(event, ev.FileStarted) and loop.elapsed_s() - began > moment + 0.001:
+                late.append(event.path)
+
+        upload = world.new_run()
+        upload.stream.events.subscribe(note)
+        loop.call_later(moment, upload.shutdown.signal)
+        await upload.until_done(Options(concurrency=4))
+
+        assert late == []
+        states = await world.states()
+        assert not IN_FLIGHT & states.keys()
+        assert states.get("indexed", 0) == len(world.events(ev.FileStarted))
+        await assert_a_next_run_completes(world)
+
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize("second", MOMENTS[1:])
+def test_two_signals_cancel(tmp_path: Path, second: float) -> None:
+    """The run ends at once, no task outlives it, and the next run completes what was left."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        began = loop.elapsed_s()
+        await signalled(world, second / 2, second)
+        assert loop.elapsed_s() - began <= second + 0.001
+        await assert_a_next_run_completes(world)
+
+    play(tmp_path, story)
+
+
+def test_a_third_signal_changes_nothing(tmp_path: Path) -> None:
+    """Impatience does no harm."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        await signalled(world, 0.3, 0.5, 0.5, 0.6)
+        await assert_a_next_run_completes(world)
+
+    play(tmp_path, story)
+
+
+def test_a_signal_while_the_circuit_is_open_drains_too(tmp_path: Path) -> None:
+    """What is in flight waits for the backend to come back, and nothing new is taken."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        await signalled(world, 10.0)
+        assert world.gate.state.breaker.circuit.value == "closed"
+        states = await world.states()
+        assert not IN_FLIGHT & states.keys()
+        assert "failed" not in states
+        await assert_a_next_run_completes(world)
+
+    play(tmp_path, story, Fault(Kind.ERROR, from_s=0.5, until_s=40.0))
+
+
+def test_a_signal_in_the_cool_down_before_the_retry_pass_ends_the_run(tmp_path: Path) -> None:
+    """Nobody waits half a minute for a second chance that was called off."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        began = loop.elapsed_s()
+        await signalled(world, 400.0)
+        assert world.events(ev.RetryPassScheduled)
+        assert loop.elapsed_s() - began == pytest.approx(400.0, abs=1.0)
+
+    play(
+        tmp_path,
+        story,
+        Fault(Kind.DOCUMENT_FAILED, times=1),
+        files=3,
+        retry_pass_delay_s=3600.0,
+    )
+
+
+@pytest.mark.parametrize("minutes", [1, 10, 30])
+def test_an_outage_delays_files_and_fails_none(tmp_path: Path, minutes: int) -> None:
+    """503 to everything for as long as that: few requests are spent on it, and all files arrive."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        progress = await world.upload(concurrency=4)
+        assert progress.indexed == 12
+        assert world.events(ev.FileFailed) == []
+        assert {event.circuit for event in changes(world)} == {"closed", "open", "half-open"}
+        # Eight at most before the circuit opens, then one probe each time it is half-open.
+        assert progress.retries <= 20 + minutes * 2
+
+    play(tmp_path, story, Fault(Kind.ERROR, from_s=3.0, until_s=3.0 + 60.0 * minutes))
+
+
+def changes(world: World) -> list[ev.PressureChanged]:
+    """What the run has said about pressure."""
+    return [event for event in world.seen if isinstance(event, ev.PressureChanged)]
+
+
+def test_a_storm_of_refusals_delays_files_and_fails_none(tmp_path: Path) -> None:
+    """429 to everything for five minutes, with no word on when to come back."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        progress = await world.upload(concurrency=4)
+        assert progress.indexed == 12
+        assert progress.rate_limited <= 20
+        assert world.events(ev.FileFailed) == []
+
+    play(tmp_path, story, Fault(Kind.RATE_LIMIT, from_s=1.0, until_s=301.0))
+
+
+def test_a_tiers_budget_covers_every_request(tmp_path: Path) -> None:
+    """Sixty a minute, polls and deletions included: no minute sees more, but for the burst."""
+
+    async def scene(loop: VirtualLoop, _scheduler: LoopScheduler) -> None:
+        async with make_world(
+            tmp_path, files=12, faults=[DISTANCE], waits=Waits(), requests_per_minute=60.0
+        ) as world:
+            began, before = loop.elapsed_s(), world.client.requests
+            await world.upload()
+            sent = world.client.requests - before
+            assert sent >= 5 * 12
+            assert sent <= (loop.elapsed_s() - began) + 5
+
+    run(scene)
+
+
+def test_a_stuck_operation_fails_with_its_reason_after_the_deadline_and_can_be_retried(
+    tmp_path: Path,
+) -> None:
+    """Five minutes of patience, then a clean `failed`, then a second chance that works."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        began = loop.elapsed_s()
+        progress = await world.upload()
+        [failed] = world.events(ev.FileFailed)
+        assert isinstance(failed, ev.FileFailed)
+        assert "still not indexed" in failed.reason
+        assert failed.transient
+        assert progress.indexed == 3
+        assert 300 < loop.elapsed_s() - began < 400
+        await assert_a_next_run_completes(world, files=3)
+
+    play(tmp_path, story, Fault(Kind.DOCUMENT_STUCK, times=1), files=3)
+
+
+def test_documents_that_take_minutes_hold_no_upload_slot_and_are_asked_for_seldom(
+    tmp_path: Path,
+) -> None:
+    """With one slot, twelve files are all sent within seconds; looks get rarer with age."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        began = loop.elapsed_s()
+        sent_after: list[float] = []
+
+        def note(event: ev.Event) -> None:
+            if isinstance(event, ev.ImportAccepted):
+                sent_after.append(loop.elapsed_s() - began)
+
+        upload = world.new_run()
+        upload.stream.events.subscribe(note)
+        await upload.until_done(Options(concurrency=1))
+        assert max(sent_after) < 15.0
+        looks = sum(n for route, n in world.requests.items() if "GET" in route and "doc" in route)
+        assert looks / 12 < 20
+
+    play(tmp_path, story, indexing_s=120.0)
