@@ -16,7 +16,7 @@ import httpx2
 
 from objlib.config import GEMINI_BASE_URL, Settings, api_key
 from objlib.errors import ConfigurationError
-from objlib.filestore import ConnectionDropped, FileStore, create_app
+from objlib.filestore import ConnectionDropped, FaultPlan, FileStore, create_app
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.gate import RequestGate
 from objlib.upload.transport import network_transport
@@ -61,18 +61,42 @@ def embedded_data(settings: Settings) -> Path:
 
 
 async def serve(
-    data: Path, *, host: str, port: int, key: str | None, on_listening: Callable[[str], None]
+    data: Path,
+    *,
+    host: str,
+    port: int,
+    key: str | None,
+    faults: str | None,
+    latency_s: float,
+    on_listening: Callable[[str], None],
 ) -> None:
     """Serve a data file on a port until a signal comes.
 
+    Args:
+        faults: trouble on purpose: a ready-made profile or a fault file; None for none.
+        latency_s: what every request takes at least.
+
     Raises:
-        ConfigurationError: the address cannot be used, or would let strangers in.
+        ConfigurationError: the address cannot be used, or would let strangers in; the faults
+            cannot be read.
     """
+    from objlib.filestore.declared import InvalidFaults, load_faults
     from objlib.filestore.server import RefusedToListen
     from objlib.filestore.server import serve as serve_filestore
 
     try:
-        await serve_filestore(data=data, host=host, port=port, key=key, on_listening=on_listening)
+        declared = load_faults(faults, latency_s=latency_s)
+        await serve_filestore(
+            data=data,
+            host=host,
+            port=port,
+            key=key,
+            faults=None if declared is None else FaultPlan(declared.faults, declared.seed),
+            indexing_delay_s=0.0 if declared is None else declared.indexing_delay_s,
+            on_listening=on_listening,
+        )
+    except InvalidFaults as error:
+        raise ConfigurationError(str(error)) from error
     except RefusedToListen as error:
         raise ConfigurationError(f"{error} (OBJLIB_SERVE_KEY)") from error
     except OSError as error:

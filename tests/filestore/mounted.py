@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import httpx2
 from google import genai
 from google.genai import types
 from google.genai.client import AsyncClient
+from starlette.applications import Starlette
 
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.filestore import Fault, FaultPlan, FileStore, create_app
@@ -34,6 +35,16 @@ class Clock:
 
 
 @dataclass(slots=True)
+class LoopClock(Clock):
+    """Time that moves with that of the running event loop, which a test may make virtual."""
+
+    _began: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    def __call__(self) -> float:
+        return self.now + asyncio.get_running_loop().time() - self._began
+
+
+@dataclass(slots=True)
 class Mounted:
     """A server and two ways to talk to it."""
 
@@ -41,6 +52,8 @@ class Mounted:
     clock: Clock
     http: httpx2.AsyncClient
     requests: dict[str, int]
+    plan: FaultPlan
+    app: Starlette
     _new_client: Callable[[], genai.Client]
     _client: genai.Client | None = None
 
@@ -141,16 +154,18 @@ async def mounted(
     api_key: str | None = None,
     indexing_delay_s: float = 0.0,
     sleep: Callable[[float], Coroutine[Any, Any, None]] = asyncio.sleep,
+    clock: Clock | None = None,
 ) -> AsyncIterator[Mounted]:
     """A server over a data file in a folder."""
-    clock = Clock()
+    clock = clock or Clock()
     store = FileStore.open(
         folder / "filestore.db",
         clock=clock,
         rng=random.Random(5),
         indexing_delay_s=indexing_delay_s,
     )
-    app = create_app(store, api_key=api_key, faults=FaultPlan(faults, seed=1), sleep=sleep)
+    plan = FaultPlan(faults, seed=1)
+    app = create_app(store, api_key=api_key, faults=plan if faults else None, sleep=sleep)
     transport = in_process(app)
 
     def new_client() -> genai.Client:
@@ -168,7 +183,7 @@ async def mounted(
         async with httpx2.AsyncClient(
             transport=transport, base_url=EMBEDDED_URL, trust_env=False
         ) as http:
-            server = Mounted(store, clock, http, app.state.requests, new_client)
+            server = Mounted(store, clock, http, app.state.requests, plan, app, new_client)
             try:
                 yield server
             finally:

@@ -77,7 +77,7 @@ def test_sentences_together_are_the_text(text: str) -> None:
 @given(TEXTS, LIMITS)
 def test_chunks_overlap_by_no_more_than_asked_for(text: str, chunking: Chunking) -> None:
     """For all texts and limits: what is said twice is at most `overlap_tokens` a chunk."""
-    pieces = chunks(text, chunking)
+    pieces = list(chunks(text, chunking))
     said = sum(len(terms(piece)) for piece in pieces)
     assert said <= len(terms(text)) + chunking.overlap_tokens * max(0, len(pieces) - 1)
 
@@ -86,7 +86,7 @@ def test_the_last_sentences_of_a_chunk_begin_the_next() -> None:
     """With sentences of six terms, an overlap of thirteen repeats two of them."""
     first, second, *_ = chunks(prose(30), Chunking(max_tokens=30, overlap_tokens=13))
 
-    assert sentences(first)[-2:] == [
+    assert list(sentences(first))[-2:] == [
         "Sentence 3 word word word ends. ",
         "Sentence 4 word word word ends.",
     ]
@@ -96,7 +96,9 @@ def test_the_last_sentences_of_a_chunk_begin_the_next() -> None:
 @pytest.mark.parametrize("overlap_tokens", range(30))
 def test_an_overlap_leaves_room_for_the_next_sentence(overlap_tokens: int) -> None:
     """However much may overlap, the limit holds and every chunk says something new."""
-    pieces = chunks(prose(40, words=7), Chunking(max_tokens=30, overlap_tokens=overlap_tokens))
+    pieces = list(
+        chunks(prose(40, words=7), Chunking(max_tokens=30, overlap_tokens=overlap_tokens))
+    )
 
     assert max(len(terms(piece)) for piece in pieces) <= 30
     assert len({piece.split()[-6] for piece in pieces}) == len(pieces)
@@ -118,7 +120,7 @@ def test_a_sentence_too_long_is_cut_between_words() -> None:
     """A text without an end of sentence is cut, and no word in two."""
     text = " ".join(f"internationalisation{n}" for n in range(100))
 
-    pieces = chunks(text, SMALL)
+    pieces = list(chunks(text, SMALL))
 
     assert " ".join(pieces) == text
     assert len(pieces) == 5
@@ -128,7 +130,7 @@ def test_a_run_without_spaces_is_cut_anywhere_and_stays_below_the_limit() -> Non
     """A long line of Chinese becomes several chunks that together are the line."""
     text = "天地玄黄宇宙洪荒日月盈昃辰宿列张" * 20
 
-    pieces = chunks(text, SMALL)
+    pieces = list(chunks(text, SMALL))
 
     assert "".join(pieces) == text
     assert max(len(terms(piece)) for piece in pieces) <= 21
@@ -138,7 +140,7 @@ def test_a_long_chinese_sentence_is_cut_at_its_commas() -> None:
     """Commas are the places where cutting splits no pair of characters."""
     clause = "天地玄黄宇宙洪荒"
 
-    pieces = chunks(f"{clause}，" * 12, SMALL)
+    pieces = list(chunks(f"{clause}，" * 12, SMALL))
 
     assert all(piece.endswith("，") for piece in pieces)
 
@@ -146,7 +148,7 @@ def test_a_long_chinese_sentence_is_cut_at_its_commas() -> None:
 @pytest.mark.parametrize("text", ["", " \n\n ", "... — !", "---\n***"])
 def test_a_text_without_words_has_no_chunks(text: str) -> None:
     """There is nothing to find in it."""
-    assert chunks(text, Chunking()) == []
+    assert list(chunks(text, Chunking())) == []
 
 
 @pytest.mark.parametrize(
@@ -164,11 +166,11 @@ def test_limits_beyond_those_of_the_service_are_refused(
 
 def test_cutting_takes_time_in_proportion_to_the_text() -> None:
     """A megabyte without any end of sentence, word or line is cut all the same."""
-    blob = chunks("x" * 1_000_000, Chunking())
+    blob = list(chunks("x" * 1_000_000, Chunking()))
     assert "".join(blob) == "x" * 1_000_000
     assert max(map(len, blob)) < 50_000
-    assert len(chunks("\n" * 500_000 + "word", Chunking())) == 1
-    assert len(chunks('."' * 300_000 + "word", Chunking())) >= 1
+    assert len(list(chunks("\n" * 500_000 + "word", Chunking()))) == 1
+    assert len(list(chunks('."' * 300_000 + "word", Chunking()))) >= 1
 
 
 @pytest.mark.parametrize(
@@ -176,4 +178,29 @@ def test_cutting_takes_time_in_proportion_to_the_text() -> None:
 )
 def test_a_title_or_an_initial_ends_no_sentence(sentence: str) -> None:
     """The full stop behind it belongs to the word."""
-    assert sentences(f"{sentence} Then they left.") == [f"{sentence} ", "Then they left."]
+    assert list(sentences(f"{sentence} Then they left.")) == [f"{sentence} ", "Then they left."]
+
+
+def test_a_heading_shares_its_chunk_with_what_follows() -> None:
+    """However long the next sentence is: a heading alone would outrank its own text."""
+    for separator in ("\n\n", ". "):
+        text = "On Arches" + separator + " ".join(f"word{n}" for n in range(300)) + "."
+        first, *rest = chunks(text, Chunking(max_tokens=100, overlap_tokens=0))
+        assert len(terms(first)) == 100
+        assert first.startswith("On Arches")
+        assert [term for chunk in [first, *rest] for term in terms(chunk)] == terms(text)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 400), min_size=1, max_size=12),
+    overlap_tokens=st.integers(0, 20),
+)
+def test_no_chunk_but_the_last_is_less_than_half_full(
+    sizes: list[int], overlap_tokens: int
+) -> None:
+    """Sentences of any length, none too large, nothing lost."""
+    text = " ".join(" ".join(["word"] * size) + "." for size in sizes)
+    found = list(chunks(text, Chunking(max_tokens=100, overlap_tokens=overlap_tokens)))
+    assert all(50 <= len(terms(chunk)) <= 100 for chunk in found[:-1])
+    if overlap_tokens == 0:
+        assert sum(len(terms(chunk)) for chunk in found) == sum(sizes)

@@ -513,25 +513,6 @@ def test_documents_meet_the_fate_they_were_given(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_an_overloaded_store_fails_what_comes_on_top(tmp_path: Path) -> None:
-    """Two at once are taken well, the third fails, and a later one is taken again."""
-
-    async def story() -> None:
-        overload = Fault(Kind.OVERLOAD, above=2)
-        async with mounted(tmp_path, overload, indexing_delay_s=5.0) as server:
-            store = await server.new_store()
-            for _ in range(3):
-                await server.add(store, "Arches stand.")
-            server.clock.now += 5
-            await server.add(store, "Arches stand.")
-            server.clock.now += 5
-            states = [document["state"] for document in await server.documents(store)]
-            active, failed = "STATE_ACTIVE", "STATE_FAILED"
-            assert states == [active, active, failed, active]
-
-    asyncio.run(story())
-
-
 def test_a_fault_on_uploads_to_a_store_strikes_there(tmp_path: Path) -> None:
     """The route of the fault is the template of the request, and other imports are spared."""
 

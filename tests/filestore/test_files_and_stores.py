@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 from google.genai import errors
 
-from objlib.filestore import FileStore
+from objlib.filestore import Fault, FileStore, Kind
+from objlib.filestore.documents import delete_document, document_row
+from objlib.filestore.rawfiles import content_of, expire_file, file_row, forget_old
 from tests.filestore.mounted import mounted
 
 DAY_S = 24 * 3600.0
@@ -77,7 +79,7 @@ def test_a_name_that_is_taken_is_refused(tmp_path: Path) -> None:
                     file=io.BytesIO(b"x"), config={"name": "mine", "mime_type": "text/plain"}
                 )
             assert (refused.value.code, refused.value.status) == (409, "ALREADY_EXISTS")
-            assert server.store.file_bytes("files/mine") == b"first"
+            assert content_of(server.store, "files/mine") == b"first"
 
     asyncio.run(story())
 
@@ -119,7 +121,7 @@ def test_the_name_of_an_expired_file_is_free_again(tmp_path: Path) -> None:
             await server.new_file("a longer first text", "mine")
             server.clock.now += 2 * DAY_S
             await server.new_file("second", "mine")
-            assert server.store.file_bytes("files/mine") == b"second"
+            assert content_of(server.store, "files/mine") == b"second"
 
     asyncio.run(story())
 
@@ -133,7 +135,7 @@ def test_a_name_that_expires_during_an_upload_is_free_at_its_end(tmp_path: Path)
             await server.new_file("first", "mine")
             server.clock.now += 2 * DAY_S
             assert (await server.piece(url, b"second")).status_code == 200
-            assert server.store.file_bytes("files/mine") == b"second"
+            assert content_of(server.store, "files/mine") == b"second"
 
     asyncio.run(story())
 
@@ -159,7 +161,7 @@ def test_a_file_can_be_made_to_expire(tmp_path: Path) -> None:
     async def story() -> None:
         async with mounted(tmp_path) as server:
             name = await server.new_file("hello")
-            server.store.expire_file(name.removeprefix("files/"))
+            expire_file(server.store, name.removeprefix("files/"))
             assert (await server.refused("GET", f"/v1beta/{name}"))["code"] == 403
 
     asyncio.run(story())
@@ -291,7 +293,7 @@ def test_two_processes_may_use_one_data_file(tmp_path: Path) -> None:
     path = tmp_path / "shared.db"
     with closing(FileStore.open(path)) as one, closing(FileStore.open(path)) as two:
         identifier = one.create_store("from one", "m")
-        assert two.store_row(identifier)[1] == "from one"
+        assert two.store_row(identifier)[2] == "from one"
         two.delete_store(identifier, force=False)
         assert one.one("SELECT COUNT(*) FROM stores") == (0,)
 
@@ -328,6 +330,7 @@ def test_a_data_file_without_ages_of_uploads_is_brought_up_to_date(tmp_path: Pat
     """Its uploads count as old."""
     path = tmp_path / "old.db"
     with closing(FileStore.open(path)) as store:
+        store.all("PRAGMA user_version = 0")
         store.all("DROP TABLE uploads")
         store.all(
             "CREATE TABLE uploads (id TEXT PRIMARY KEY, store_id TEXT, start_json TEXT NOT NULL,"
@@ -338,5 +341,107 @@ def test_a_data_file_without_ages_of_uploads_is_brought_up_to_date(tmp_path: Pat
         store.all("INSERT INTO uploads (id, start_json, mime_type) VALUES ('u', '{}', '')")
     with closing(FileStore.open(path)) as store:
         with store.transaction():
-            store.forget_old()
+            forget_old(store)
         assert store.one("SELECT COUNT(*) FROM uploads") == (0,)
+
+
+OLDER = """
+    CREATE TABLE stores (id TEXT PRIMARY KEY, display_name TEXT NOT NULL,
+        embedding_model TEXT NOT NULL, created_at REAL NOT NULL, position INTEGER NOT NULL UNIQUE);
+    CREATE TABLE files (id TEXT PRIMARY KEY, display_name TEXT NOT NULL, mime_type TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL, sha256 TEXT NOT NULL, created_at REAL NOT NULL,
+        expires_at REAL NOT NULL, position INTEGER NOT NULL UNIQUE);
+    CREATE INDEX files_by_expiry ON files (expires_at);
+    CREATE TABLE documents (position INTEGER PRIMARY KEY AUTOINCREMENT,
+        store_id TEXT NOT NULL REFERENCES stores (id), id TEXT NOT NULL, display_name TEXT NOT NULL,
+        mime_type TEXT NOT NULL, size_bytes INTEGER NOT NULL, metadata_json TEXT NOT NULL,
+        created_at REAL NOT NULL, ready_at REAL NOT NULL, is_failed INTEGER NOT NULL DEFAULT 0,
+        recovers_at REAL, visible_at REAL NOT NULL, UNIQUE (store_id, id));
+    INSERT INTO stores VALUES ('s2', 'second', 'm', 5, 2), ('s1', 'first', 'm', 4, 1);
+    INSERT INTO files VALUES ('f', 'A file', 'text/plain', 3, 'x', 6, 1e12, 7);
+    INSERT INTO documents VALUES (3, 's1', 'd1', 'd', 'text/plain', 10, '[]', 5, 5, 0, NULL, 5),
+        (4, 's1', 'd2', 'd', 'text/plain', 20, '[]', 5, 5, 1, NULL, 5);
+"""
+
+
+def test_a_data_file_of_an_earlier_version_keeps_everything(tmp_path: Path) -> None:
+    """Stores in their order with their counters, files with their places, documents."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(OLDER)
+    for _ in range(2):
+        with closing(FileStore.open(path)) as store:
+            assert store.store_row("s1") == (1, "s1", "first", "m", 4.0)
+            assert store.store_row("s2") == (2, "s2", "second", "m", 5.0)
+            assert store.store_counters("s1") == (1, 0, 1, 30)
+            assert store.store_counters("s2") == (0, 0, 0, 0)
+            assert file_row(store, "f") == (7, "f", "A file", "text/plain", 3, "x", 6.0, 1e12)
+            assert document_row(store, "s1", "d2")[1:3] == ("d2", "d")
+    with closing(FileStore.open(path)) as store:
+        delete_document(store, "s1", "d2", force=True)
+        assert store.store_counters("s1") == (1, 0, 0, 10)
+        store.create_store("third", "m")
+        (row,) = store.all("SELECT position FROM stores WHERE display_name = 'third'")
+        assert row == (3,)
+
+
+def test_an_update_of_a_data_file_happens_whole_or_not_at_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails in the middle leaves the file as it was, for a better day."""
+    path = tmp_path / "old.db"
+    with closing(sqlite3.connect(path)) as older:
+        older.executescript(OLDER)
+        before = list(older.iterdump())
+    with monkeypatch.context() as patch:
+        patch.setattr("objlib.filestore.database._FILES", "position, no_such_column")
+        with pytest.raises(sqlite3.OperationalError):
+            FileStore.open(path)
+    with closing(sqlite3.connect(path)) as older:
+        assert list(older.iterdump()) == before
+
+
+def test_a_place_in_a_list_is_never_used_twice(tmp_path: Path) -> None:
+    """A token of a list made before the newest store was deleted leads on to the next one."""
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            await server.new_store("first")
+            second = await server.new_store("second")
+            page = await server.call("GET", "/v1beta/fileSearchStores", params={"pageSize": 1})
+            await server.call("DELETE", f"/v1beta/{second}")
+            third = await server.new_store("third")
+            query = {"pageToken": page["nextPageToken"]}
+            rest = await server.call("GET", "/v1beta/fileSearchStores", params=query)
+            assert [store["name"] for store in rest["fileSearchStores"]] == [third]
+            places = server.store.all("SELECT position FROM stores ORDER BY position")
+            assert places == [(1,), (3,)]
+
+    asyncio.run(story())
+
+
+def test_counters_count_what_a_listing_shows(tmp_path: Path) -> None:
+    """Through imports, failures, recoveries, time and deletes, without reading every row."""
+
+    async def story() -> None:
+        faults = (
+            Fault(Kind.DOCUMENT_FAILED, probability=0.3),
+            Fault(Kind.DOCUMENT_FAILED, probability=0.3, seconds=20.0),
+            Fault(Kind.DOCUMENT_STUCK, probability=0.1),
+        )
+        async with mounted(tmp_path, *faults, indexing_delay_s=10.0) as server:
+            store = await server.new_store()
+            await server.add(await server.new_store(), "elsewhere")
+            for number in range(24):
+                await server.add(store, "word " * (number + 1))
+                server.clock.now += 1
+                listed = await server.documents(store)
+                if number % 5 == 4:
+                    await server.call("DELETE", f"/v1beta/{listed.pop(0)['name']}?force=true")
+                shown = await server.call("GET", f"/v1beta/{store}")
+                for name in ("active", "pending", "failed"):
+                    expected = sum(d["state"] == f"STATE_{name.upper()}" for d in listed)
+                    assert int(shown.get(f"{name}DocumentsCount", 0)) == expected
+                assert shown["sizeBytes"] == str(sum(int(d["sizeBytes"]) for d in listed))
+
+    asyncio.run(story())

@@ -410,3 +410,23 @@ def test_the_same_sentence_is_quoted_once(tmp_path: Path) -> None:
             assert len(texts_of(candidate)) == 2
 
     asyncio.run(story())
+
+
+def test_words_that_say_nothing_make_no_pairs(tmp_path: Path) -> None:
+    """A passage that repeats the asker's phrases does not outrank the one that is asked for."""
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            store = await server.new_store()
+            await server.add(
+                store, "What did the others do, and what did the rest say about it? " * 3
+            )
+            await server.add(
+                store, "Something is said of Chernobyl, and of much else besides. " * 3
+            )
+            for number in range(20):
+                await server.add(store, f"Nothing of this kind is in text {number}.")
+            texts = texts_of(await server.ask("What did the man say about Chernobyl?", store))
+            assert texts[0].startswith("Something is said of Chernobyl")
+
+    asyncio.run(story())

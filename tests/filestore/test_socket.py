@@ -21,7 +21,8 @@ from google import genai
 from google.genai import types
 
 from objlib.filestore import FileStore
-from objlib.filestore.server import RefusedToListen, is_loopback, serve
+from objlib.filestore.net import is_loopback
+from objlib.filestore.server import RefusedToListen, serve
 from tests.filestore.mounted import error_of, starting
 
 _PROGRAM = """
@@ -257,6 +258,6 @@ def test_the_data_file_of_a_running_server_can_be_opened(tmp_path: Path) -> None
         name = httpx2.post(f"{url}/v1beta/fileSearchStores", json={}).json()["name"]
         store = FileStore.open(data)
         try:
-            assert store.store_row(name.partition("/")[2])[0] == name.partition("/")[2]
+            assert store.store_row(name.partition("/")[2])[1] == name.partition("/")[2]
         finally:
             store.close()

@@ -6,13 +6,19 @@ import asyncio
 import base64
 import hashlib
 import io
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from google.genai import errors
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect
 
 from objlib.filestore import Fault, Kind
+from objlib.filestore.rawfiles import content_of
 from tests.filestore.mounted import error_of, mounted, starting
 
 DAY_S = 24 * 3600.0
@@ -64,7 +70,7 @@ def test_the_sdk_uploads_twenty_mebibytes_in_three_pieces(tmp_path: Path) -> Non
             assert file.sha256_hash is not None
             assert base64.b64decode(file.sha256_hash) == hashlib.sha256(content).digest()
             assert server.requests["POST /upload/{version}/files"] == 1 + 3
-            assert server.store.file_bytes("files/whole") == content
+            assert content_of(server.store, "files/whole") == content
 
     asyncio.run(story())
 
@@ -100,7 +106,7 @@ def test_an_upload_goes_on_after_a_break(tmp_path: Path) -> None:
 
             last = await server.piece(url, b"def", offset=3)
             name = last.json()["file"]["name"]
-            assert server.store.file_bytes(name) == b"abcdef"
+            assert content_of(server.store, name) == b"abcdef"
 
     asyncio.run(story())
 
@@ -115,7 +121,7 @@ def test_an_identical_piece_sent_again_is_accepted_and_counted_once(tmp_path: Pa
                 answer = await server.piece(url, b"abc", command="upload")
                 assert answer.headers["x-goog-upload-status"] == "active"
             last = await server.piece(url, b"def", offset=3)
-            assert server.store.file_bytes(last.json()["file"]["name"]) == b"abcdef"
+            assert content_of(server.store, last.json()["file"]["name"]) == b"abcdef"
 
     asyncio.run(story())
 
@@ -141,13 +147,13 @@ def test_pieces_sent_at_the_same_time_are_taken_once(tmp_path: Path) -> None:
 
 
 def test_another_piece_at_a_known_place_is_refused(tmp_path: Path) -> None:
-    """The same offset with other bytes is a mistake, and so is a gap; the upload stays."""
+    """Other bytes than those received are a mistake, and so is a gap; the upload stays."""
 
     async def story() -> None:
         async with mounted(tmp_path) as server:
             url = await server.start(6)
             await server.piece(url, b"abc", command="upload")
-            for content, offset in ((b"xyz", 0), (b"abcd", 0), (b"ef", 4), (b"c", 2)):
+            for content, offset in ((b"xyz", 0), (b"abxd", 0), (b"ef", 4), (b"x", 2)):
                 error = error_of(await server.piece(url, content, offset=offset, command="upload"))
                 assert error["status"] == "INVALID_ARGUMENT"
             answer = await server.piece(url, b"", command="query")
@@ -334,20 +340,78 @@ def test_what_would_be_refused_at_the_end_is_refused_at_the_start(tmp_path: Path
     asyncio.run(story())
 
 
-def test_a_piece_larger_than_the_server_takes_is_refused_with_413(tmp_path: Path) -> None:
-    """And the upload stays as it was."""
+def test_a_piece_of_any_size_is_kept_in_blocks(tmp_path: Path) -> None:
+    """So that neither the server nor the data file ever holds a whole file in one value."""
+    content = bytes(range(256)) * (5 * MIB // 512)
 
     async def story() -> None:
         async with mounted(tmp_path) as server:
             url = await server.start(None)
-            assert error_of(await server.piece(url, bytes(64 * MIB + 1)))["code"] == 413
-            assert (await server.piece(url, b"abc")).json()["file"]["sizeBytes"] == "3"
+            file = (await server.piece(url, content)).json()["file"]
+            assert file["sizeBytes"] == str(len(content))
+            sizes = server.store.all("SELECT LENGTH(content) FROM pieces ORDER BY offset")
+            assert sizes == [(MIB,), (MIB,), (MIB // 2,)]
+            assert content_of(server.store, file["name"]) == content
 
     asyncio.run(story())
 
 
+def test_what_arrived_before_a_break_stays(tmp_path: Path) -> None:
+    """A request that breaks off in the middle; the next one begins wherever it likes before."""
+    content = bytes(range(256)) * (3 * MIB // 256)
+
+    async def broken_off() -> AsyncIterator[bytes]:
+        yield content[: 2 * MIB + 5]
+        raise ClientDisconnect
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            url = await server.start(len(content))
+            with pytest.raises(httpx2.RemoteProtocolError):
+                await server.http.post(
+                    url, content=broken_off(), headers={"X-Goog-Upload-Command": "upload"}
+                )
+            answer = await server.piece(url, b"", command="query")
+            assert answer.headers["x-goog-upload-size-received"] == str(2 * MIB)
+            start = MIB + 7
+            file = (await server.piece(url, content[start:], offset=start)).json()["file"]
+            assert content_of(server.store, file["name"]) == content
+
+    asyncio.run(story())
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    content=st.binary(min_size=1, max_size=60),
+    cuts=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=6),
+)
+def test_pieces_cut_and_repeated_in_any_way_make_the_whole(
+    content: bytes, cuts: list[tuple[float, float]]
+) -> None:
+    """Each piece begins at or before what was received; none is refused, and the file is right."""
+
+    async def story(folder: Path) -> None:
+        async with mounted(folder) as server:
+            url = await server.start(len(content))
+            received = 0
+            for back, forth in [*cuts, (1.0, 1.0)]:
+                start = int(back * received)
+                end = start + int(forth * (len(content) - start))
+                answer = await server.piece(url, content[start:end], offset=start, command="upload")
+                assert answer.status_code == 200, answer.text
+                received = max(received, end)
+            last = await server.piece(url, b"", offset=received, command="finalize")
+            assert content_of(server.store, last.json()["file"]["name"]) == content
+
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(story(Path(folder)))
+
+
 def test_a_name_taken_meanwhile_is_refused_at_the_end_and_the_upload_stays(tmp_path: Path) -> None:
-    """409 twice in a row; once the name is free again the same last piece makes the file."""
+    """409 twice in a row; once the name is free again the same last piece makes the file.
+
+    What arrived is kept either way.
+    """
 
     async def story() -> None:
         async with mounted(tmp_path) as server:
@@ -358,13 +422,13 @@ def test_a_name_taken_meanwhile_is_refused_at_the_end_and_the_upload_stays(tmp_p
                 answer = await server.piece(url, b"def", offset=3)
                 assert error_of(answer)["status"] == "ALREADY_EXISTS"
             received = await server.piece(url, b"", command="query")
-            assert received.headers["x-goog-upload-size-received"] == "3"
-            assert server.store.file_bytes("files/mine") == b"another"
+            assert received.headers["x-goog-upload-size-received"] == "6"
+            assert content_of(server.store, "files/mine") == b"another"
 
             await server.call("DELETE", "/v1beta/files/mine")
 
             assert (await server.piece(url, b"def", offset=3)).status_code == 200
-            assert server.store.file_bytes("files/mine") == b"abcdef"
+            assert content_of(server.store, "files/mine") == b"abcdef"
 
     asyncio.run(story())
 

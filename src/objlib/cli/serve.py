@@ -16,12 +16,28 @@ KEY_VARIABLE = "OBJLIB_SERVE_KEY"
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", help="Where to listen [127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), default=8471, help="0: any free [8471].")
+@click.option(
+    "--faults",
+    metavar="PROFILE|FILE",
+    help="Trouble on purpose: calm, typical, bad-day, overload, or a fault file [none].",
+)
+@click.option(
+    "--latency",
+    type=click.FloatRange(min=0, max=3600),
+    default=0.0,
+    metavar="SECONDS",
+    help="What every request takes at least [0].",
+)
 @common_options
-def command(invocation: Invocation, host: str, port: int) -> int:
+def command(
+    invocation: Invocation, host: str, port: int, faults: str | None, latency: float
+) -> int:
     """Run the File Search server on a port, for any client of the Gemini File Search API.
 
     Its data is that of the embedded store: `filestore.db` beside the catalog. A key that clients
     must give is read from OBJLIB_SERVE_KEY; without one only this machine is let in.
+
+    With --faults or --latency it misbehaves as the service was seen to; docs/emulator.md says how.
 
     \b
     Example:
@@ -33,6 +49,18 @@ def command(invocation: Invocation, host: str, port: int) -> int:
 
     def say(url: str) -> None:
         click.echo(f"listening on {url}, data in {data} (Ctrl-C stops)")
+        if faults is not None or latency > 0:
+            click.echo(f"trouble is on: {url}/debug/faults shows it")
 
-    asyncio.run(backend.serve(data, host=host, port=port, key=key, on_listening=say))
+    asyncio.run(
+        backend.serve(
+            data,
+            host=host,
+            port=port,
+            key=key,
+            faults=faults,
+            latency_s=latency,
+            on_listening=say,
+        )
+    )
     return 0

@@ -6,7 +6,7 @@ Segment indices count bytes of UTF-8, as in the API.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ NO_TOOL = (
     "This server answers from file search stores only; give the fileSearch tool to search one."
 )
 
+_BETWEEN = "\n\n"
 _SENTENCE_END = re.compile(r"[.!?…。！？।॥።][\"'”’»)\]]*$")
 #: Markdown's two ways to write one.
 _HEADING = re.compile(r"\s*(?:#{1,6}\s[^\n]*|[^\n]+\n[ \t]*(?:=+|-+)[ \t]*)(?:\n|$)")
@@ -61,7 +62,7 @@ def _score(sentence: str, wanted: set[str]) -> tuple[bool, int, int]:
 def response(question: str, model: str, response_id: str, hits: Sequence[Hit]) -> dict[str, Any]:
     """A GenerateContentResponse that quotes the hits."""
     parts = quote(question, hits)
-    text = "\n\n".join(part.text for part in parts) or NOTHING_FOUND
+    text = text_of(parts)
     candidate: dict[str, Any] = {
         "content": {"parts": [{"text": text}], "role": "model"},
         "finishReason": "STOP",
@@ -91,36 +92,54 @@ def _grounding_chunk(hit: Hit) -> dict[str, Any]:
         "text": hit.text,
         "fileSearchStore": hit.store_name,
         "customMetadata": hit.metadata,
+        "pageNumber": hit.page,
     }
     return {"retrievedContext": compact(context)}
 
 
-def _supports(parts: Sequence[Part]) -> list[dict[str, Any]]:
-    supports: list[dict[str, Any]] = []
+def text_of(parts: Sequence[Part]) -> str:
+    """The whole answer."""
+    return _BETWEEN.join(part.text for part in parts) or NOTHING_FOUND
+
+
+def segments(parts: Sequence[Part]) -> Iterator[tuple[int, int, Part]]:
+    """Where each part stands in the answer: (first byte, byte after the last, part)."""
     start = 0
     for part in parts:
         end = start + len(part.text.encode("utf-8"))
-        segment = compact({"startIndex": start, "endIndex": end, "text": part.text})
-        supports.append({"segment": segment, "groundingChunkIndices": [part.hit]})
-        start = end + len("\n\n")
-    return supports
+        yield (start, end, part)
+        start = end + len(_BETWEEN)
+
+
+def _supports(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    return [
+        {
+            "segment": compact({"startIndex": start, "endIndex": end, "text": part.text}),
+            "groundingChunkIndices": [part.hit],
+        }
+        for start, end, part in segments(parts)
+    ]
 
 
 def _envelope(
     question: str, model: str, response_id: str, candidate: dict[str, Any], hits: Sequence[Hit]
 ) -> dict[str, Any]:
-    prompt = len(terms(question))
-    said = len(terms(candidate["content"]["parts"][0]["text"]))
+    counts = usage(question, candidate["content"]["parts"][0]["text"], hits)
+    return {
+        "candidates": [candidate],
+        "usageMetadata": {name: count for name, count in counts.items() if count},
+        "modelVersion": model,
+        "responseId": response_id,
+    }
+
+
+def usage(question: str, text: str, hits: Sequence[Hit]) -> dict[str, int]:
+    """What was asked, said and read, counted in terms."""
+    prompt, said = len(terms(question)), len(terms(text))
     read = sum(len(terms(hit.text)) for hit in hits)
-    usage = {
+    return {
         "promptTokenCount": prompt,
         "candidatesTokenCount": said,
         "toolUsePromptTokenCount": read,
         "totalTokenCount": prompt + said + read,
-    }
-    return {
-        "candidates": [candidate],
-        "usageMetadata": {name: count for name, count in usage.items() if count},
-        "modelVersion": model,
-        "responseId": response_id,
     }

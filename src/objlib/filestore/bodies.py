@@ -45,11 +45,24 @@ def question(message: dict[str, Any]) -> str:
     contents = message.get("contents", [])
     if not contents:
         raise invalid("contents must not be empty.", "contents")
-    parts = contents[-1].get("parts", [])
+    return _joined(contents[-1].get("parts", []), "contents")
+
+
+def said_in(turns: Any) -> str:
+    """The text of an interaction's input: a string, or the last of its steps."""
+    if isinstance(turns, str):
+        return _joined([{"text": turns}], "input")
+    if not isinstance(turns, list) or not turns or not isinstance(turns[-1], dict):
+        raise invalid("input must be a text or a list of steps.", "input")
+    content = turns[-1].get("content")
+    return _joined(content if isinstance(content, list) else turns, "input")
+
+
+def _joined(parts: list[Any], where: str) -> str:
     texts = [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
     text = "\n".join(said for said in texts if isinstance(said, str))
     if len(text) > QUESTION_CHARS_MAX:
-        raise invalid(f"The question is longer than {QUESTION_CHARS_MAX} characters.", "contents")
+        raise invalid(f"The question is longer than {QUESTION_CHARS_MAX} characters.", where)
     return text
 
 
@@ -62,4 +75,16 @@ def file_search(message: dict[str, Any]) -> dict[str, Any] | None:
             if camel_case(name) == "fileSearch":
                 search: dict[str, Any] = read_message(content, FILE_SEARCH, "tools.fileSearch")
                 return search
+    return None
+
+
+def file_search_of_interaction(message: dict[str, Any]) -> dict[str, Any] | None:
+    """The file_search tool of an interaction, or None."""
+    for tool in message.get("tools", []):
+        if not isinstance(tool, dict):
+            raise invalid("Invalid value at 'tools': expected an object.", "tools")
+        if tool.get("type") == "file_search":
+            rest = {name: value for name, value in tool.items() if name != "type"}
+            search: dict[str, Any] = read_message(rest, FILE_SEARCH, "tools")
+            return search
     return None

@@ -7,6 +7,7 @@ those found at the service: 21 to 512 tokens a chunk, an overlap smaller than th
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from objlib.filestore.words import terms
@@ -49,15 +50,23 @@ class _Piece:
     tokens: int
 
 
-def chunks(text: str, chunking: Chunking) -> list[str]:
+def chunks(text: str, chunking: Chunking) -> Iterator[str]:
     """The chunks of a text, in order. A text without words has none."""
-    result: list[str] = []
     current: list[_Piece] = []
     size = 0
     fresh = False  # whether `current` holds more than what the last chunk ended with
-    for piece in _pieces(text, chunking.max_tokens):
+    for whole in _pieces(text, chunking.max_tokens):
+        piece = whole
+        room = chunking.max_tokens - size
+        if fresh and piece.tokens > room and size * 2 < chunking.max_tokens:
+            # A heading alone says little and, being short, would outrank what it is the heading of.
+            head, *rest = _cut(piece.text, room)
+            current.append(head)
+            size += head.tokens
+            text_left = "".join(part.text for part in rest)
+            piece = _Piece(text_left, _count(text_left))
         if fresh and size + piece.tokens > chunking.max_tokens:
-            result.append("".join(part.text for part in current).strip())
+            yield "".join(part.text for part in current).strip()
             room = min(chunking.overlap_tokens, chunking.max_tokens - piece.tokens)
             current = _tail(current, room)
             size = sum(part.tokens for part in current)
@@ -66,30 +75,27 @@ def chunks(text: str, chunking: Chunking) -> list[str]:
         size += piece.tokens
         fresh = fresh or piece.tokens > 0
     if fresh:
-        result.append("".join(part.text for part in current).strip())
-    return result
+        yield "".join(part.text for part in current).strip()
 
 
-def sentences(text: str) -> list[str]:
+def sentences(text: str) -> Iterator[str]:
     """A text cut after each sentence and paragraph; the parts together are the text."""
-    ends = [match.end() for match in _BOUNDARY.finditer(text)]
-    starts = [0, *ends]
-    return [
-        part
-        for start, end in zip(starts, [*ends, len(text)], strict=True)
-        if (part := text[start:end])
-    ]
+    start = 0
+    for match in _BOUNDARY.finditer(text):
+        if match.end() > start:
+            yield text[start : match.end()]
+        start = match.end()
+    if start < len(text):
+        yield text[start:]
 
 
-def _pieces(text: str, max_tokens: int) -> list[_Piece]:
-    pieces: list[_Piece] = []
+def _pieces(text: str, max_tokens: int) -> Iterator[_Piece]:
     for sentence in sentences(text):
         tokens = _count(sentence)
         if tokens <= max_tokens and len(sentence) <= max_tokens * _WORD_CHARS_MAX:
-            pieces.append(_Piece(sentence, tokens))
+            yield _Piece(sentence, tokens)
         else:
-            pieces += _cut(sentence, max_tokens)
-    return pieces
+            yield from _cut(sentence, max_tokens)
 
 
 def _cut(sentence: str, max_tokens: int) -> list[_Piece]:

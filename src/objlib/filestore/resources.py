@@ -9,8 +9,8 @@ from objlib.filestore.wire import compact, rfc3339
 
 
 def file(row: tuple[Any, ...]) -> dict[str, Any]:
-    """A File, from a row of `files`."""
-    identifier, display_name, mime_type, size, sha256, created_at, expires_at, _ = row
+    """A File, from a row of `FILE_COLUMNS`."""
+    _, identifier, display_name, mime_type, size, sha256, created_at, expires_at = row
     return compact(
         {
             "name": f"files/{identifier}",
@@ -29,8 +29,8 @@ def file(row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def store(row: tuple[Any, ...], counters: tuple[int, int, int, int]) -> dict[str, Any]:
-    """A FileSearchStore, from a row of `stores` and its counters; a count of zero is left out."""
-    identifier, display_name, model, created_at, _ = row
+    """A FileSearchStore, from a row of `STORE_COLUMNS` and its counters; zeros are left out."""
+    _, identifier, display_name, model, created_at = row
     names = ("activeDocumentsCount", "pendingDocumentsCount", "failedDocumentsCount", "sizeBytes")
     counts = zip(names, counters, strict=True)
     return compact(
@@ -63,15 +63,21 @@ def document(store_id: str, row: tuple[Any, ...]) -> dict[str, Any]:
     )
 
 
-def operation_response(store_id: str, document_id: str, *, is_upload: bool) -> dict[str, Any]:
-    """What an operation that is done says of its document."""
-    # An import was seen to answer with the bare id, an upload with the full name.
+def import_response(store_id: str, document_id: str) -> dict[str, Any]:
+    """What the operation of an import says of its document: its bare id, as was seen."""
+    return {"parent": f"fileSearchStores/{store_id}", "documentName": document_id}
+
+
+def upload_response(
+    store_id: str, document_id: str, *, mime_type: str, size_bytes: int
+) -> dict[str, Any]:
+    """What the operation of an upload says of its document: its full name, type and size."""
     parent = f"fileSearchStores/{store_id}"
-    if not is_upload:
-        return {"parent": parent, "documentName": document_id}
     return {
         "@type": "type.googleapis.com/google.ai.generativelanguage.v1main."
         "UploadToFileSearchStoreResponse",
         "parent": parent,
         "documentName": f"{parent}/documents/{document_id}",
+        "mimeType": mime_type,
+        "sizeBytes": str(size_bytes),
     }

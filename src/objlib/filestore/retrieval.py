@@ -1,8 +1,9 @@
 """Finding the passages that answer a question: BM25 over chunks, by FTS5.
 
-A question is the OR of its telling terms and of its pairs of neighbouring words. A pair is rarer
-than its words, so BM25 makes it weigh more, and "ask what you can do" finds the sentence although
-each of its words says nothing.
+A question is the OR of its telling terms and of its pairs of neighbouring telling terms. A pair is
+rarer than its words, so BM25 makes it weigh more. Pairs like "what did" and "the president" would
+outweigh the one rare word of a question; they count only where there is hardly anything else, so
+that "ask what you can do" finds the sentence although each of its words says nothing.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ PAIRS_MAX = 64
 
 # The cross joins keep the full-text index outermost; texts are read for the best chunks only.
 _BEST = f"""
-    SELECT documents.store_id, documents.display_name, chunks.text, documents.metadata_json
+    SELECT documents.store_id, documents.display_name, chunks.text, documents.metadata_json,
+           chunks.page
     FROM (
         SELECT chunk_terms.rowid AS id, bm25(chunk_terms) AS score
         FROM chunk_terms
@@ -52,6 +54,7 @@ class Hit:
     title: str
     text: str
     metadata: list[dict[str, Any]]
+    page: int | None
 
 
 def find(
@@ -76,8 +79,8 @@ def find(
         limit=top_k,
     )
     return [
-        Hit(f"fileSearchStores/{store_id}", title, text, json.loads(metadata_json))
-        for store_id, title, text, metadata_json in rows
+        Hit(f"fileSearchStores/{store_id}", title, text, json.loads(metadata_json), page)
+        for store_id, title, text, metadata_json, page in rows
     ]
 
 
@@ -88,8 +91,13 @@ def match_expression(question: str) -> str:
     """
     question = closed_up(question)
     words = terms(question)
-    pairs = dict.fromkeys(f"{one} {other}" for one, other in itertools.pairwise(words))
-    wanted = [*question_terms(question), *list(pairs)[:PAIRS_MAX]]
+    telling = question_terms(question)
+    pairs = dict.fromkeys(
+        f"{one} {other}"
+        for one, other in itertools.pairwise(words)
+        if len(telling) < 2 or (one in telling and other in telling)
+    )
+    wanted = [*telling, *list(pairs)[:PAIRS_MAX]]
     return " OR ".join(f'"{term}"' for term in wanted)
 
 

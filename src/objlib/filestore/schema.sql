@@ -1,26 +1,28 @@
 -- All that the server knows. What a document's state is follows from its row and the clock.
 
 CREATE TABLE IF NOT EXISTS stores (
-    id              TEXT PRIMARY KEY,
+    position        INTEGER PRIMARY KEY AUTOINCREMENT, -- order of creation, never used twice
+    id              TEXT NOT NULL UNIQUE,
     display_name    TEXT NOT NULL,
     embedding_model TEXT NOT NULL,
     created_at      REAL NOT NULL,
-    position        INTEGER NOT NULL UNIQUE            -- order of creation, for paging
+    documents       INTEGER NOT NULL DEFAULT 0,        -- counted by triggers
+    size_bytes      INTEGER NOT NULL DEFAULT 0
 );
 
 CREATE TABLE IF NOT EXISTS files (
-    id           TEXT PRIMARY KEY,
+    position     INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           TEXT NOT NULL UNIQUE,
     display_name TEXT NOT NULL,
     mime_type    TEXT NOT NULL,
     size_bytes   INTEGER NOT NULL,
     sha256       TEXT NOT NULL,                        -- base64 of the digest
     created_at   REAL NOT NULL,
-    expires_at   REAL NOT NULL,
-    position     INTEGER NOT NULL UNIQUE
+    expires_at   REAL NOT NULL
 );
 CREATE INDEX IF NOT EXISTS files_by_expiry ON files (expires_at);
 
--- Bytes of uploads and of raw files, a row a request, so that no whole file is ever in one value.
+-- Bytes of uploads and of raw files, in blocks, so that no whole file is ever in one value.
 CREATE TABLE IF NOT EXISTS pieces (
     owner   TEXT NOT NULL,                             -- upload id, or files/{id}
     offset  INTEGER NOT NULL,
@@ -42,7 +44,7 @@ CREATE TABLE IF NOT EXISTS uploads (
 CREATE INDEX IF NOT EXISTS uploads_by_age ON uploads (created_at);
 
 CREATE TABLE IF NOT EXISTS documents (
-    position      INTEGER PRIMARY KEY AUTOINCREMENT,   -- order of creation, never used twice
+    position      INTEGER PRIMARY KEY AUTOINCREMENT,
     store_id      TEXT NOT NULL REFERENCES stores (id),
     id            TEXT NOT NULL,
     display_name  TEXT NOT NULL,
@@ -54,10 +56,23 @@ CREATE TABLE IF NOT EXISTS documents (
     is_failed     INTEGER NOT NULL DEFAULT 0,          -- FAILED after that …
     recovers_at   REAL,                                -- … until then, if ever
     visible_at    REAL NOT NULL,                       -- found by search from then on
+    indexing_s    REAL,                                -- how long that takes; NULL: it is stuck
+    endurance     REAL,                                -- 0 to 1, what overload it bears; NULL: any
     UNIQUE (store_id, id)
 );
 CREATE INDEX IF NOT EXISTS documents_in_order ON documents (store_id, position);
 CREATE INDEX IF NOT EXISTS documents_by_readiness ON documents (ready_at);
+CREATE INDEX IF NOT EXISTS documents_pending ON documents (store_id, ready_at);
+CREATE INDEX IF NOT EXISTS documents_failed ON documents (store_id) WHERE is_failed;
+
+CREATE TRIGGER IF NOT EXISTS documents_counted AFTER INSERT ON documents BEGIN
+    UPDATE stores SET documents = documents + 1, size_bytes = size_bytes + NEW.size_bytes
+    WHERE id = NEW.store_id;
+END;
+CREATE TRIGGER IF NOT EXISTS documents_discounted AFTER DELETE ON documents BEGIN
+    UPDATE stores SET documents = documents - 1, size_bytes = size_bytes - OLD.size_bytes
+    WHERE id = OLD.store_id;
+END;
 
 CREATE TABLE IF NOT EXISTS operations (
     name        TEXT PRIMARY KEY,
@@ -67,12 +82,14 @@ CREATE TABLE IF NOT EXISTS operations (
     done_at     REAL,                                  -- NULL: never
     error_json  TEXT
 );
+CREATE INDEX IF NOT EXISTS operations_of_store ON operations (store_id, document_id);
 
 CREATE TABLE IF NOT EXISTS chunks (
     id       INTEGER PRIMARY KEY,
     document INTEGER NOT NULL REFERENCES documents (position),
     ordinal  INTEGER NOT NULL,
-    text     TEXT NOT NULL
+    text     TEXT NOT NULL,
+    page     INTEGER                                   -- on which it begins; NULL: no pages
 );
 CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (document);
 

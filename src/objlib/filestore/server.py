@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import ipaddress
+import logging
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from objlib.filestore.app import create_app
 from objlib.filestore.faults import ConnectionDropped, FaultPlan
+from objlib.filestore.net import is_loopback
 from objlib.filestore.storage import FileStore
 
 
@@ -25,10 +27,15 @@ class _Quietly:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
+        logging.getLogger("uvicorn.error").addFilter(_is_no_dropped_connection)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with contextlib.suppress(ConnectionDropped):
             await self._app(scope, receive, send)
+
+
+def _is_no_dropped_connection(record: logging.LogRecord) -> bool:
+    return record.msg != "ASGI callable returned without completing response."
 
 
 class _Server(uvicorn.Server):
@@ -60,8 +67,9 @@ async def serve(
     indexing_delay_s: float = 0.0,
     faults: FaultPlan | None = None,
     on_listening: Callable[[str], None],
+    stop: asyncio.Event | None = None,
 ) -> None:
-    """Serve until SIGINT or SIGTERM.
+    """Serve until SIGINT or SIGTERM, or until the event is set.
 
     Args:
         port: 0 for a free one.
@@ -87,16 +95,16 @@ async def serve(
             shown = f"[{host}]" if ":" in host else host
             url = f"http://{shown}:{listener.getsockname()[1]}"
             server = _Server(config, lambda: on_listening(url), store.close)
-            await server.serve(sockets=[listener])
+            stopping = asyncio.ensure_future(_stop(server, stop)) if stop is not None else None
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                if stopping is not None:
+                    stopping.cancel()
         finally:
             store.close()
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True

@@ -51,7 +51,7 @@ def extract(content: bytes, mime_type: str) -> str:
         NoText: the type is not one of text, or the bytes are none.
     """
     kind = mime_type.partition(";")[0].strip().lower()
-    if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS):
+    if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS | _HTML):
         raise NoText(f"text cannot be extracted from {kind}")
     text = _decode(content)
     return _without_markup(text) if kind in _HTML else text

@@ -1,23 +1,26 @@
 """The resumable upload protocol: start, upload, finalize, query, cancel.
 
-The upload URL is the credential. Every piece is committed before it is acknowledged, so an upload
-goes on after a break where `query` says it stands. A piece that is sent again with the same bytes
-is accepted; another offset, or more bytes than were declared, is not.
+The upload URL is the credential. Bytes are committed block by block as they arrive, so an upload
+of any size needs the memory of a block, and after a break it goes on where `query` says it stands.
+Bytes that are sent again are accepted when they are the same; others, a gap, or more than were
+declared are not.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from objlib.filestore.storage import FileStore, check_document_size
+from objlib.filestore.limits import RAW_FILE_BYTES_MAX, check_document_size
+from objlib.filestore.storage import FileStore
 from objlib.filestore.wire import ApiError, invalid
 
-RAW_FILE_BYTES_MAX = 2 * 1024 * 1024 * 1024
+BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,6 @@ class Upload:
     received_bytes: int
     state: str
     answer: dict[str, Any] | None
-
-
-#: Makes something of a complete upload, inside its transaction: returns the JSON answer.
-Finish = Callable[[Upload, str], dict[str, Any]]
 
 
 def start_upload(
@@ -84,45 +83,45 @@ def find_upload(store: FileStore, upload_id: str, store_id: str | None) -> Uploa
     return Upload(row[0], row[1], json.loads(row[2]), row[3], row[4], row[5], row[6], answer)
 
 
-def receive(
-    store: FileStore,
-    upload: Upload,
-    *,
-    offset: str | None,
-    content: bytes,
-    finalize: bool,
-    finish: Finish,
-) -> dict[str, Any] | None:
-    """Take a piece; with `finalize` also finish, and return the answer. In a transaction.
+async def receive(
+    store: FileStore, upload: Upload, *, offset: str | None, body: AsyncIterator[bytes]
+) -> Upload:
+    """Take the bytes of a request, each block in a transaction; the upload as it stands then.
 
-    Raises 400 when the piece does not continue the upload or the lengths do not add up.
+    Raises 400 when the bytes do not continue the upload or are too many; what was taken of them
+    before stays taken.
     """
+    position = _count(offset, "X-Goog-Upload-Offset") or 0
+    async for block in _blocks(body):
+        with store.transaction():
+            upload = find_upload(store, upload.id, upload.store_id)
+            if upload.state == "active":
+                upload = _take(store, upload, position, block)
+        position += len(block)
     if upload.state == "cancelled":
         raise ApiError(400, "The upload was cancelled.", status="FAILED_PRECONDITION")
-    if upload.state == "final":
-        return upload.answer  # the client did not hear us the first time
-    position = _count(offset, "X-Goog-Upload-Offset") or 0
-    if position == upload.received_bytes:
-        upload = _append(store, upload, content)
-    elif not _is_known(store, upload, position, content):
-        raise invalid(
-            f"The offset {position} is wrong: {upload.received_bytes} bytes have been received."
-        )
-    if not finalize:
-        return None
+    if upload.state == "active" and position > upload.received_bytes:
+        raise _wrong_offset(upload, position)
+    return upload
+
+
+def check_complete(upload: Upload) -> None:
+    """Raises 400 for an upload that is shorter than was declared."""
     if upload.declared_bytes not in (None, upload.received_bytes):
         raise invalid(
             f"{upload.received_bytes} bytes have been received,"
             f" but {upload.declared_bytes} were declared."
         )
-    answer = finish(upload, _sha256(store, upload.id))
+
+
+def finish(store: FileStore, upload: Upload, answer: dict[str, Any]) -> None:
+    """Keep the answer for whoever asks again; bytes nobody took over go. In a transaction."""
     store.all(
         "UPDATE uploads SET state = 'final', answer_json = :answer WHERE id = :id",
         answer=json.dumps(answer),
         id=upload.id,
     )
     store.all("DELETE FROM pieces WHERE owner = :id", id=upload.id)
-    return answer
 
 
 def cancel(store: FileStore, upload: Upload) -> str:
@@ -134,48 +133,86 @@ def cancel(store: FileStore, upload: Upload) -> str:
     return "cancelled"
 
 
-def _append(store: FileStore, upload: Upload, content: bytes) -> Upload:
+async def digest_of(store: FileStore, upload: Upload) -> str:
+    """Base64 of the SHA-256 of what was received."""
+    digest = hashlib.sha256()
+    for (offset,) in store.all(
+        "SELECT offset FROM pieces WHERE owner = :id ORDER BY offset", id=upload.id
+    ):
+        digest.update(_block_at(store, upload, offset))
+        await asyncio.sleep(0)
+    return base64.b64encode(digest.digest()).decode("ascii")
+
+
+async def _blocks(body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The bytes of a body in blocks of one size, the last one shorter."""
+    gathered = bytearray()
+    async for some in body:
+        gathered += some
+        while len(gathered) >= BLOCK_BYTES:
+            yield bytes(gathered[:BLOCK_BYTES])
+            del gathered[:BLOCK_BYTES]
+    if gathered:
+        yield bytes(gathered)
+
+
+def _take(store: FileStore, upload: Upload, position: int, block: bytes) -> Upload:
+    known = upload.received_bytes - position
+    if known < 0 or not _is_known(store, upload, position, block[:known]):
+        raise _wrong_offset(upload, position)
     limit = upload.declared_bytes if upload.declared_bytes is not None else RAW_FILE_BYTES_MAX
-    received = upload.received_bytes + len(content)
+    received = position + len(block)
     if received > limit:
         raise invalid(f"More than the {limit} bytes that were declared.")
-    if content:
-        store.all(
-            "INSERT INTO pieces VALUES (:id, :offset, :content)",
-            id=upload.id,
-            offset=upload.received_bytes,
-            content=content,
-        )
-        store.all(
-            "UPDATE uploads SET received_bytes = :received WHERE id = :id",
-            received=received,
-            id=upload.id,
-        )
+    if received <= upload.received_bytes:
+        return upload
+    store.all(
+        "INSERT INTO pieces VALUES (:id, :offset, :content)",
+        id=upload.id,
+        offset=upload.received_bytes,
+        content=block[known:],
+    )
+    store.all(
+        "UPDATE uploads SET received_bytes = :received WHERE id = :id",
+        received=received,
+        id=upload.id,
+    )
     return replace(upload, received_bytes=received)
 
 
 def _is_known(store: FileStore, upload: Upload, position: int, content: bytes) -> bool:
+    """Whether these bytes were received before, at this place."""
+    if not content:
+        return True
+    rows = store.all(
+        "SELECT offset FROM pieces WHERE owner = :id AND offset < :end"
+        " AND offset + LENGTH(content) > :position ORDER BY offset",
+        id=upload.id,
+        position=position,
+        end=position + len(content),
+    )
+    for (offset,) in rows:
+        piece = _block_at(store, upload, offset)
+        start = max(position, offset)
+        end = min(position + len(content), offset + len(piece))
+        if piece[start - offset : end - offset] != content[start - position : end - position]:
+            return False
+    return True
+
+
+def _block_at(store: FileStore, upload: Upload, offset: int) -> bytes:
     row = store.one(
         "SELECT content FROM pieces WHERE owner = :id AND offset = :offset",
         id=upload.id,
-        offset=position,
+        offset=offset,
     )
-    return row is not None and row[0] == content
+    return bytes(row[0]) if row else b""
 
 
-def _sha256(store: FileStore, upload_id: str) -> str:
-    """Base64 of the digest."""
-    digest = hashlib.sha256()
-    for (offset,) in store.all(
-        "SELECT offset FROM pieces WHERE owner = :id ORDER BY offset", id=upload_id
-    ):
-        row = store.one(
-            "SELECT content FROM pieces WHERE owner = :id AND offset = :offset",
-            id=upload_id,
-            offset=offset,
-        )
-        digest.update(row[0] if row else b"")
-    return base64.b64encode(digest.digest()).decode("ascii")
+def _wrong_offset(upload: Upload, position: int) -> ApiError:
+    return invalid(
+        f"The offset {position} is wrong: {upload.received_bytes} bytes have been received."
+    )
 
 
 def _count(text: str | None, header: str) -> int | None:

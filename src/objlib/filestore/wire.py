@@ -118,6 +118,23 @@ GENERATE: Message = {
     "model": str,
     "serviceTier": str,
 }
+INTERACTION: Message = {
+    "model": str,
+    "input": object,
+    "tools": [object],
+    "store": object,
+    "stream": object,
+    "background": object,
+    "systemInstruction": object,
+    "generationConfig": object,
+    "responseFormat": object,
+    "responseMimeType": object,
+    "responseModalities": object,
+    "previousInteractionId": str,
+    "safetySettings": object,
+    "serviceTier": str,
+    "labels": object,
+}
 FILE_SEARCH: Message = {
     "fileSearchStoreNames": [str],
     "topK": int,

@@ -1,0 +1,211 @@
+"""Documents and the operations that make them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from objlib.filestore.indexing import Chunk, Indexed
+from objlib.filestore.storage import FAILED, PENDING, FileStore
+from objlib.filestore.wire import ApiError
+
+NEVER_S = 10.0 * 365 * 24 * 3600
+
+DOCUMENT_COLUMNS = (
+    "position, id, display_name, mime_type, size_bytes, metadata_json, created_at, ready_at,"
+    f" CASE WHEN {PENDING} THEN 'STATE_PENDING' WHEN {FAILED} THEN 'STATE_FAILED'"
+    " ELSE 'STATE_ACTIVE' END"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What indexing too many documents at once does to all of them.
+
+    Args:
+        endurance: of the new document, 0 to 1: it fails when `failing` is above that.
+        failing: the share of the documents being indexed that fail.
+        slowdown: how much longer all of them take.
+        recovers_after_s: how long those that fail stay so; None for ever.
+    """
+
+    endurance: float
+    failing: float
+    slowdown: float
+    recovers_after_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of a new document: decided by the fault layer, healthy by default."""
+
+    delay_s: float = 0.0
+    is_stuck: bool = False
+    load: Load | None = None
+    fails: bool = False
+    recovers_after_s: float | None = None
+    search_lag_s: float = 0.0
+    operation_finishes: bool = True
+    makes_document: bool = True
+    operation_error: dict[str, Any] | None = None
+
+
+def add_document(
+    store: FileStore,
+    store_id: str,
+    *,
+    identifier: str,
+    display_name: str,
+    indexed: Indexed,
+    metadata: Sequence[dict[str, Any]],
+    fate: Fate,
+    is_upload: bool,
+) -> str:
+    """Add a document and its operation; returns the operation's name. In a transaction.
+
+    Raises 404 for an unknown store.
+    """
+    store.store_row(store_id)
+    now = store.clock()
+    indexing_s = store.indexing_delay_s + fate.delay_s
+    ready_at = now + (NEVER_S if fate.is_stuck else indexing_s)
+    if fate.makes_document:
+        has_text = bool(indexed.chunks)
+        recovers = fate.recovers_after_s if has_text else None
+        position = store.insert(
+            "INSERT INTO documents (store_id, id, display_name, mime_type, size_bytes,"
+            " metadata_json, created_at, ready_at, is_failed, recovers_at, visible_at,"
+            " indexing_s, endurance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(store_id, identifier, display_name, indexed.mime_type, indexed.size_bytes),
+            json.dumps(list(metadata), ensure_ascii=False),
+            *(now, ready_at, fate.fails or not has_text),
+            None if recovers is None else ready_at + recovers,
+            ready_at + fate.search_lag_s,
+            None if fate.is_stuck else indexing_s,
+            fate.load.endurance if fate.load is not None and has_text else None,
+        )
+        _add_chunks(store, position, indexed.chunks)
+    kind = "upload/operations" if is_upload else "operations"
+    name = f"fileSearchStores/{store_id}/{kind}/{identifier}"
+    store.insert(
+        "INSERT INTO operations (name, store_id, document_id, is_upload, done_at, error_json)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        *(name, store_id, identifier, is_upload),
+        ready_at if fate.operation_finishes else None,
+        json.dumps(error) if (error := fate.operation_error or indexed.error) else None,
+    )
+    if fate.load is not None:
+        _strain(store, fate.load, now)
+    return name
+
+
+def _add_chunks(store: FileStore, document: int, chunks: Sequence[Chunk]) -> None:
+    for ordinal, (text, terms, page) in enumerate(chunks):
+        chunk = store.insert(
+            "INSERT INTO chunks (document, ordinal, text, page) VALUES (?, ?, ?, ?)",
+            *(document, ordinal, text, page),
+        )
+        store.insert("INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)", chunk, terms)
+
+
+def _strain(store: FileStore, load: Load, now: float) -> None:
+    """Let a load tell on every document that is being indexed under a fate with one."""
+    named = {
+        "now": now,
+        "slowdown": load.slowdown,
+        "failing": load.failing,
+        "recovers_after": load.recovers_after_s,
+    }
+    if load.slowdown > 1:
+        later = "MAX(0, created_at + indexing_s * :slowdown - ready_at)"
+        store.all(
+            f"UPDATE documents SET ready_at = ready_at + {later},"
+            f" visible_at = visible_at + {later}, recovers_at = recovers_at + {later}"
+            " WHERE ready_at > :now AND endurance IS NOT NULL AND indexing_s IS NOT NULL",
+            **named,
+        )
+        store.all(
+            "UPDATE operations SET done_at = MAX(done_at, documents.ready_at) FROM documents"
+            " WHERE documents.ready_at > :now AND documents.endurance IS NOT NULL"
+            " AND documents.store_id = operations.store_id"
+            " AND documents.id = operations.document_id AND done_at IS NOT NULL",
+            **named,
+        )
+    if load.failing > 0:
+        store.all(
+            "UPDATE documents SET is_failed = 1, recovers_at = ready_at + :recovers_after"
+            " WHERE ready_at > :now AND endurance < :failing AND NOT is_failed",
+            **named,
+        )
+
+
+def document_row(store: FileStore, store_id: str, identifier: str) -> tuple[Any, ...]:
+    """A row of `DOCUMENT_COLUMNS`. Raises 404."""
+    row = store.one(
+        f"SELECT {DOCUMENT_COLUMNS} FROM documents WHERE store_id = :store AND id = :id",
+        store=store_id,
+        id=identifier,
+        now=store.clock(),
+    )
+    if row is None:
+        raise ApiError(
+            404, f"Document fileSearchStores/{store_id}/documents/{identifier} not found."
+        )
+    return row
+
+
+def document_rows(
+    store: FileStore, store_id: str, *, after: int, limit: int
+) -> list[tuple[Any, ...]]:
+    """Rows of `DOCUMENT_COLUMNS` after a position, in order of creation."""
+    return store.all(
+        f"SELECT {DOCUMENT_COLUMNS} FROM documents"
+        " WHERE store_id = :store AND position > :after ORDER BY position LIMIT :limit",
+        store=store_id,
+        after=after,
+        limit=limit,
+        now=store.clock(),
+    )
+
+
+def delete_document(store: FileStore, store_id: str, identifier: str, *, force: bool) -> None:
+    """Delete a document, with `force` also one that has chunks."""
+    with store.transaction():
+        position = document_row(store, store_id, identifier)[0]
+        chunk = store.one("SELECT 1 FROM chunks WHERE document = :position", position=position)
+        if chunk is not None and not force:
+            raise ApiError(400, "Cannot delete non-empty Document.", status="FAILED_PRECONDITION")
+        store.all(
+            "DELETE FROM chunk_terms WHERE rowid IN"
+            " (SELECT id FROM chunks WHERE document = :position)",
+            position=position,
+        )
+        store.all("DELETE FROM chunks WHERE document = :position", position=position)
+        store.all("DELETE FROM documents WHERE position = :position", position=position)
+
+
+def pending_documents(store: FileStore) -> int:
+    """How many documents are being indexed right now; those that are stuck take no part."""
+    row = store.one(
+        "SELECT COUNT(*) FROM documents WHERE ready_at > :now AND indexing_s IS NOT NULL",
+        now=store.clock(),
+    )
+    return int(row[0]) if row else 0
+
+
+def operation_row(store: FileStore, name: str) -> tuple[Any, ...]:
+    """(document id, whether by an upload, done at, error as JSON, MIME type, bytes). Raises 404.
+
+    Type and size are None when there is no document, or none any more.
+    """
+    row = store.one(
+        "SELECT document_id, is_upload, done_at, error_json, mime_type, size_bytes FROM operations"
+        " LEFT JOIN documents ON documents.store_id = operations.store_id AND id = document_id"
+        " WHERE name = :name",
+        name=name,
+    )
+    if row is None:
+        raise ApiError(404, f"Operation {name} not found.")
+    return row

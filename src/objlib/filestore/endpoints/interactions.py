@@ -1,0 +1,72 @@
+"""The Interactions API, as far as file search goes: one question, one answer, nothing kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from objlib.filestore import answer, bodies
+from objlib.filestore.endpoints.search import Search
+from objlib.filestore.retrieval import values_of
+from objlib.filestore.storage import FileStore
+from objlib.filestore.wire import INTERACTION, MAX_JSON_BYTES, invalid, parse_json, rfc3339
+
+
+class Interactions:
+    """The handler of interactions."""
+
+    def __init__(self, store: FileStore, search: Search) -> None:
+        self._store = store
+        self._search = search
+
+    async def create(self, request: Request) -> Response:
+        """An answer with file citations."""
+        wanted = parse_json(await bodies.read_body(request, MAX_JSON_BYTES), INTERACTION)
+        if wanted.get("stream"):
+            raise invalid("This server does not stream interactions.", "stream")
+        model = wanted.get("model", "")
+        question = bodies.said_in(wanted.get("input"))
+        search = bodies.file_search_of_interaction(wanted)
+        hits = None if search is None else self._search.hits(question, search)
+        parts = [] if hits is None else answer.quote(question, hits)
+        text = answer.text_of(parts) if hits is not None else answer.NO_TOOL
+        annotations: list[dict[str, Any]] = []
+        for start, end, part in answer.segments(parts):
+            hit = (hits or [])[part.hit]
+            citation = {
+                "type": "file_citation",
+                "file_name": hit.title,
+                "source": hit.text,
+                "start_index": start,
+                "end_index": end,
+            }
+            if hit.metadata:
+                citation["custom_metadata"] = values_of(hit.metadata)
+            if hit.page is not None:
+                citation["page_number"] = hit.page
+            annotations.append(citation)
+        content: dict[str, Any] = {"type": "text", "text": text}
+        if annotations:
+            content["annotations"] = annotations
+        usage = answer.usage(question, text, hits or [])
+        moment = rfc3339(self._store.clock())
+        return JSONResponse(
+            {
+                "id": self._store.new_id(),
+                "object": "interaction",
+                "status": "completed",
+                "model": model,
+                "role": "model",
+                "created": moment,
+                "updated": moment,
+                "steps": [{"type": "model_output", "content": [content]}],
+                "usage": {
+                    "total_input_tokens": usage["promptTokenCount"],
+                    "total_output_tokens": usage["candidatesTokenCount"],
+                    "total_tool_use_tokens": usage["toolUsePromptTokenCount"],
+                    "total_tokens": usage["totalTokenCount"],
+                },
+            }
+        )

@@ -1,0 +1,64 @@
+"""Questions: generateContent with the fileSearch tool."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from objlib.filestore import answer, bodies
+from objlib.filestore.filters import FilterError, parse_filter
+from objlib.filestore.limits import STORES_PER_QUERY_MAX
+from objlib.filestore.retrieval import DEFAULT_TOP_K, TOP_K_MAX, Hit, find
+from objlib.filestore.storage import FileStore
+from objlib.filestore.wire import GENERATE, MAX_JSON_BYTES, invalid, parse_json
+
+
+class Search:
+    """The handlers of questions."""
+
+    def __init__(self, store: FileStore) -> None:
+        self._store = store
+
+    async def generate(self, request: Request) -> Response:
+        """generateContent, and streamGenerateContent with its one answer in one event."""
+        model = request.path_params["model"]
+        wanted = parse_json(await bodies.read_body(request, MAX_JSON_BYTES), GENERATE)
+        question = bodies.question(wanted)
+        search = bodies.file_search(wanted)
+        response_id = self._store.new_id()
+        if search is None:
+            body = answer.plain_response(question, model, response_id)
+        else:
+            hits = self.hits(question, search)
+            body = answer.response(question, model, response_id, hits)
+        if not request.url.path.endswith(":streamGenerateContent"):
+            return JSONResponse(body)
+        if request.query_params.get("alt") == "sse":
+            text = f"data: {json.dumps(body)}\r\n\r\n"
+            return Response(text, media_type="text/event-stream")
+        return JSONResponse([body])
+
+    def hits(self, question: str, search: dict[str, Any]) -> list[Hit]:
+        """The best chunks for a question, as a fileSearch tool asks for them."""
+        names = search.get("fileSearchStoreNames", [])
+        if not names:
+            raise invalid("fileSearchStoreNames must not be empty.", "fileSearchStoreNames")
+        if len(names) > STORES_PER_QUERY_MAX:
+            raise invalid(
+                f"At most {STORES_PER_QUERY_MAX} file search stores can be searched at once.",
+                "fileSearchStoreNames",
+            )
+        ids = [name.removeprefix("fileSearchStores/") for name in names]
+        for identifier in ids:
+            self._store.store_row(identifier)
+        top_k = search.get("topK", DEFAULT_TOP_K)
+        if not 1 <= top_k <= TOP_K_MAX:
+            raise invalid(f"topK must be between 1 and {TOP_K_MAX}, not {top_k}.", "topK")
+        try:
+            accepts = parse_filter(text) if (text := search.get("metadataFilter")) else None
+        except FilterError as error:
+            raise invalid(f"Invalid metadata filter: {error}.", "metadataFilter") from error
+        return find(self._store, question, store_ids=ids, top_k=top_k, accepts=accepts)
