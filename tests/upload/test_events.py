@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
 from objlib.upload import events as ev
 from objlib.upload.events import EventStream
+
+PAGE = Path(__file__).parents[2] / "docs" / "events.md"
 
 #: One of each, with text that has to be escaped.
 ODD = 'a "b"\n\\ é 𝄞 \u2028'
@@ -38,6 +41,13 @@ def test_every_kind_of_event_is_in_this_list() -> None:
     """A new class has to be added here, and so is checked below."""
     known = {kind.__name__ for kind in ev.Event.__subclasses__()}
     assert {type(event).__name__ for event in EVENTS} == known
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)
+def test_an_event_is_documented_with_its_fields(event: ev.Event) -> None:
+    """The page has a row for it, and the row names what it carries."""
+    names = ", ".join(f"`{field.name}`" for field in fields(event))
+    assert f"| `{type(event).__name__}` | {names} |" in PAGE.read_text("utf-8")
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: type(event).__name__)

@@ -15,10 +15,13 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from objlib.cli.render import count, duration, one_line
 from objlib.upload import events as ev
@@ -66,6 +69,7 @@ def _bar(notices: Console) -> Bar:
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         MofNCompleteColumn(),
+        _Speed(),
         TextColumn("{task.fields[detail]}"),
         TimeRemainingColumn(compact=True),
         console=notices,
@@ -74,9 +78,21 @@ def _bar(notices: Console) -> Bar:
     )
 
 
+class _Speed(ProgressColumn):
+    """Files a second."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.1f} files/s")
+
+
 def _detail(progress: Progress) -> str:
-    parts = [f"{progress.uploading} sending", f"{progress.indexing} indexing"]
-    parts += _brakes(progress.pressure)
+    allowed = progress.pressure
+    sending, indexing = (
+        (f" of {allowed.sending}", f" of {allowed.indexing}") if allowed else ("", "")
+    )
+    parts = [f"{progress.uploading}{sending} sending", f"{progress.indexing}{indexing} indexing"]
+    parts += _brakes(allowed)
     if progress.retries:
         parts.append(f"{progress.retries} retries")
     if progress.failed:
@@ -85,15 +101,14 @@ def _detail(progress: Progress) -> str:
 
 
 def _brakes(pressure: ev.PressureChanged | None) -> list[str]:
-    """What holds a run back, where something does."""
+    """What else holds a run back, where something does."""
     if pressure is None:
         return []
     if pressure.circuit != "closed":
         return [f"circuit {pressure.circuit}"]
-    brakes = [f"at most {pressure.sending}+{pressure.indexing}"]
     if pressure.requests_per_minute is not None:
-        brakes.append(f"{pressure.requests_per_minute:.0f} requests/min")
-    return brakes
+        return [f"{pressure.requests_per_minute:.0f} requests/min"]
+    return []
 
 
 class _Narrator:

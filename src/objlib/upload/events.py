@@ -164,7 +164,7 @@ class RetryPassScheduled(Event):
 
 @dataclass(frozen=True, slots=True)
 class PressureChanged(Event):
-    """The backend is asked for more or for less from now on.
+    """What the backend is asked for from now on; said at the beginning and at every change.
 
     `circuit` is closed, open (nothing is sent for `pause_s` seconds) or half-open (single requests
     try it out). `sending` and `indexing` are files at a time; `requests_per_minute` is None as long

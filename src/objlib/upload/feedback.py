@@ -18,7 +18,10 @@ from objlib.upload.pressure import (
 
 
 def connect(stream: ev.EventStream, gate: RequestGate) -> CompositeDisposable:
-    """Join a run's stream and a gate until the result is disposed."""
+    """Join a run's stream and a gate until the result is disposed.
+
+    The stream is told what is allowed now, and then whatever changes.
+    """
 
     def learn(event: ev.Event) -> None:
         outcome = outcome_of(event)
@@ -36,7 +39,7 @@ def connect(stream: ev.EventStream, gate: RequestGate) -> CompositeDisposable:
         )
 
     changes: Observable[ev.PressureChanged] = gate.states.pipe(
-        ops.distinct_until_changed(_visible), ops.skip(1), ops.map(describe)
+        ops.distinct_until_changed(_visible), ops.map(describe)
     )
     return CompositeDisposable(stream.events.subscribe(learn), changes.subscribe(stream.emit))
 

@@ -92,11 +92,11 @@ class UploadRun:
             CatalogError: the catalog cannot be written any more.
         """
         self._gate.limit_sending(options.concurrency)
-        feedback = connect(self.stream, self._gate)
         expected = await expected_work(self._catalog, options)
         self.stream.emit(
             ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
         )
+        feedback = connect(self.stream, self._gate)
         scheduler = LoopScheduler.running()
         try:
             await completion(self._orchestrator.run(options), scheduler)
