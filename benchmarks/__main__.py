@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import Comparison
+from benchmarks.operators import STYLES, Cost, measure_styles
 from benchmarks.scan import compare_scan
 from benchmarks.upload import compare_latency, compare_upload
 
@@ -26,7 +27,9 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=300, help="files to upload [300]")
     parser.add_argument("--scanned", type=int, default=5_000, help="files to scan [5000]")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts [3]")
+    parser.add_argument("--full", action="store_true", help="a million items through the operators")
     arguments = parser.parse_args()
+    costs = list(measure_styles([1_000, 100_000, *([1_000_000] if arguments.full else [])]))
     comparisons: list[Comparison] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
@@ -34,6 +37,7 @@ def main() -> None:
         comparisons += asyncio.run(compare_upload(work, arguments.files, arguments.rounds))
         comparisons += asyncio.run(compare_latency(work, arguments.files))
     _show(comparisons)
+    _show_costs(costs)
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(
         json.dumps(
@@ -41,6 +45,7 @@ def main() -> None:
                 "python": platform.python_version(),
                 "machine": platform.machine(),
                 "comparisons": [{**asdict(one), "ratio": one.ratio} for one in comparisons],
+                "operators": [asdict(cost) for cost in costs],
             },
             indent=2,
         )
@@ -62,6 +67,18 @@ def _show(comparisons: list[Comparison]) -> None:
             f"{one.baseline_seconds:.3f}",
             f"{one.ratio:.2f}",
             one.target,
+        )
+    Console().print(table)
+
+
+def _show_costs(costs: list[Cost]) -> None:
+    table = Table("fan-out, 10 at a time", "items", "µs an item", "of CPU", "peak memory MB")
+    for cost in costs:
+        figures = [cost.wall_us, cost.cpu_us, cost.peak_mb]
+        table.add_row(
+            STYLES[cost.style][0].replace("`", ""),
+            f"{cost.items:,}",
+            *("not waited for" if figure is None else f"{figure:.1f}" for figure in figures),
         )
     Console().print(table)
 

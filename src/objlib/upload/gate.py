@@ -34,6 +34,7 @@ class RequestGate:
     def __init__(self, start: Pressure, scheduler: LoopScheduler) -> None:
         self._scheduler = scheduler
         self._state = start
+        self._permitted = pressure.permission(start)
         self._changes: Subject[Pressure] = Subject()
         self._line: Subject[_Ticket] = Subject()
         self._in_line = 0
@@ -79,14 +80,16 @@ class RequestGate:
 
     def feed(self, outcome: Outcome) -> None:
         """Take one outcome into account."""
-        before = self._state
-        self._state = pressure.respond(before, outcome, self.now())
-        if pressure.permission(self._state) != pressure.permission(before):
+        self._state = pressure.respond(self._state, outcome, self.now())
+        permitted = pressure.permission(self._state)
+        if permitted != self._permitted:
+            self._permitted = permitted
             self._changes.on_next(self._state)
 
     def limit_sending(self, ceiling: int) -> None:
         """Start over with at most `ceiling` files being sent at a time."""
         self._state = replace(self._state, sending=pressure.sending_at_most(ceiling))
+        self._permitted = pressure.permission(self._state)
         self._changes.on_next(self._state)
 
     async def admitted(self) -> None:

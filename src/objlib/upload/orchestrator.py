@@ -231,7 +231,7 @@ class UploadOrchestrator:
             return self._persistently(attempt.record, attempt, self._stages.upload)
 
         claimed = occ_transition(lambda: self._stages.claim(listed), rng=self._rng)
-        return self._at_rest(listed, claimed.pipe(ops.flat_map(upload)))
+        return self._at_rest(listed, claimed.pipe(ops.concat_map(upload)))
 
     def _watch_one(self, record: FileRecord) -> Observable[_Settled]:
         """Look at the document until it is active and the row indexed."""

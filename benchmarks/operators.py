@@ -1,0 +1,188 @@
+"""What an item costs on its way through a fan-out, in time and in memory.
+
+The work is the same for everybody: a coroutine that gives way to the loop once, ten at a time. Each
+style runs in a process of its own, so that the growth of its peak memory is its own.
+
+    python -m benchmarks.operators STYLE ITEMS      measures one and prints JSON
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import random
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import reactivex as rx
+from reactivex import Observable
+from reactivex import operators as ops
+from reactivex.scheduler.eventloop import AsyncIOScheduler
+
+from objlib.upload._operators import (
+    LoopScheduler,
+    completion,
+    flat_map_limited,
+    from_coroutine,
+    occ_transition,
+    paged,
+    retry_when,
+    upload_with_retry,
+    waiting,
+)
+
+AT_ONCE = 10
+PAGE_ROWS = 200
+#: A style that would take longer than this is not waited for.
+PATIENCE_S = 120.0
+
+
+async def work(_item: int) -> int:
+    """What is done for an item."""
+    await asyncio.sleep(0)
+    return _item
+
+
+async def workers(items: int) -> None:
+    """Ten loops over one iterator: the least that it can cost."""
+    source = iter(range(items))
+
+    async def loop() -> None:
+        for item in source:
+            await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(AT_ONCE):
+            group.create_task(loop())
+
+
+async def task_group(items: int) -> None:
+    """A task for each item, held back by a semaphore."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def one(item: int) -> None:
+        async with slots:
+            await work(item)
+
+    async with asyncio.TaskGroup() as group:
+        for item in range(items):
+            group.create_task(one(item))
+
+
+async def merge(items: int) -> None:
+    """What reactivex has: everything is pushed into the queue of `merge`."""
+    loop = asyncio.get_running_loop()
+
+    def projection(item: int) -> Observable[int]:
+        return rx.defer(lambda _: rx.from_future(loop.create_task(work(item))))
+
+    merged = rx.from_iterable(range(items)).pipe(
+        ops.map(projection), ops.merge(max_concurrent=AT_ONCE)
+    )
+    await _to_the_end(merged, AsyncIOScheduler(loop))
+
+
+async def fan_out(items: int) -> None:
+    """`flat_map_limited` over `paged`, a bridged coroutine for each item."""
+    await _limited(items, lambda item: from_coroutine(lambda: work(item)))
+
+
+async def chain(items: int) -> None:
+    """The same with the operators that surround a file: claim, upload with retries, rescue."""
+    rng = random.Random(1)
+
+    def upload(item: int) -> Observable[int]:
+        tried = upload_with_retry(item, work, rng=rng)
+        return tried.pipe(retry_when(waiting(lambda _error, _earlier: None)))
+
+    def one(item: int) -> Observable[int]:
+        claimed = occ_transition(lambda: work(item), rng=rng)
+        return claimed.pipe(ops.flat_map(upload), ops.catch(lambda _error, _source: rx.just(0)))
+
+    await _limited(items, one)
+
+
+async def _limited(items: int, projection: Callable[[int], Observable[int]]) -> None:
+    rows = iter(range(items))
+
+    def page(_last: int | None) -> Observable[Sequence[int]]:
+        return rx.just(tuple(itertools.islice(rows, PAGE_ROWS)))
+
+    await completion(flat_map_limited(paged(page), projection, AT_ONCE), LoopScheduler.running())
+
+
+async def _to_the_end(source: Observable[int], scheduler: AsyncIOScheduler) -> None:
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    source.subscribe(
+        lambda _item: None,
+        ended.set_exception,
+        lambda: ended.set_result(None),
+        scheduler=scheduler,
+    )
+    await ended
+
+
+STYLES: dict[str, tuple[str, Callable[[int], Awaitable[None]]]] = {
+    "workers": ("ten loops over one iterator", workers),
+    "task_group": ("`TaskGroup` and `Semaphore`", task_group),
+    "merge": ("`map`, `defer`, `from_future`, `merge(max_concurrent)`", merge),
+    "fan_out": ("`paged`, `flat_map_limited`, `from_coroutine`", fan_out),
+    "chain": ("the same with a file's whole chain of operators, two coroutines", chain),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an item costs in one style. None: not waited for."""
+
+    style: str
+    items: int
+    wall_us: float | None
+    cpu_us: float | None
+    peak_mb: float | None
+
+
+def measure_styles(sizes: Sequence[int]) -> Iterator[Cost]:
+    """Each style at each size, in a process of its own."""
+    for style in STYLES:
+        for items in sizes:
+            yield _measured_apart(style, items)
+
+
+def _measured_apart(style: str, items: int) -> Cost:
+    command = [sys.executable, "-m", "benchmarks.operators", style, str(items)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
+        )
+    except subprocess.TimeoutExpired:
+        return Cost(style, items, None, None, None)
+    return Cost(**json.loads(done.stdout))
+
+
+def _measure(style: str, items: int) -> Cost:
+    _, run = STYLES[style]
+
+    async def main() -> tuple[float, float]:
+        wall, cpu = time.perf_counter(), time.process_time()
+        await run(items)
+        return time.perf_counter() - wall, time.process_time() - cpu
+
+    before = _peak_mb()
+    wall_s, cpu_s = asyncio.run(main())
+    per_item = 1e6 / items
+    return Cost(style, items, wall_s * per_item, cpu_s * per_item, _peak_mb() - before)
+
+
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    cost = _measure(sys.argv[1], int(sys.argv[2]))
+    print(json.dumps({name: getattr(cost, name) for name in Cost.__dataclass_fields__}))
