@@ -283,6 +283,7 @@ def test_nobody_else_may_look_or_change(tmp_path: Path) -> None:
                 (("127.0.0.1", 1), "evil.example"),
                 (("127.0.0.1", 1), "127.0.0.1.evil.example"),
                 (("127.0.0.1", 1), ""),
+                (("127.0.0.1", 1), "["),
             ):
                 transport = httpx2.ASGITransport(app=app, client=client)
                 async with httpx2.AsyncClient(

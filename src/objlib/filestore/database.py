@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-VERSION = 2
+VERSION = 3
 
 #: Columns that came later, and what they hold in older rows.
 _ADDED = (

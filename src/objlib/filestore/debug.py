@@ -47,7 +47,10 @@ def debug_routes(plan: FaultPlan, store: FileStore) -> list[Route]:
 
 
 def _let_in(request: Request) -> None:
-    asked_for = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    try:
+        asked_for = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        asked_for = ""
     # Mounted in-process the host is a name in `.invalid`, which nobody can point anywhere.
     is_here = request.client is not None and is_loopback(request.client.host)
     if not (is_here and (is_loopback(asked_for) or asked_for.endswith(".invalid"))):

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from objlib.filestore.indexing import Chunk, Indexed
+from objlib.filestore import passages
+from objlib.filestore.indexing import Indexed
 from objlib.filestore.storage import FAILED, PENDING, FileStore
 from objlib.filestore.wire import ApiError
 
@@ -72,21 +73,24 @@ def add_document(
     indexing_s = store.indexing_delay_s + fate.delay_s
     ready_at = now + (NEVER_S if fate.is_stuck else indexing_s)
     if fate.makes_document:
-        has_text = bool(indexed.chunks)
-        recovers = fate.recovers_after_s if has_text else None
+        recovers = fate.recovers_after_s if indexed.has_text else None
         position = store.insert(
-            "INSERT INTO documents (store_id, id, display_name, mime_type, size_bytes,"
+            "INSERT INTO documents (position, store_id, id, display_name, mime_type, size_bytes,"
             " metadata_json, created_at, ready_at, is_failed, recovers_at, visible_at,"
-            " indexing_s, endurance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " indexing_s, endurance) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            indexed.position,
             *(store_id, identifier, display_name, indexed.mime_type, indexed.size_bytes),
             json.dumps(list(metadata), ensure_ascii=False),
-            *(now, ready_at, fate.fails or not has_text),
+            *(now, ready_at, fate.fails or not indexed.has_text),
             None if recovers is None else ready_at + recovers,
             ready_at + fate.search_lag_s,
             None if fate.is_stuck else indexing_s,
-            fate.load.endurance if fate.load is not None and has_text else None,
+            fate.load.endurance if fate.load is not None and indexed.has_text else None,
         )
-        _add_chunks(store, position, indexed.chunks)
+        passages.add(store, position, indexed.written, indexed.chunks)
+        passages.finish(store, position)
+    elif indexed.position is not None:
+        passages.remove(store, indexed.position)
     kind = "upload/operations" if is_upload else "operations"
     name = f"fileSearchStores/{store_id}/{kind}/{identifier}"
     store.insert(
@@ -99,15 +103,6 @@ def add_document(
     if fate.load is not None:
         _strain(store, fate.load, now)
     return name
-
-
-def _add_chunks(store: FileStore, document: int, chunks: Sequence[Chunk]) -> None:
-    for ordinal, (text, terms, page) in enumerate(chunks):
-        chunk = store.insert(
-            "INSERT INTO chunks (document, ordinal, text, page) VALUES (?, ?, ?, ?)",
-            *(document, ordinal, text, page),
-        )
-        store.insert("INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)", chunk, terms)
 
 
 def _strain(store: FileStore, load: Load, now: float) -> None:
@@ -177,12 +172,7 @@ def delete_document(store: FileStore, store_id: str, identifier: str, *, force: 
         chunk = store.one("SELECT 1 FROM chunks WHERE document = :position", position=position)
         if chunk is not None and not force:
             raise ApiError(400, "Cannot delete non-empty Document.", status="FAILED_PRECONDITION")
-        store.all(
-            "DELETE FROM chunk_terms WHERE rowid IN"
-            " (SELECT id FROM chunks WHERE document = :position)",
-            position=position,
-        )
-        store.all("DELETE FROM chunks WHERE document = :position", position=position)
+        passages.remove(store, position)
         store.all("DELETE FROM documents WHERE position = :position", position=position)
 
 

@@ -1,4 +1,4 @@
-"""From bytes to what is searched: text, chunks and their terms, before any transaction begins.
+"""From bytes to what is searched: text, chunks and their terms, before the document is there.
 
 The work is done on the event loop's thread, in short turns, so that other requests are answered
 while a large document is cut up, and a simulation replays.
@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from objlib.filestore import passages
 from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.formats import LibraryMissing, Unreadable, read
+from objlib.filestore.passages import BATCH, Chunk
+from objlib.filestore.storage import FileStore
 from objlib.filestore.text import NoText
 from objlib.filestore.words import closed_up, terms
 
@@ -19,41 +22,67 @@ from objlib.filestore.words import closed_up, terms
 TURN_CHUNKS = 32
 
 
-class Chunk(NamedTuple):
-    """A passage, what it is found by, and the page on which it begins, if there are pages."""
-
-    text: str
-    terms: str
-    page: int | None
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Indexed:
-    """A document ready to be kept. Without chunks it will fail.
+    """A document ready to be kept.
 
     Args:
+        chunks: what is not written yet.
+        written: how many chunks are, under the reserved `position`.
         error: a google.rpc.Status for the operation, where there is something to say.
     """
 
     mime_type: str
     size_bytes: int
     chunks: list[Chunk]
+    written: int = 0
+    position: int | None = None
     error: dict[str, Any] | None = None
 
+    @property
+    def has_text(self) -> bool:
+        """Whether there is anything to be found; without, the document fails."""
+        return bool(self.chunks) or self.written > 0
 
-async def index(content: bytes, mime_type: str, chunking: Chunking) -> Indexed:
+
+async def index(store: FileStore, content: bytes, mime_type: str, chunking: Chunking) -> Indexed:
     """Cut a document up. One whose text cannot be had has no chunks."""
-    found: list[Chunk] = []
-    error: dict[str, Any] | None = None
+    indexed = Indexed(mime_type, len(content), [])
     try:
-        for page in read(content, mime_type):
-            for number, text in enumerate(chunks(page.text, chunking), start=1):
-                found.append(Chunk(text, " ".join(terms(closed_up(text))), page.number))
-                if number % TURN_CHUNKS == 0:
-                    await asyncio.sleep(0)
-            await asyncio.sleep(0)
-    except (Unreadable, LibraryMissing) as problem:
-        found, error = [], {"code": problem.code, "message": str(problem)}
-    except NoText:
-        found = []
-    return Indexed(mime_type, len(content), found, error)
+        await _cut_up(store, content, chunking, indexed)
+    except BaseException as problem:
+        _drop(store, indexed)
+        if not isinstance(problem, NoText):
+            raise
+        if isinstance(problem, Unreadable | LibraryMissing):
+            indexed.error = {"code": problem.code, "message": str(problem)}
+    return indexed
+
+
+async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed: Indexed) -> None:
+    for page in read(content, indexed.mime_type):
+        for text in chunks(page.text, chunking):
+            indexed.chunks.append(Chunk(text, " ".join(terms(closed_up(text))), page.number))
+            if len(indexed.chunks) == BATCH:
+                _write(store, indexed)
+            if len(indexed.chunks) % TURN_CHUNKS == 0:
+                await asyncio.sleep(0)
+        await asyncio.sleep(0)
+
+
+def _write(store: FileStore, indexed: Indexed) -> None:
+    """Write the chunks that there are, to make room for more."""
+    with store.transaction():
+        position = passages.reserve(store) if indexed.position is None else indexed.position
+        passages.add(store, position, indexed.written, indexed.chunks)
+    indexed.position = position
+    indexed.written += len(indexed.chunks)
+    indexed.chunks.clear()
+
+
+def _drop(store: FileStore, indexed: Indexed) -> None:
+    if indexed.position is not None:
+        with store.transaction():
+            passages.remove(store, indexed.position)
+    indexed.chunks.clear()
+    indexed.position, indexed.written = None, 0

@@ -86,12 +86,18 @@ CREATE INDEX IF NOT EXISTS operations_of_store ON operations (store_id, document
 
 CREATE TABLE IF NOT EXISTS chunks (
     id       INTEGER PRIMARY KEY,
-    document INTEGER NOT NULL REFERENCES documents (position),
+    document INTEGER NOT NULL REFERENCES documents (position),  -- or reserved
     ordinal  INTEGER NOT NULL,
     text     TEXT NOT NULL,
     page     INTEGER                                   -- on which it begins; NULL: no pages
 );
 CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (document);
+
+-- Positions of documents whose chunks are being written and whose row is not there yet.
+CREATE TABLE IF NOT EXISTS unfinished (
+    position INTEGER PRIMARY KEY,
+    since    REAL NOT NULL
+);
 
 -- Terms are cut in Python (words.py); FTS5 folds diacritics, takes off English endings and ranks.
 CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms USING fts5 (

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from objlib.filestore import bodies, documents, rawfiles, resources, uploads
+from objlib.filestore import bodies, documents, passages, rawfiles, resources, uploads
 from objlib.filestore.faults import FaultPlan
 from objlib.filestore.indexing import Indexed, index
 from objlib.filestore.limits import (
@@ -88,6 +88,7 @@ class Uploads:
     ) -> str:
         with self._store.transaction():
             rawfiles.forget_old(self._store)
+            passages.remove_abandoned(self._store)
             self._check_start(store_id, start)
             return uploads.start_upload(
                 self._store,
@@ -173,6 +174,7 @@ class Uploads:
         check_document_size(upload.received_bytes)
         self._store.store_row(store_id)
         return await index(
+            self._store,
             rawfiles.content_of(self._store, upload.id),
             upload.start.get("mimeType") or upload.mime_type,
             bodies.chunking(upload.start),
