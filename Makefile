@@ -5,13 +5,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check bench clean help
+.PHONY: demo test check coverage mutate validate bench pressure clean help
 
 help:
-	@echo "make demo    the whole tour on the small library in examples/library"
-	@echo "make test    the whole suite"
-	@echo "make check   ruff, mypy --strict and the suite: what CI runs"
-	@echo "make bench   speed, beside a baseline measured in the same run"
+	@echo "make demo       the whole tour on the small library in examples/library"
+	@echo "make test       the whole suite"
+	@echo "make check      ruff, mypy --strict and the suite: what CI runs"
+	@echo "make coverage   branches of the pipeline that the suite takes, at least 95 %"
+	@echo "make mutate     break the operators and the pressure control; each time a test must fail"
+	@echo "make validate   an acceptance run on a scratch copy, written to docs/validation.md"
+	@echo "make bench      speed, beside a baseline measured in the same run"
+	@echo "make pressure   the tables and plots of docs/pressure.md"
 
 $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,8 +35,21 @@ check: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
+coverage: $(INSTALLED)
+	@$(BIN)/python -m coverage run -m pytest -q
+	@$(BIN)/python -m coverage report --fail-under 95
+
+mutate: $(INSTALLED)
+	@$(BIN)/python -m tools.mutation
+
+validate: $(INSTALLED)
+	@$(BIN)/python -m tests.acceptance
+
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
+
+pressure: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.pressure --write
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -90,6 +90,17 @@ def test_the_schedulers_now_is_the_loops_time() -> None:
     run(main)
 
 
+def test_the_schedulers_seconds_are_the_loops() -> None:
+    """`time_s` is what waits are computed with: the same clock, as a number."""
+
+    async def main(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
+        assert scheduler.time_s == loop.time()
+        await asyncio.sleep(2.5)
+        assert scheduler.time_s == loop.time()
+
+    run(main)
+
+
 def test_a_scheduler_of_the_running_loop_keeps_that_loops_time() -> None:
     """`running()` needs no loop handed in, and is one that bridged tasks accept."""
 
@@ -422,7 +433,7 @@ def test_without_a_loop_scheduler_there_is_a_type_error_and_no_task() -> None:
             await asyncio.sleep(1.0)
             [(_at, error)] = record.seen
             assert isinstance(error, TypeError)
-            assert "LoopScheduler" in str(error)
+            assert str(error) == "from_coroutine needs a LoopScheduler at subscribe()"
         assert calls == []
 
     run(main)

@@ -72,6 +72,15 @@ def test_the_first_item_passes_at_once_and_the_others_an_interval_apart() -> Non
     assert source.subscriptions == [subscribe(200, 220)]
 
 
+@pytest.mark.parametrize("interval_s", [1.0, 2.5])
+def test_a_short_interval_is_kept_as_well(interval_s: float) -> None:
+    """Every interval above zero paces."""
+    scheduler = TestScheduler()
+    source = scheduler.create_cold_observable(*[on_next(10, n) for n in range(3)])
+    result = scheduler.start(lambda: source.pipe(staggered(interval_s)))
+    assert result.messages == [on_next(210 + n * interval_s, n) for n in range(3)]  # type: ignore[arg-type]
+
+
 def test_an_idle_spell_is_followed_by_no_burst() -> None:
     """Six intervals without an item save up nothing."""
     scheduler = TestScheduler()

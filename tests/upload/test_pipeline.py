@@ -70,9 +70,7 @@ def test_uploads_and_documents_being_indexed_stay_within_their_limits(tmp_path: 
     """With 3 slots for sending and 5 for indexing, neither is exceeded, and all get through."""
 
     async def scenes() -> None:
-        async with make_world(
-            tmp_path, files=30, indexing_delay_s=0.05, indexing_max=5
-        ) as world:
+        async with make_world(tmp_path, files=30, indexing_delay_s=0.05, indexing_max=5) as world:
             await world.upload(concurrency=3)
             sending = indexing = 0
             for event in world.seen:

@@ -9,7 +9,9 @@ pacing (`staggered`) are then ordinary operators, and at most `limit` items are 
 
 Time. There is one clock, the event loop's. `AsyncIOScheduler.now` is the wall clock since
 reactivex 5.1 while its timers run on loop time; `LoopScheduler.now` is the loop's time, so delays
-hold on a loop with virtual time and across steps of the wall clock.
+hold on a loop with virtual time and across steps of the wall clock. Reactivex also orders what it
+runs within one `subscribe()` by the wall clock and, when that was set back, sleeps on the loop's
+thread until it has caught up: that queue is given a clock that nobody can set.
 
 Threads. Everything here runs on the event loop's thread and takes no locks.
 
@@ -22,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
@@ -53,6 +56,13 @@ Upstream = Callable[[Observable[int]], Observable[A]]
 
 #: Turns a stream of errors into a stream of decisions to try again.
 Notifier = Callable[[Observable[Exception]], Observable[Any]]
+
+
+def _monotonic(scheduler: CurrentThreadScheduler) -> datetime:
+    return scheduler.to_datetime(time.monotonic())
+
+
+CurrentThreadScheduler.now = property(_monotonic)  # type: ignore[assignment, method-assign]
 
 
 class Interrupted(Exception):
@@ -215,7 +225,9 @@ def retry_when(notifier: Notifier) -> Operator[T, T]:
             attempt = SerialDisposable()
             notifications = SingleAssignmentDisposable()
             everything = CompositeDisposable(attempt, notifications)
-            errors: Subject[Exception] | None = None
+            errors: Subject[Exception] = Subject()
+            untold: Exception | None = None
+            is_notified = False
             active = False
             wanted = True
             draining = False
@@ -242,20 +254,33 @@ def retry_when(notifier: Notifier) -> Operator[T, T]:
                     wanted = True
                     drain()
 
+            def listen(
+                listener: abc.ObserverBase[Exception], _: abc.SchedulerBase | None = None
+            ) -> abc.DisposableBase:
+                nonlocal untold
+                listening = errors.subscribe(listener)
+                if untold is not None:
+                    error, untold = untold, None
+                    listener.on_next(error)
+                return listening
+
             def on_error(error: Exception) -> None:
-                nonlocal active, errors
+                nonlocal active, is_notified, untold
                 active = False
-                if errors is None:
-                    errors = Subject()
+                if not is_notified:
+                    is_notified = True
                     try:
-                        decisions = notifier(errors)
+                        decisions = notifier(Observable(listen))
                     except Exception as mistake:
                         give_up(mistake)
                         return
                     notifications.disposable = decisions.subscribe(
                         again, give_up, on_completed, scheduler=scheduler
                     )
-                errors.on_next(error)
+                if errors.observers:
+                    errors.on_next(error)
+                else:  # `concat` and `merge` subscribe to their sources when we have returned
+                    untold = error
 
             def give_up(error: Exception) -> None:
                 everything.dispose()
@@ -587,12 +612,66 @@ def buffered(source: Observable[T]) -> Upstream[T]:
     """
 
     def upstream(credits: Observable[int]) -> Observable[T]:
-        def item(pair: tuple[Any, ...]) -> T:
-            return cast(T, pair[1])
+        def subscribe(
+            observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+        ) -> abc.DisposableBase:
+            asking = SingleAssignmentDisposable()
+            arriving = SingleAssignmentDisposable()
+            everything = CompositeDisposable(asking, arriving)
+            held: deque[T] = deque()
+            demand = 0
+            source_done = False
+            draining = False
 
-        return rx.zip(credits, source).pipe(ops.map(item))
+            def drain() -> None:
+                nonlocal draining, demand
+                if draining:
+                    return
+                draining = True
+                try:
+                    while held and demand and not everything.is_disposed:
+                        demand -= 1
+                        observer.on_next(held.popleft())
+                finally:
+                    draining = False
+                if source_done and not held and not everything.is_disposed:
+                    everything.dispose()
+                    observer.on_completed()
+
+            def on_credit(_: int) -> None:
+                nonlocal demand
+                demand += 1
+                drain()
+
+            def on_item(item: T) -> None:
+                held.append(item)
+                drain()
+
+            def on_source_completed() -> None:
+                nonlocal source_done
+                source_done = True
+                drain()
+
+            def fail(error: Exception) -> None:
+                everything.dispose()
+                observer.on_error(error)
+
+            asking.disposable = credits.subscribe(
+                on_credit, fail, lambda: None, scheduler=scheduler
+            )
+            arriving.disposable = source.subscribe(
+                on_item, fail, on_source_completed, scheduler=scheduler
+            )
+            return everything
+
+        return Observable(subscribe)
 
     return upstream
+
+
+def _in_turn(project: Callable[[A], Observable[B]]) -> Operator[A, B]:
+    """`concat_map`, but what waits is taken from the front of its line in constant time."""
+    return lambda source: flat_map_limited(lambda _credits: source, project, 1)
 
 
 def staggered(interval_s: float) -> Operator[T, T]:
@@ -612,7 +691,7 @@ def staggered(interval_s: float) -> Operator[T, T]:
         pause = cast(Observable[T], rx.timer(interval_s).pipe(ops.ignore_elements()))
         return rx.concat(rx.just(item), pause)
 
-    return ops.concat_map(then_pause)
+    return _in_turn(then_pause)
 
 
 def held_back(wait_s: Callable[[], float | None], changes: Observable[Any]) -> Operator[T, T]:
@@ -643,7 +722,7 @@ def held_back(wait_s: Callable[[], float | None], changes: Observable[Any]) -> O
             ops.start_with(None), ops.map(after_the_wait), ops.switch_latest(), ops.take(1)
         )
 
-    return ops.concat_map(turn)
+    return _in_turn(turn)
 
 
 class Gate(Protocol):
