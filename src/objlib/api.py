@@ -21,11 +21,14 @@ from objlib import backend
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import Tally, get_info
 from objlib.config import Settings, load_settings
-from objlib.errors import ConfigurationError
+from objlib.errors import BackendUnavailable, ConfigurationError, Unreachable
 from objlib.library.scan import ScanReport, scan_library
 from objlib.search.query import SearchResult, search
-from objlib.sync.apply import MaxDelete, RepairReport, repair
+from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.listing import SyncReport, survey
+from objlib.sync.patience import patiently
+from objlib.sync.plan import MaxDelete
+from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
 from objlib.upload import events as ev
 from objlib.upload.binding import (
     LIBRARY_ROOT,
@@ -39,8 +42,12 @@ from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import Source
 from objlib.upload.pressure import INDEXING_MAX
+from objlib.upload.recovery_report import RecoveryReport, follow
 from objlib.upload.run import UploadRun, expected_work
 from objlib.upload.state import AsyncUploadStateManager
+
+#: Not one file is taken: what is left of a run is its recovery.
+RECOVERY_ONLY = Options(limit=0)
 
 
 class Library:
@@ -109,9 +116,20 @@ class Library:
 
     async def new_run(self, options: Options) -> UploadRun:
         """An upload that has not started: subscribe to `run.stream.events`, then `until_done`."""
+        return await self._new_run(options.concurrency, create_store=True)
+
+    async def new_recovery(self) -> UploadRun:
+        """A run for `RECOVERY_ONLY`: it brings to rest what earlier runs left, and sends nothing.
+
+        Raises:
+            StoreNotFound: there is no store yet, so there is nothing to recover.
+        """
+        return await self._new_run(self.settings.concurrency, create_store=False)
+
+    async def _new_run(self, concurrency: int, *, create_store: bool) -> UploadRun:
         bound = await self.bound()
-        connections = options.concurrency + INDEXING_MAX
-        store = await self._connect(create_store=True, connections=connections)
+        connections = concurrency + INDEXING_MAX
+        store = await self._connect(create_store=create_store, connections=connections)
         assert self._gate is not None, "made with the client"
         return UploadRun(
             catalog=self.catalog,
@@ -142,15 +160,78 @@ class Library:
             run.shutdown.stop("nobody listens any more")
             await running
 
+    async def recover(self) -> RecoveryReport:
+        """Bring to rest what earlier runs left behind, and upload nothing."""
+        run = await self.new_recovery()
+        reports = [RecoveryReport()]
+        run.stream.events.subscribe(lambda event: reports.append(follow(reports.pop(), event)))
+        await run.until_done(RECOVERY_ONLY)
+        return reports[0]
+
+    async def rebuild(self, library_id: str | None = None) -> RebuildReport:
+        """Give a lost catalog its documents back, after a fresh scan; sends one listing.
+
+        `recover` afterwards watches the documents that are still being indexed.
+
+        Args:
+            library_id: take over the documents of this library, where several come into question.
+
+        Raises:
+            ConfigurationError: it cannot be told which library's documents these are.
+        """
+        bound = await self.bound()
+        store = await self._connect(create_store=False)
+        listed = await patiently(
+            lambda: list_documents(self.catalog, self.client, store), self.settings.waits
+        )
+        chosen = await choose_library_id(self.catalog, library_id)
+        source = Source(bound.root, chosen, self.settings.identity_header)
+        return await rebuild(self.catalog, source, listed=listed)
+
     async def survey(self) -> SyncReport:
         """Classify every document in the store; changes nothing."""
         bound = await self.bound()
         store = await self._connect(create_store=False)
-        return await survey(self.catalog, self.client, store, bound.library_id)
+        return await patiently(
+            lambda: survey(self.catalog, self.client, store, bound.library_id), self.settings.waits
+        )
 
-    async def repair(self, report: SyncReport, max_delete: MaxDelete) -> RepairReport:
-        """Carry out what the last `survey` calls for."""
-        return await repair(self.catalog, self.client, report, max_delete)
+    async def new_repair(self, report: SyncReport, **options: Any) -> Repair:
+        """What the last `survey` calls for: `check` the guards, then `carry_out`.
+
+        Args:
+            options: those of `Repair`, for instance `include_foreign=True`.
+        """
+        bound = await self.bound()
+        return Repair(
+            self.catalog,
+            self.client,
+            report,
+            root=bound.root,
+            waits=self.settings.waits,
+            **options,
+        )
+
+    async def repair(
+        self,
+        report: SyncReport,
+        max_delete: MaxDelete,
+        *,
+        accept_device: bool = False,
+        **options: Any,
+    ) -> RepairReport:
+        """Carry out what the last `survey` calls for.
+
+        Args:
+            accept_device: the library lies on another device than last time, and that is right.
+            options: those of `Repair`, for instance `include_foreign=True`.
+
+        Raises:
+            ConfigurationError: a guard refuses; nothing was changed.
+        """
+        repair = await self.new_repair(report, **options)
+        await repair.check(max_delete, accept_device=accept_device)
+        return await repair.carry_out()
 
     async def search(
         self, query: str, *, top_k: int | None = None, metadata_filter: str | None = None
@@ -187,10 +268,18 @@ class Library:
             self._client = await self._resources.enter_async_context(
                 backend.connected(chosen, self._gate, connections=connections)
             )
-        return await bind_store(
-            self.catalog,
-            self._client,
-            backend=chosen.identity,
-            display_name=self.settings.store,
-            create=create_store,
-        )
+        client = self._client
+
+        async def bound() -> Store:
+            try:
+                return await bind_store(
+                    self.catalog,
+                    client,
+                    backend=chosen.identity,
+                    display_name=self.settings.store,
+                    create=create_store,
+                )
+            except Unreachable as error:  # at the start that is the end, and said at once
+                raise BackendUnavailable(str(error)) from error
+
+        return await patiently(bound, self.settings.waits)

@@ -219,6 +219,114 @@ def test_the_guard_holds_exactly_the_transition_table(plain: sqlite3.Connection)
     assert len(LEGAL) + len(ILLEGAL) + len(State) == 25
 
 
+# A row with a life of its own neither begins anew nor goes
+
+
+LIVING = [state for state in State if state is not State.UNTRACKED]
+RESET = "(file_path, filename, created_at, updated_at) VALUES ('a.txt', 'a.txt', '', '')"
+
+
+@pytest.mark.parametrize("state", LIVING)
+@pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE", "INSERT OR IGNORE", "INSERT"])
+def test_no_insert_resets_a_row(plain: sqlite3.Connection, verb: str, state: State) -> None:
+    """Whatever it says about conflicts: the row would begin anew, and its document be forgotten."""
+    add_row_in(plain, state)
+
+    forbid(plain, f"{verb} INTO files {RESET}", "reset|UNIQUE")
+
+
+def test_a_released_row_is_not_reset_either(plain: sqlite3.Connection) -> None:
+    """It is untracked, but it has a past: its version goes on counting."""
+    add_row_in(plain, State.UPLOADING)
+    move(plain, State.UNTRACKED)
+
+    forbid(plain, f"REPLACE INTO files {RESET}", "reset")
+
+
+@pytest.mark.parametrize("state", LIVING)
+def test_a_row_with_a_life_cannot_be_deleted(plain: sqlite3.Connection, state: State) -> None:
+    """Its document would become an orphan of nobody."""
+    add_row_in(plain, state)
+
+    forbid(plain, "DELETE FROM files", "keeps its row")
+
+
+@pytest.mark.parametrize("column", ["gemini_store_doc_id", "superseded_doc_id"])
+def test_a_row_with_a_document_cannot_be_deleted(plain: sqlite3.Connection, column: str) -> None:
+    """Between two versions a row is untracked, and its older document is in the store."""
+    add_row(plain)
+    plain.execute(f"UPDATE files SET {column} = 'documents/a'")
+
+    forbid(plain, "DELETE FROM files", "keeps its row")
+    forbid(plain, f"REPLACE INTO files {RESET}", "reset")
+
+
+def test_a_row_that_was_never_uploaded_may_go(plain: sqlite3.Connection) -> None:
+    """A scan drops the row of a file that turns out to have been moved."""
+    add_row(plain)
+
+    plain.execute(f"REPLACE INTO files {RESET}")
+    plain.execute("DELETE FROM files")
+
+    assert plain.execute("SELECT COUNT(*) FROM files").fetchone() == (0,)
+
+
+@pytest.mark.parametrize("verb", ["UPDATE", "UPDATE OR REPLACE"])
+def test_a_rename_does_not_swallow_another_row(plain: sqlite3.Connection, verb: str) -> None:
+    """`OR REPLACE` would delete the row that has the path already."""
+    add_row(plain, "a.txt")
+    add_row_in(plain, State.INDEXED, "b.txt")
+
+    forbid(plain, f"{verb} files SET file_path = 'b.txt' WHERE file_path = 'a.txt'", "lost|UNIQUE")
+
+
+def test_what_a_row_is_may_still_be_written_down(plain: sqlite3.Connection) -> None:
+    """Facts, metadata and the mark of a deleted file are nobody's business but the user's."""
+    add_row_in(plain, State.INDEXED)
+
+    plain.execute("UPDATE files SET metadata_json = '{}', is_deleted = 1, mtime = 3.0")
+
+    assert plain.execute("SELECT is_deleted, mtime FROM files").fetchone() == (1, 3.0)
+
+
+@pytest.mark.parametrize("verb", ["REPLACE", "INSERT OR REPLACE"])
+def test_a_line_of_the_trail_is_not_replaced(plain: sqlite3.Connection, verb: str) -> None:
+    """`REPLACE` is a way of rewriting history, too."""
+    add_row_in(plain, State.INDEXED)
+    before = plain.execute("SELECT * FROM transitions").fetchall()
+
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        plain.execute(f"{verb} INTO transitions VALUES (1, 'a.txt', 'x', 'y', 1, '', 1, '')")
+
+    assert plain.execute("SELECT * FROM transitions").fetchall() == before
+
+
+# No document is forgotten
+
+
+def leftovers(connection: sqlite3.Connection) -> list[str]:
+    rows = connection.execute("SELECT document_name FROM leftovers ORDER BY document_name")
+    return [name for (name,) in rows]
+
+
+def test_an_older_document_that_gives_way_is_remembered(plain: sqlite3.Connection) -> None:
+    """Superseded again before it was deleted: it is no row's any more, and a leftover."""
+    add_row(plain)
+    for name in ("v1", "v1", "v2", "v3"):
+        plain.execute("UPDATE files SET superseded_doc_id = ?", (name,))
+
+    assert leftovers(plain) == ["v1", "v2"]
+
+
+def test_an_older_document_that_was_deleted_is_no_leftover(plain: sqlite3.Connection) -> None:
+    """Letting go of it is what happens after its deletion."""
+    add_row(plain)
+    for name in ("v1", None, "v2", None):
+        plain.execute("UPDATE files SET superseded_doc_id = ?", (name,))
+
+    assert leftovers(plain) == []
+
+
 STALE = {
     "missing": [],
     "permissive": ["CREATE TRIGGER {} BEFORE UPDATE ON files WHEN 0 BEGIN SELECT 1; END"],

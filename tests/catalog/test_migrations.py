@@ -21,6 +21,7 @@ from objlib.upload.state import AsyncUploadStateManager
 from tests.catalog.catalogs import (
     LEASE,
     LEGACY_STATES,
+    add_row_in,
     existing,
     legacy_catalog,
     move,
@@ -138,6 +139,38 @@ def test_a_creation_that_fails_leaves_nothing_behind(
     use(path, nothing)
 
     assert pragma(path, "user_version") == SCHEMA_VERSION
+
+
+# Earlier versions of ours
+
+
+def catalog_of_version_20(folder: Path) -> Path:
+    """A catalog as it was before there were leftovers, with a file in it."""
+    path = new_catalog(folder)
+    with session(path) as plain:
+        for name in triggers():
+            plain.execute(f"DROP TRIGGER {name}")
+        plain.execute("DROP TABLE leftovers")
+        add_row_in(plain, State.INDEXED)
+        plain.execute("PRAGMA user_version = 20")
+    return path
+
+
+def test_a_catalog_of_version_20_gets_what_it_lacks(tmp_path: Path) -> None:
+    """A table and the triggers of today; rows and trail stay, and there is a copy beside it."""
+    path = catalog_of_version_20(tmp_path)
+    before = rows_of(path)
+
+    use(path, nothing)
+
+    assert rows_of(path) == before
+    with session(path) as plain:
+        assert plain.execute("SELECT * FROM leftovers").fetchall() == []
+        stored = dict(plain.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+    assert stored == triggers()
+    assert pragma(path, "user_version") == SCHEMA_VERSION
+    assert pragma(backup_of(path, 20), "user_version") == 20
+    assert rows_of(backup_of(path, 20)) == before
 
 
 # The earlier generation

@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -14,9 +15,10 @@ import pytest
 from objlib.errors import ConfigurationError, Transient
 from objlib.filestore import Fault, Kind
 from objlib.search.query import search
-from objlib.sync.apply import MaxDelete, RepairReport, repair
+from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
+from objlib.sync.plan import MaxDelete
 from objlib.upload.payload import KEY, LIBRARY, PATH
 from tests.upload.world import LIBRARY_ID, World, make_world
 
@@ -46,9 +48,20 @@ async def add_document(world: World, name: str, **metadata: str) -> str:
     return operation.name.replace("/operations/", "/documents/")
 
 
-async def mend(world: World, max_delete: MaxDelete = EVERYTHING) -> RepairReport:
+async def mend(
+    world: World, max_delete: MaxDelete = EVERYTHING, *, accept_device: bool = False, **options: Any
+) -> RepairReport:
     """Survey and repair."""
-    return await repair(world.catalog, world.client, await world.survey(), max_delete)
+    repair = Repair(
+        world.catalog,
+        world.client,
+        await world.survey(),
+        root=world.root,
+        waits=world.waits,
+        **options,
+    )
+    await repair.check(max_delete, accept_device=accept_device)
+    return await repair.carry_out()
 
 
 def counts(report: SyncReport) -> dict[str, int]:

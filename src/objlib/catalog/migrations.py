@@ -1,7 +1,8 @@
 """Numbered, forward-only migrations on `PRAGMA user_version`, each in one transaction.
 
 A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
-catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept.
+catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept; 20 had no
+table of leftovers.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pathlib import Path
 from objlib.catalog.guards import triggers
 from objlib.errors import CatalogError
 
-SCHEMA_VERSION = 20
+SCHEMA_VERSION = 21
 EARLIER_GENERATION = range(9, 13)
 
 
@@ -52,6 +53,13 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             _adopt_earlier_generation(connection)
 
         _in_transaction(connection, version, adopt)
+    elif version == 20:
+
+        def add_leftovers(connection: sqlite3.Connection) -> None:
+            _back_up(path, version)
+            _complete(connection)
+
+        _in_transaction(connection, version, add_leftovers)
     else:
         raise CatalogError(
             f"{path} is a SQLite database but not an objlib catalog (user_version {version}); "
@@ -96,6 +104,11 @@ def _adopt_earlier_generation(connection: sqlite3.Connection) -> None:
         " is_deleted = COALESCE(is_deleted, 0)"
         " WHERE filename IS NULL OR version IS NULL OR gemini_state IS NULL OR is_deleted IS NULL"
     )
+    _complete(connection)
+
+
+def _complete(connection: sqlite3.Connection) -> None:
+    """Add the tables, indexes and triggers that are missing."""
     _run_script(connection, "schema.sql", skip_existing=True)
     _run_script(connection, "indexes.sql")
     _install_guards(connection)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,14 @@ async def get_file(catalog: Catalog, file_path: str) -> FileRecord | None:
     return FileRecord.from_row(row) if row else None
 
 
+#: Rows with absolute paths (of the earlier generation) that lie elsewhere are none of a scan's
+#: business: it cannot tell whether their files are missing.
+_IN_THE_LIBRARY = """
+    (file_path NOT LIKE '/%' OR COALESCE(
+        (SELECT substr(file_path, 1, length(value) + 1) = value || '/'
+         FROM catalog_info WHERE key = 'library_root'), TRUE))"""
+
+
 def stream_known_files(path: Path) -> Iterator[tuple[Any, ...]]:
     """Every row's facts in the order of paths, over a read-only connection of its own.
 
@@ -58,7 +66,7 @@ def stream_known_files(path: Path) -> Iterator[tuple[Any, ...]]:
         try:
             yield from connection.execute(
                 "SELECT file_path, file_size, mtime, inode, device, content_hash, is_deleted,"
-                " skip_reason FROM files ORDER BY file_path"
+                f" skip_reason FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
             )
         finally:
             connection.close()
@@ -116,6 +124,30 @@ async def in_flight_page(
     return await _page(catalog, "gemini_state = ?", (state,), after, size)
 
 
+#: More than a run ever has in flight: what a look-up may hold in memory.
+_OVERDUE_MAX = 5_000
+
+
+async def overdue_rows(catalog: Catalog, before: str) -> list[FileRecord]:
+    """Rows in `processing` whose import was accepted before a moment, at most a few thousand."""
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE gemini_state = 'processing'"
+        " AND (upload_timestamp IS NULL OR upload_timestamp < ?)"
+        " ORDER BY file_path LIMIT ?",
+        (before, _OVERDUE_MAX),
+    )
+    return [FileRecord.from_row(row) for row in rows]
+
+
+async def failed_with_document(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Files that failed for reasons that may pass, and left a document whose name is known."""
+    condition = (
+        f"gemini_state = 'failed' AND failure_kind = 'transient' AND {_UPLOADABLE}"
+        " AND gemini_store_doc_id IS NOT NULL AND upload_key IS NOT NULL"
+    )
+    return await _page(catalog, condition, (), after, size)
+
+
 #: As in the partial index, or SQLite would not use it.
 _LEFTOVER = (
     "gemini_state = 'indexed' AND upload_key IS NOT NULL"
@@ -132,6 +164,37 @@ async def leftover_page(catalog: Catalog, after: str | None, size: int) -> list[
     return await _page(catalog, _LEFTOVER, (), after, size)
 
 
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A document that no row names any more and that still has to be deleted."""
+
+    document_name: str
+    file_path: str
+
+
+async def discarded_page(catalog: Catalog, after: str | None, size: int) -> list[Leftover]:
+    """Documents that no row names any more, by name."""
+    rows = await catalog.fetch_all(
+        "SELECT document_name, file_path FROM leftovers WHERE document_name > ?"
+        " ORDER BY document_name LIMIT ?",
+        (after or "", size),
+    )
+    return [Leftover(*row) for row in rows]
+
+
+async def leftovers_by_name(
+    catalog: Catalog, names: Sequence[str], raw_files: Mapping[str, str] = {}
+) -> dict[str, Leftover]:
+    """Document name -> the leftover that it is, whichever name of it the catalog has."""
+    full_names = _forms(names, raw_files)
+    marks = ", ".join("?" * len(full_names))
+    rows = await catalog.fetch_all(
+        f"SELECT document_name, file_path FROM leftovers WHERE document_name IN ({marks})",
+        tuple(full_names),
+    )
+    return {full_names[str(row[0])]: Leftover(*row) for row in rows}
+
+
 async def files_by_path(catalog: Catalog, paths: Sequence[str]) -> dict[str, FileRecord]:
     """Path -> row, for those that exist. At most a few hundred paths at a time."""
     marks = ", ".join("?" * len(paths))
@@ -143,18 +206,60 @@ async def files_by_path(catalog: Catalog, paths: Sequence[str]) -> dict[str, Fil
 
 async def files_by_document(catalog: Catalog, names: Sequence[str]) -> dict[str, FileRecord]:
     """Document name -> the row that points at it, as current or as superseded."""
-    marks = ", ".join("?" * len(names))
+    return {name: row for name, (row, _) in (await pointers_to(catalog, names)).items()}
+
+
+async def pointers_to(
+    catalog: Catalog, names: Sequence[str], raw_files: Mapping[str, str] = {}
+) -> dict[str, tuple[FileRecord, bool]]:
+    """Document name -> (the row that points at it, whether as the one that is superseded).
+
+    Catalogs of the earlier generation name a document by its last segment, or only by the raw file
+    that it was made from.
+
+    Args:
+        raw_files: document name -> raw file, for documents that are named after theirs.
+    """
+    full_names = _forms(names, raw_files)
+    marks = ", ".join("?" * len(full_names))
     rows = await catalog.fetch_all(
         f"SELECT {COLUMNS} FROM files WHERE gemini_store_doc_id IN ({marks})"
-        f" UNION SELECT {COLUMNS} FROM files WHERE superseded_doc_id IN ({marks})",
-        (*names, *names),
+        f" UNION SELECT {COLUMNS} FROM files WHERE superseded_doc_id IN ({marks})"
+        f" UNION SELECT {COLUMNS} FROM files WHERE gemini_file_id IN ({marks})"
+        " AND gemini_file_id IS NOT NULL AND upload_key IS NULL AND gemini_store_doc_id IS NULL",
+        (*full_names, *full_names, *full_names),
     )
-    found: dict[str, FileRecord] = {}
+    found: dict[str, tuple[FileRecord, bool]] = {}
     for record in map(FileRecord.from_row, rows):
-        for name in (record.superseded_doc_id, record.gemini_store_doc_id):
-            if name in names:
-                found[str(name)] = record
+        if record.superseded_doc_id in full_names:
+            found.setdefault(full_names[record.superseded_doc_id], (record, True))
+    for record in map(FileRecord.from_row, rows):
+        current = record.gemini_store_doc_id
+        if current is None and record.upload_key is None:
+            current = record.gemini_file_id
+        if current in full_names:
+            found[full_names[current]] = (record, False)
     return found
+
+
+def _forms(names: Sequence[str], raw_files: Mapping[str, str]) -> dict[str, str]:
+    """What a catalog may call a document -> its full name."""
+    forms = {raw_file: name for name, raw_file in raw_files.items()}
+    for name in names:
+        identifier = name.rpartition("/")[2]
+        forms |= dict.fromkeys((identifier, f"documents/{identifier}", name), name)
+    return forms
+
+
+async def files_by_raw_file(catalog: Catalog, raw_files: Sequence[str]) -> dict[str, FileRecord]:
+    """Raw file -> the row of the earlier generation that was uploaded by it."""
+    marks = ", ".join("?" * len(raw_files))
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE gemini_file_id IN ({marks})"
+        " AND gemini_file_id IS NOT NULL AND upload_key IS NULL",
+        raw_files,
+    )
+    return {str(record.gemini_file_id): record for record in map(FileRecord.from_row, rows)}
 
 
 async def files_by_key(catalog: Catalog, keys: Sequence[str]) -> dict[str, FileRecord]:

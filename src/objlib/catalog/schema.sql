@@ -52,6 +52,13 @@ CREATE TABLE transitions (
     at         TEXT NOT NULL
 );
 
+-- Documents that no row names any more and that still have to be deleted; filled by a trigger.
+CREATE TABLE leftovers (
+    document_name TEXT PRIMARY KEY,
+    file_path     TEXT NOT NULL,
+    at            TEXT NOT NULL
+);
+
 CREATE TABLE catalog_info (
     key   TEXT PRIMARY KEY,
     value TEXT NOT NULL

@@ -47,13 +47,21 @@ _FACTS = (
 
 async def insert_files(catalog: Catalog, found: Iterable[FileFacts]) -> None:
     """New rows, in state `untracked`. A path that another scan inserted meanwhile is left alone."""
+    # Asked rather than ON CONFLICT DO NOTHING: a guard refuses inserts over rows that have a life.
     now = catalog.now()
     async with catalog.transaction():
         await catalog.execute_many(
             f"INSERT INTO files (file_path, {_FACTS}, created_at, updated_at)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file_path) DO NOTHING",
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12"
+            " WHERE NOT EXISTS (SELECT 1 FROM files WHERE file_path = ?1)",
             ((facts.file_path, *facts._row, now, now) for facts in found),
         )
+
+
+async def forget_leftover(catalog: Catalog, document_name: str) -> None:
+    """A document that no row names any more is deleted."""
+    async with catalog.transaction():
+        await catalog.fetch_all("DELETE FROM leftovers WHERE document_name = ?", (document_name,))
 
 
 _IDLE = "gemini_state NOT IN ('uploading', 'processing')"

@@ -24,6 +24,7 @@ COMMANDS = {
     "scan": ("objlib.cli.scan", "Record every file of a library in the catalog."),
     "fsm-upload": ("objlib.cli.fsm_upload", "Upload what the store does not have yet."),
     "store-sync": ("objlib.cli.store_sync", "Compare the store with the catalog, and repair it."),
+    "recover": ("objlib.cli.recover", "Bring to rest what an interrupted run left behind."),
     "search": ("objlib.cli.search", "Ask the store; answers come with citations."),
     "status": ("objlib.cli.status", "Show how many files are where, and what to do next."),
     "history": ("objlib.cli.history", "Show every move of one file."),

@@ -5,123 +5,201 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
 from objlib.api import Library
 from objlib.catalog.connection import Catalog
+from objlib.cli.interrupts import interruptible
+from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, print_json
-from objlib.sync.apply import MaxDelete, RepairReport
-from objlib.sync.classify import DELETABLE, DocumentClass
+from objlib.errors import ConfigurationError
+from objlib.sync.apply import Repair, RepairReport
+from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
-
-NAMED = 20
+from objlib.sync.plan import MaxDelete, steps
+from objlib.upload.shutdown import Shutdown
 
 
 @click.command("store-sync")
-@click.option("--apply", is_flag=True, help="Repair: delete what no file wants.")
-@click.option("--max-delete", default="10%", help="Stop if more orphans would go [10%].")
+@click.option("--apply/--dry-run", help="Carry the plan out; without it the plan is only shown.")
+@click.option("--max-delete", default="10%", help="Stop if more would be lost [10%].")
+@click.option("--include-foreign", is_flag=True, help="Delete what is not this library's, too.")
+@click.option("--accept-device", is_flag=True, help="The library lies on another disk, rightly.")
 @click.option("--report", type=click.Path(path_type=Path), help="One line per document to FILE.")
 @common_options
-def command(invocation: Invocation, apply: bool, max_delete: str, report: Path | None) -> int:
+def command(
+    invocation: Invocation,
+    apply: bool,
+    max_delete: str,
+    include_foreign: bool,
+    accept_device: bool,
+    report: Path | None,
+) -> int:
     """Compare every document in the store with the catalog. Changes nothing without --apply.
 
+    Prints the plan, step by step; --apply carries out exactly that. Interrupt it whenever you like:
+    the next one goes on from there.
+
     Exit code 1 when something is off. Signs in the report: = canonical, - orphan, 2 duplicate,
-    s superseded, x broken, ~ in flight, ? foreign, ! ghost, + missing.
+    s superseded, x broken, a to be adopted, ~ in flight, ? foreign, ! ghost, + missing.
 
     \b
     Example:
       objlib store-sync --apply
     """
-    return asyncio.run(_sync(invocation, apply, MaxDelete.parse(max_delete), report))
+    options: dict[str, Any] = {"include_foreign": include_foreign}
+    limits = (MaxDelete.parse(max_delete), accept_device)
+    return asyncio.run(_sync(invocation, apply, limits, options, report))
 
 
 async def _sync(
-    invocation: Invocation, apply: bool, max_delete: MaxDelete, report_file: Path | None
+    invocation: Invocation,
+    apply: bool,
+    limits: tuple[MaxDelete, bool],
+    options: dict[str, Any],
+    report_file: Path | None,
 ) -> int:
     settings = invocation.settings()
     invocation.name_the_store(settings)
+    shutdown = Shutdown()
     async with Library.open(settings=settings) as library:
         report = await library.survey()
         if report_file is not None:
             await _write_report(library.catalog, report_file)
-        lines = await _named(library.catalog, report)
-        repaired = await library.repair(report, max_delete) if apply else None
+        if not invocation.json:
+            _print_counts(invocation, report)
+            await _print_plan(invocation, library.catalog, options["include_foreign"])
+        repair = await library.new_repair(report, shutdown=shutdown, **options)
+        refusal = await _refusal(repair, *limits)
+        if refusal is not None and apply:
+            raise refusal
+        done = await _carry_out(invocation, repair, shutdown) if apply else None
     if invocation.json:
-        print_json(_as_json(report, repaired))
+        print_json(_as_json(report, done, refusal))
     else:
-        _print(invocation, report, repaired, lines)
-    return 0 if report.is_clean or repaired is not None else 1
+        _print_end(invocation, report, done, refusal)
+    if shutdown.is_stopping:
+        return INTERRUPTED
+    if done is not None:
+        return 1 if done.failed else 0
+    return 0 if report.is_clean else 1
+
+
+async def _refusal(
+    repair: Repair, max_delete: MaxDelete, accept_device: bool
+) -> ConfigurationError | None:
+    try:
+        await repair.check(max_delete, accept_device=accept_device)
+    except ConfigurationError as error:
+        return error
+    return None
+
+
+async def _carry_out(invocation: Invocation, repair: Repair, shutdown: Shutdown) -> RepairReport:
+    def say_that_it_stops() -> None:
+        invocation.notices().print("Stopping after the steps under way; again to stop at once")
+
+    with interruptible(shutdown, say_that_it_stops):
+        return await repair.carry_out()
 
 
 async def _write_report(catalog: Catalog, path: Path) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        async for verdict in verdicts(catalog):
-            what = one_line(verdict.path or verdict.document_name)
-            file.write(f"{verdict.document_class.value} {what} ({verdict.reason})\n")
-        async for row in ghosts(catalog):
-            file.write(f"! {one_line(row.file_path)} (indexed, but the store does not have it)\n")
-        async for row in missing(catalog):
-            file.write(f"+ {one_line(row.file_path)} (its file is {row.gemini_state.value})\n")
+    try:
+        with path.open("w", encoding="utf-8") as file:
+            async for verdict in verdicts(catalog):
+                what = one_line(verdict.path or verdict.document_name)
+                file.write(f"{verdict.document_class.value} {what} ({verdict.reason})\n")
+            async for row in ghosts(catalog):
+                what = one_line(row.file_path)
+                file.write(f"! {what} (indexed, but the store does not have it)\n")
+            async for row in missing(catalog):
+                what = one_line(row.file_path)
+                file.write(f"+ {what} (its file is {row.gemini_state.value})\n")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write the report {path}: {error.strerror}") from error
 
 
-async def _named(catalog: Catalog, report: SyncReport) -> list[str]:
-    """The first few things that are off, by name."""
-    lines: list[str] = []
-    if report.is_clean:
-        return lines
-    async for verdict in verdicts(catalog, *DELETABLE, DocumentClass.BROKEN):
-        if len(lines) == NAMED:
-            return [*lines, "… (--report FILE lists them all)"]
-        what = one_line(verdict.path or verdict.document_name)
-        lines.append(f"{verdict.document_class.value} {what}: {verdict.reason}")
-    async for row in ghosts(catalog):
-        if len(lines) == NAMED:
-            return [*lines, "… (--report FILE lists them all)"]
-        lines.append(f"! {one_line(row.file_path)}: indexed, but the store does not have it")
-    return lines
-
-
-def _as_json(report: SyncReport, repaired: RepairReport | None) -> dict[str, object]:
+def _as_json(
+    report: SyncReport, done: RepairReport | None, refusal: ConfigurationError | None
+) -> dict[str, object]:
     return {
         "store": report.store_name,
         "documents": {kind.name.lower(): number for kind, number in report.documents.items()},
         "ghosts": report.ghosts,
         "missing": report.missing,
         "clean": report.is_clean,
-        "repaired": asdict(repaired) if repaired else None,
+        "refused": str(refusal) if refusal else None,
+        "repaired": asdict(done) if done else None,
     }
 
 
-def _print(
-    invocation: Invocation, report: SyncReport, repaired: RepairReport | None, lines: list[str]
+def _print_counts(invocation: Invocation, report: SyncReport) -> None:
+    console = invocation.console()
+    documents = report.documents
+    lines = [
+        f"Canonical documents: {documents[DocumentClass.CANONICAL]:,}",
+        f"Orphaned documents: {documents[DocumentClass.ORPHAN]:,}",
+        f"Duplicate documents: {documents[DocumentClass.DUPLICATE]:,}",
+        f"Superseded documents: {documents[DocumentClass.SUPERSEDED]:,}",
+        f"Ghosts: {report.ghosts:,}",
+    ]
+    others = (
+        DocumentClass.BROKEN,
+        DocumentClass.LATE,
+        DocumentClass.IN_FLIGHT,
+        DocumentClass.FOREIGN,
+    )
+    for kind in others:
+        if documents[kind]:
+            name = kind.name.replace("_", "-").capitalize()
+            lines.append(f"{name} documents: {documents[kind]:,}")
+    if report.missing:
+        lines.append(f"Files not in the store yet: {report.missing:,}")
+    for line in lines:
+        console.print(line, markup=False)
+
+
+async def _print_plan(invocation: Invocation, catalog: Catalog, include_foreign: bool) -> None:
+    console = invocation.console()
+    async for step in steps(catalog, include_foreign=include_foreign):
+        console.print(f"  {one_line(step.line)}", markup=False)
+
+
+def _print_end(
+    invocation: Invocation,
+    report: SyncReport,
+    done: RepairReport | None,
+    refusal: ConfigurationError | None,
 ) -> None:
     console = invocation.console()
 
     def say(line: str) -> None:
         console.print(line, markup=False)
 
-    documents = report.documents
-    say(f"Canonical documents: {documents[DocumentClass.CANONICAL]:,}")
-    say(f"Orphaned documents: {documents[DocumentClass.ORPHAN]:,}")
-    say(f"Duplicate documents: {documents[DocumentClass.DUPLICATE]:,}")
-    say(f"Superseded documents: {documents[DocumentClass.SUPERSEDED]:,}")
-    say(f"Ghosts: {report.ghosts:,}")
-    for kind in (DocumentClass.BROKEN, DocumentClass.IN_FLIGHT, DocumentClass.FOREIGN):
-        if documents[kind]:
-            say(f"{kind.name.replace('_', '-').capitalize()} documents: {documents[kind]:,}")
-    if report.missing:
-        say(f"Files not in the store yet: {report.missing:,}")
-    for line in lines:
-        say(f"  {line}")
-    if repaired is not None:
-        if repaired.deleted or repaired.sent_round_again:
-            say(f"Deleted {count(repaired.deleted, 'document')}")
-        if repaired.sent_round_again:
-            say(f"To be uploaded again: {count(repaired.sent_round_again, 'file')}")
-            say("Next: objlib fsm-upload")
+    if done is not None:
+        _print_done(say, done)
+    elif refusal is not None:
+        say(f"Nothing was changed, and --apply would stop: {one_line(str(refusal))}")
     elif not report.is_clean:
         say("Nothing was changed. Next: objlib store-sync --apply")
     elif report.missing:
+        say("Next: objlib fsm-upload")
+
+
+def _print_done(say: Any, done: RepairReport) -> None:
+    if done.deleted or done.sent_round_again or done.adopted:
+        say(f"Deleted {count(done.deleted, 'document')}")
+    if done.adopted:
+        say(f"Adopted {count(done.adopted, 'document')}")
+    if done.overtaken:
+        say(f"Left alone, because another run was faster: {done.overtaken:,}")
+    for problem in done.problems:
+        say(f"  failed: {one_line(problem)}")
+    if done.failed:
+        say(f"Could not be done: {done.failed:,}. Next: objlib store-sync --apply")
+    elif done.sent_round_again:
+        say(f"To be uploaded again: {count(done.sent_round_again, 'file')}")
         say("Next: objlib fsm-upload")

@@ -1,94 +1,263 @@
-"""Repairs what a survey found: deletes documents no row wants, sends ghosts round again.
+"""Repairs what a survey found: sends ghosts round again, adopts, and deletes what no row wants.
 
-Each step can be repeated: deleting what is gone is fine and every row is guarded by its version, so
-a repair that is interrupted is finished by the next one.
+Several documents are deleted at a time, each with the back-off of an upload. Every step can be
+repeated: deleting what is gone is fine, every row is guarded by its version, and what another run
+has moved since the survey is left alone. So a repair that is interrupted is finished by the next.
 """
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import reactivex as rx
+from reactivex import Observable
+from reactivex import operators as ops
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import files_by_document
-from objlib.errors import ConfigurationError
-from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
-from objlib.sync.listing import SyncReport, ghosts, verdicts, was_listed
+from objlib.catalog.queries import get_file, pointers_to
+from objlib.catalog.writes import forget_leftover
+from objlib.errors import BackendUnavailable, OCCConflictError, RemoteError, Unreachable
+from objlib.sync.classify import DocumentClass
+from objlib.sync.guards import check_library, remember_device
+from objlib.sync.listing import (
+    SyncReport,
+    another_is_canonical,
+    classify_documents,
+    listed_document,
+    was_listed,
+)
+from objlib.sync.plan import (
+    Kind,
+    MaxDelete,
+    Step,
+    deletable,
+    deletions,
+    refuse_too_many,
+    step_page,
+)
+from objlib.upload._operators import (
+    LoopScheduler,
+    Upstream,
+    completion,
+    flat_map_limited,
+    from_coroutine,
+    paged,
+    upload_with_retry,
+)
+from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.fsm import State
+from objlib.upload.lease import Lease, owner_of_this_process
+from objlib.upload.payload import KEY
+from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
+from objlib.upload.waits import Waits
 
-
-@dataclass(frozen=True, slots=True)
-class MaxDelete:
-    """The most orphans a repair may delete: a count, or a share of all documents."""
-
-    count: int | None = None
-    share: float | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> MaxDelete:
-        """`25` or `10%`. Raises `ConfigurationError` on anything else."""
-        match = re.fullmatch(r"(\d+)(%?)", text.strip())
-        if match is None:
-            raise ConfigurationError(f"--max-delete takes a count or a percentage, not {text!r}")
-        number = int(match[1])
-        return cls(share=number / 100) if match[2] else cls(count=number)
-
-    def allows(self, deletions: int, documents: int) -> bool:
-        """Whether so many deletions out of so many documents are within bounds."""
-        if self.count is not None:
-            return deletions <= self.count
-        # One is always allowed, or a small store could never lose a file.
-        return deletions <= max(1.0, (self.share or 0.0) * documents)
+AT_ONCE = 8
+CALL_ATTEMPTS = 5
+NAMED_PROBLEMS = 20
+_RUN = "store-sync"
 
 
 @dataclass(slots=True)
 class RepairReport:
-    """What a repair did."""
+    """What a repair did. Counts of documents, and of files for `sent_round_again`."""
 
     deleted: int = 0
+    adopted: int = 0
     sent_round_again: int = 0
+    #: Moved by another run since the survey, and left alone.
+    overtaken: int = 0
+    failed: int = 0
+    #: The first few failures, one line each.
+    problems: list[str] = field(default_factory=list)
 
 
-async def repair(
-    catalog: Catalog,
-    client: GeminiFileSearchClient,
-    report: SyncReport,
-    max_delete: MaxDelete,
-) -> RepairReport:
-    """Carry out what the survey in this catalog's session calls for.
+class Repair:
+    """One repair of one store, after a survey in the same session of the catalog."""
 
-    Raises:
-        ConfigurationError: more orphans than `max_delete` allows; nothing was deleted.
-    """
-    orphans = report.documents[DocumentClass.ORPHAN]
-    documents = sum(report.documents.values())
-    if not max_delete.allows(orphans, documents):
-        raise ConfigurationError(
-            f"{orphans:,} of {documents:,} documents would be deleted, which is more than "
-            "--max-delete allows; nothing was deleted. If that is what you want, raise it"
+    def __init__(
+        self,
+        catalog: Catalog,
+        client: GeminiFileSearchClient,
+        report: SyncReport,
+        *,
+        root: Path,
+        waits: Waits,
+        include_foreign: bool = False,
+        shutdown: Shutdown | None = None,
+        on_step: Callable[[Step], None] = lambda _step: None,
+        rng: random.Random | None = None,
+    ) -> None:
+        """A repair that has not begun.
+
+        Args:
+            root: of the library.
+            include_foreign: delete documents that are not this library's, too.
+            on_step: told after each step that was carried out.
+        """
+        self._catalog = catalog
+        self._client = client
+        self._survey = report
+        self._root = root
+        self._waits = waits
+        self._include_foreign = include_foreign
+        self._shutdown = shutdown or Shutdown()
+        self._on_step = on_step
+        self._rng = rng or random.Random()
+        self._state = AsyncUploadStateManager(catalog)
+        self.done = RepairReport()
+
+    async def check(self, max_delete: MaxDelete, *, accept_device: bool = False) -> None:
+        """The guards, before the first step.
+
+        Raises:
+            ConfigurationError: too many deletions, or a library that cannot be believed.
+        """
+        refuse_too_many(self._survey, max_delete, self._include_foreign)
+        if not accept_device:
+            await remember_device(self._catalog, self._root)
+        if deletions(self._survey, self._include_foreign):
+            await check_library(self._catalog, self._root, accept_device=accept_device)
+
+    async def carry_out(self) -> RepairReport:
+        """Take every step of the plan; the report is that of `done`.
+
+        Raises:
+            RunEnded: the backend cannot be used any more; the next repair goes on from here.
+            CatalogError: the catalog cannot be written.
+        """
+        scheduler = LoopScheduler.running()
+        work = rx.concat(*(self._all(kind) for kind in Kind))
+        alive: Observable[bool] = work.pipe(ops.take_until(self._shutdown.force_kill))
+        try:
+            await completion(alive, scheduler)
+        finally:
+            await scheduler.drained()
+        await remember_device(self._catalog, self._root)
+        return self.done
+
+    def _all(self, kind: Kind) -> Observable[bool]:
+        def one(step: Step) -> Observable[bool]:
+            tried: Observable[bool] = upload_with_retry(
+                step,
+                self._take,
+                CALL_ATTEMPTS,
+                base_s=self._waits.backoff_base_s,
+                cap_s=self._waits.backoff_cap_s,
+                rng=self._rng,
+            )
+
+            def note(is_done: bool) -> None:
+                self._note(step, is_done)
+
+            return tried.pipe(
+                ops.do_action(note),
+                ops.catch(lambda error, _source: self._survive(step, error)),
+            )
+
+        return flat_map_limited(self._steps(kind), one, AT_ONCE)
+
+    def _steps(self, kind: Kind) -> Upstream[Step]:
+        def fetch(last: Step | None) -> Awaitable[Sequence[Step]]:
+            return step_page(self._catalog, kind, last, include_foreign=self._include_foreign)
+
+        rows = paged(lambda last: from_coroutine(lambda: fetch(last)))
+        return lambda credits: rows(credits).pipe(ops.take_until(self._shutdown.stop_accepting))
+
+    def _note(self, step: Step, is_done: bool) -> None:
+        if not is_done:
+            self.done.overtaken += 1
+            return
+        if step.kind is Kind.DELETE:
+            self.done.deleted += 1
+        elif step.kind is Kind.ADOPT:
+            self.done.adopted += 1
+        else:
+            self.done.sent_round_again += 1
+        self._on_step(step)
+
+    def _survive(self, step: Step, error: Exception) -> Observable[bool]:
+        if isinstance(error, Unreachable):
+            return rx.throw(BackendUnavailable(str(error)))
+        if isinstance(error, OCCConflictError):
+            self.done.overtaken += 1
+        elif isinstance(error, RemoteError):
+            self.done.failed += 1
+            if len(self.done.problems) < NAMED_PROBLEMS:
+                self.done.problems.append(f"{step.path or step.document_name}: {error}")
+        else:
+            return rx.throw(error)
+        return rx.empty()
+
+    # Steps: true when taken, false when there is no more reason to
+
+    async def _take(self, step: Step) -> bool:
+        if step.kind is Kind.SEND_AGAIN:
+            return await self._send_again(step)
+        if step.kind is Kind.ADOPT:
+            return await self._adopt(step)
+        return await self._delete(step)
+
+    async def _send_again(self, step: Step) -> bool:
+        row = await get_file(self._catalog, str(step.path))
+        if row is None or row.gemini_state is not State.INDEXED:
+            return False
+        is_gone = not await was_listed(self._catalog, row.file_path)
+        await self._state.invalidate(row, reason="ghost", document_is_gone=is_gone)
+        return True
+
+    async def _adopt(self, step: Step) -> bool:
+        document = await self._client.get_document(str(step.document_name))
+        row = await get_file(self._catalog, str(step.path))
+        if document is None or row is None or not document.is_active or row.upload_key is None:
+            return False
+        is_its_own = document.metadata.get(KEY) == row.upload_key
+        if not (can_be_adopted(row) and is_its_own and holds_the_file(document, row)):
+            return False
+        await adopt_document(
+            self._state,
+            row,
+            document,
+            upload_key=row.upload_key,
+            run_id=_RUN,
+            lease=Lease(owner_of_this_process(_RUN), 0.0),
         )
-    state = AsyncUploadStateManager(catalog)
-    done = RepairReport()
-    async for row in ghosts(catalog):
-        is_gone = not await was_listed(catalog, row.gemini_store_doc_id)
-        await state.invalidate(row, reason="ghost", document_is_gone=is_gone)
-        done.sent_round_again += 1
-    async for verdict in verdicts(catalog, *DELETABLE):
-        await client.delete_document(verdict.document_name)
-        await _forget(catalog, state, verdict)
-        done.deleted += 1
-    return done
+        return True
 
+    async def _delete(self, step: Step) -> bool:
+        name = str(step.document_name)
+        listed = await listed_document(self._catalog, name)
+        assert listed is not None, "a step about a document comes from its verdict"
+        (verdict,) = await classify_documents(self._catalog, [listed], self._survey.library_id)
+        is_twin = verdict.document_class is DocumentClass.CANONICAL and await another_is_canonical(
+            self._catalog, verdict
+        )
+        if not is_twin and verdict.document_class not in deletable(self._include_foreign):
+            return False  # a run has taken an interest in it since
+        await self._client.delete_document(name)
+        await self._forget(name)
+        return True
 
-async def _forget(catalog: Catalog, state: AsyncUploadStateManager, verdict: Verdict) -> None:
-    """Let go of a deleted document in the row that pointed at it."""
-    rows = await files_by_document(catalog, [verdict.document_name])
-    row = rows.get(verdict.document_name)
-    if row is None:
-        return
-    if row.superseded_doc_id == verdict.document_name:
-        await state.forget_superseded(row)
-    elif row.gemini_state is State.INDEXED:
-        await state.invalidate(row, reason="file deleted", document_is_gone=True)
+    async def _forget(self, name: str) -> None:
+        """Let go of a deleted document in the row that pointed at it."""
+        raw_files: dict[str, str] = {}
+        listed = await listed_document(self._catalog, name)
+        if listed is not None and KEY not in listed.metadata:
+            raw_files = {name: f"files/{listed.display_name}"}
+        for recorded in (name, raw_files.get(name)):
+            if recorded is not None:
+                await forget_leftover(self._catalog, recorded)
+        pointer = (await pointers_to(self._catalog, [name], raw_files)).get(name)
+        if pointer is None:
+            return
+        row, is_superseded = pointer
+        if is_superseded:
+            await self._state.forget_superseded(row)
+        elif row.gemini_state is State.INDEXED:
+            await self._state.invalidate(row, reason="file deleted", document_is_gone=True)
+        else:
+            await self._state.forget_document(row)

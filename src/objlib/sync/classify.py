@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from objlib.catalog.records import FileRecord
+from objlib.upload.adoption import can_be_adopted, holds_the_file
 from objlib.upload.client import Document
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.payload import KEY, LIBRARY, PATH
@@ -19,11 +20,13 @@ class DocumentClass(Enum):
     DUPLICATE = "2"
     SUPERSEDED = "s"
     BROKEN = "x"
+    LATE = "a"
     IN_FLIGHT = "~"
     FOREIGN = "?"
 
 
-#: What a repair deletes. Broken ones go by way of their row; foreign and in-flight ones never.
+#: What a repair deletes. Late ones are adopted, broken ones go by way of their row, foreign ones
+#: only when asked for, and those in flight never.
 DELETABLE = (DocumentClass.ORPHAN, DocumentClass.DUPLICATE, DocumentClass.SUPERSEDED)
 
 
@@ -43,49 +46,84 @@ def classify(
     pointing: FileRecord | None,
     claiming: FileRecord | None,
     library_id: str,
+    is_superseded: bool = False,
+    leftover_of: str | None = None,
 ) -> Verdict:
     """The class of a document.
 
     Args:
         pointing: the row that names this document, as its current or its superseded one.
-        claiming: the row with the upload key that the document carries, or else with its path.
+        claiming: the row with the upload key that the document carries, or else with its path; for
+            a document without a key the row of the raw file it is named after.
         library_id: of this catalog; documents of other libraries are foreign.
+        is_superseded: the pointing row names it as the one to be deleted.
+        leftover_of: the path whose older version it holds, where no row names it any more.
     """
     if pointing is not None:
-        document_class, reason = _pointed_at(document, pointing)
+        judge = _superseded if is_superseded else _current
+        document_class, reason = judge(document, pointing)
         return Verdict(document.name, document_class, pointing.file_path, reason)
+    if leftover_of is not None:
+        reason = "a newer version was indexed"
+        return Verdict(document.name, DocumentClass.SUPERSEDED, leftover_of, reason)
     key, library = document.metadata.get(KEY), document.metadata.get(LIBRARY)
     path = str(document.metadata[PATH]) if PATH in document.metadata else None
-    if key is None:
+    if key is None and claiming is not None:
+        verdict, path = _of_its_raw_file(document, claiming), claiming.file_path
+    elif key is None:
         verdict = (DocumentClass.FOREIGN, "objlib did not make it")
     elif library != library_id:
         verdict = (DocumentClass.FOREIGN, "it belongs to another library")
     else:
-        verdict = _unclaimed(str(key), claiming)
+        verdict = _unclaimed(document, str(key), claiming)
+        if claiming is not None and claiming.upload_key == key:
+            path = claiming.file_path  # it may have moved since
     return Verdict(document.name, verdict[0], path, verdict[1])
 
 
-def _pointed_at(document: Document, row: FileRecord) -> tuple[DocumentClass, str]:
-    if row.gemini_store_doc_id != document.name:
-        if row.is_deleted or row.gemini_state is State.INDEXED:
-            return DocumentClass.SUPERSEDED, "a newer version is indexed"
-        if row.skip_reason is not None:
-            return DocumentClass.ORPHAN, "its file can no longer be uploaded"
-        return DocumentClass.IN_FLIGHT, "kept until the new version is indexed"
+def _superseded(_document: Document, row: FileRecord) -> tuple[DocumentClass, str]:
+    if row.is_deleted or row.gemini_state is State.INDEXED:
+        return DocumentClass.SUPERSEDED, "a newer version is indexed"
+    if row.skip_reason is not None:
+        return DocumentClass.ORPHAN, "its file can no longer be uploaded"
+    return DocumentClass.IN_FLIGHT, "kept until the new version is indexed"
+
+
+def _current(document: Document, row: FileRecord) -> tuple[DocumentClass, str]:
     if row.is_deleted and row.gemini_state not in IN_FLIGHT:
         return DocumentClass.ORPHAN, "its file was deleted"
-    if row.gemini_state is not State.INDEXED:
-        return DocumentClass.IN_FLIGHT, f"its file is {row.gemini_state.value}"
-    if not document.is_active:
-        return DocumentClass.BROKEN, f"its file is indexed, but it is {document.state}"
-    return DocumentClass.CANONICAL, "its file is indexed"
+    if row.gemini_state is State.INDEXED:
+        if not document.is_active:
+            return DocumentClass.BROKEN, f"its file is indexed, but it is {document.state}"
+        return DocumentClass.CANONICAL, "its file is indexed"
+    return _of_file_underway(document, row)
 
 
-def _unclaimed(key: str, row: FileRecord | None) -> tuple[DocumentClass, str]:
+def _unclaimed(document: Document, key: str, row: FileRecord | None) -> tuple[DocumentClass, str]:
     if row is None:
         return DocumentClass.ORPHAN, "no file claims it"
     if row.upload_key != key:
         return DocumentClass.ORPHAN, "it holds another version of its file"
     if row.gemini_state is State.INDEXED:
         return DocumentClass.DUPLICATE, "its file is indexed under another document"
+    if row.gemini_state not in IN_FLIGHT and row.is_deleted:
+        return DocumentClass.ORPHAN, "its file was deleted"
+    if row.gemini_state not in IN_FLIGHT and row.skip_reason is not None:
+        return DocumentClass.ORPHAN, "its file can no longer be uploaded"
+    return _of_file_underway(document, row)
+
+
+def _of_its_raw_file(document: Document, row: FileRecord) -> tuple[DocumentClass, str]:
+    if row.gemini_state is State.INDEXED:
+        return DocumentClass.DUPLICATE, "its file is indexed under another document"
+    if row.is_deleted and row.gemini_state not in IN_FLIGHT:
+        return DocumentClass.ORPHAN, "its file was deleted"
+    return _of_file_underway(document, row)
+
+
+def _of_file_underway(document: Document, row: FileRecord) -> tuple[DocumentClass, str]:
+    is_its_own = row.upload_key is not None and document.metadata.get(KEY) == row.upload_key
+    may_have_it = can_be_adopted(row) and is_its_own and holds_the_file(document, row)
+    if document.is_active and may_have_it:
+        return DocumentClass.LATE, f"its file is {row.gemini_state.value}, and it has come alive"
     return DocumentClass.IN_FLIGHT, f"its file is {row.gemini_state.value}"

@@ -1,21 +1,28 @@
 """Lists every document of a store and classifies it, in bounded memory.
 
 Verdicts go to a temporary table beside the catalog, not into a list; a page of documents costs
-three look-ups. A listing that fails in the middle raises and proves nothing.
+four look-ups. A listing that fails in the middle raises and proves nothing.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import files_by_document, files_by_key, files_by_path
+from objlib.catalog.queries import (
+    files_by_key,
+    files_by_path,
+    files_by_raw_file,
+    leftovers_by_name,
+    pointers_to,
+)
 from objlib.catalog.records import COLUMNS, FileRecord
-from objlib.errors import Transient
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify
 from objlib.upload.client import Document, GeminiFileSearchClient, Store
-from objlib.upload.payload import KEY, PATH
+from objlib.upload.lookup import complete_pages
+from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256
 
 _PAGE = 200
 
@@ -25,6 +32,7 @@ class SyncReport:
     """How store and catalog compare. Counts of documents; ghosts and missing are rows."""
 
     store_name: str
+    library_id: str = ""
     documents: dict[DocumentClass, int] = field(
         default_factory=lambda: dict.fromkeys(DocumentClass, 0)
     )
@@ -34,10 +42,8 @@ class SyncReport:
     @property
     def is_clean(self) -> bool:
         """Whether the store holds exactly what the catalog says. Foreign documents do not count."""
-        return (
-            not (self.ghosts or any(self.documents[kind] for kind in DELETABLE))
-            and not (self.documents[DocumentClass.BROKEN])
-        )
+        off = (*DELETABLE, DocumentClass.BROKEN, DocumentClass.LATE)
+        return not (self.ghosts or any(self.documents[kind] for kind in off))
 
 
 async def survey(
@@ -50,91 +56,179 @@ async def survey(
             absence, so no conclusion is drawn from it.
     """
     await _start_over(catalog)
-    report = SyncReport(store.name)
-    active = 0
-    async for page in client.document_pages(store.name):
-        verdicts = await _classify_page(catalog, page, library_id)
-        for verdict in verdicts:
-            report.documents[verdict.document_class] += 1
-        active += sum(document.is_active for document in page)
-        await _remember(catalog, verdicts)
-    expected = (await client.get_store(store.name)).active_documents
-    if active < min(expected, store.active_documents):
-        raise Transient(
-            f"the listing of {store.name} ended after {active:,} active documents although the "
-            f"store counts {expected:,}; nothing was concluded, run it again"
-        )
+    async for page in complete_pages(client, store):
+        await _remember(catalog, page, await classify_documents(catalog, page, library_id))
+    await _choose_among_several(catalog)
+    report = SyncReport(store.name, library_id)
+    for sign, number in await catalog.fetch_all(
+        "SELECT class, COUNT(*) FROM temp.verdicts GROUP BY class"
+    ):
+        report.documents[DocumentClass(sign)] = int(number)
     report.ghosts = await _count(catalog, _GHOST)
     report.missing = await _count(catalog, _MISSING)
     return report
 
 
-async def _classify_page(
-    catalog: Catalog, page: Sequence[Document], library_id: str
+async def classify_documents(
+    catalog: Catalog, documents: Sequence[Document], library_id: str
 ) -> list[Verdict]:
-    if not page:
+    """The verdicts on some documents as the catalog stands now, each by itself."""
+    if not documents:
         return []
-    pointing = await files_by_document(catalog, [document.name for document in page])
-    by_key = await files_by_key(catalog, [str(document.metadata.get(KEY)) for document in page])
-    by_path = await files_by_path(catalog, [str(document.metadata.get(PATH)) for document in page])
-    return [
-        classify(
-            document,
-            pointing=pointing.get(document.name),
-            claiming=by_key.get(str(document.metadata.get(KEY)))
-            or by_path.get(str(document.metadata.get(PATH))),
-            library_id=library_id,
+    names = [document.name for document in documents]
+    # Without a key a document may be of the earlier generation: it bears its raw file's name.
+    raw_files = {
+        document.name: f"files/{document.display_name}"
+        for document in documents
+        if KEY not in document.metadata and document.display_name
+    }
+    pointing = await pointers_to(catalog, names, raw_files)
+    leftovers = await leftovers_by_name(catalog, names, raw_files)
+    by_key = await files_by_key(catalog, [str(one.metadata.get(KEY)) for one in documents])
+    by_path = await files_by_path(catalog, [str(one.metadata.get(PATH)) for one in documents])
+    by_raw_file = await files_by_raw_file(catalog, list(raw_files.values()))
+    verdicts = []
+    for document in documents:
+        row, is_superseded = pointing.get(document.name, (None, False))
+        leftover = leftovers.get(document.name)
+        claiming = (
+            by_key.get(str(document.metadata.get(KEY)))
+            or by_path.get(str(document.metadata.get(PATH)))
+            or by_raw_file.get(raw_files.get(document.name, ""))
         )
-        for document in page
-    ]
+        verdicts.append(
+            classify(
+                document,
+                pointing=row,
+                claiming=claiming,
+                library_id=library_id,
+                is_superseded=is_superseded,
+                leftover_of=leftover.file_path if leftover is not None else None,
+            )
+        )
+    return verdicts
 
 
 async def _start_over(catalog: Catalog) -> None:
     await catalog.fetch_all("DROP TABLE IF EXISTS temp.verdicts")
     await catalog.fetch_all(
         "CREATE TEMP TABLE verdicts (document_name TEXT PRIMARY KEY, class TEXT, path TEXT,"
-        " reason TEXT)"
+        " reason TEXT, position INTEGER, state TEXT, display_name TEXT, identity TEXT)"
+    )
+    await catalog.fetch_all("CREATE INDEX temp.verdicts_by_path ON verdicts (path, class)")
+
+
+async def _remember(
+    catalog: Catalog, documents: Sequence[Document], verdicts: Sequence[Verdict]
+) -> None:
+    await catalog.execute_many(
+        "INSERT OR REPLACE INTO temp.verdicts VALUES (?, ?, ?, ?,"
+        " (SELECT COALESCE(MAX(position), 0) + 1 FROM temp.verdicts), ?, ?, ?)",
+        [
+            (
+                verdict.document_name,
+                verdict.document_class.value,
+                verdict.path,
+                verdict.reason,
+                document.state,
+                document.display_name,
+                _identity(document),
+            )
+            for document, verdict in zip(documents, verdicts, strict=True)
+        ],
     )
 
 
-async def _remember(catalog: Catalog, verdicts: Sequence[Verdict]) -> None:
-    async with catalog.transaction():
-        await catalog.execute_many(
-            "INSERT OR REPLACE INTO temp.verdicts VALUES (?, ?, ?, ?)",
-            [
-                (verdict.document_name, verdict.document_class.value, verdict.path, verdict.reason)
-                for verdict in verdicts
-            ],
-        )
+def _identity(document: Document) -> str:
+    own = {name: document.metadata.get(name) for name in (KEY, PATH, SHA256, LIBRARY)}
+    return json.dumps({name: said for name, said in own.items() if said is not None})
+
+
+#: Of several documents for one file one is canonical: the one that the row names, else the first.
+_ONE_CANONICAL = """
+    UPDATE temp.verdicts AS verdict SET class = '2',
+        reason = 'its file is indexed under another document'
+    WHERE class = '=' AND EXISTS (
+        SELECT 1 FROM temp.verdicts AS other WHERE other.path = verdict.path AND other.class = '='
+            AND other.position < verdict.position)"""
+
+#: A file whose document is gone takes another that the store has of the same version.
+_SUBSTITUTE = """
+    UPDATE temp.verdicts AS verdict SET class = 'a',
+        reason = 'the document of its file is gone, and it is the same'
+    WHERE class = '2' AND state = 'STATE_ACTIVE' AND EXISTS (SELECT 1 FROM files
+        WHERE file_path = verdict.path AND {ghost}
+            AND upload_key = json_extract(identity, '$.objlib_key')
+            AND content_hash = json_extract(identity, '$.objlib_sha256'))"""
+
+#: Of several that could be adopted for one file the first is.
+_ONE_LATE = """
+    UPDATE temp.verdicts AS verdict SET class = '2', reason = 'another document of its file will do'
+    WHERE class = 'a' AND EXISTS (
+        SELECT 1 FROM temp.verdicts AS other WHERE other.path = verdict.path AND other.class = 'a'
+            AND other.position < verdict.position)"""
+
+
+async def _choose_among_several(catalog: Catalog) -> None:
+    for statement in (_ONE_CANONICAL, _SUBSTITUTE.format(ghost=_GHOST), _ONE_LATE):
+        await catalog.fetch_all(statement)
 
 
 async def verdicts(catalog: Catalog, *classes: DocumentClass) -> AsyncIterator[Verdict]:
     """The verdicts of the last survey in the order of document names, all or of some classes."""
-    wanted = [kind.value for kind in classes or tuple(DocumentClass)]
-    marks = ", ".join("?" * len(wanted))
-    after = ""
-    while rows := await catalog.fetch_all(
-        f"SELECT * FROM temp.verdicts WHERE class IN ({marks}) AND document_name > ?"
-        " ORDER BY document_name LIMIT ?",
-        (*wanted, after, _PAGE),
-    ):
-        for name, sign, path, reason in rows:
-            yield Verdict(name, DocumentClass(sign), path, reason)
-        after = rows[-1][0]
+    after: str | None = None
+    while page := await verdict_page(catalog, classes or tuple(DocumentClass), after, _PAGE):
+        for verdict in page:
+            yield verdict
+        after = page[-1].document_name
 
 
-async def was_listed(catalog: Catalog, document_name: str | None) -> bool:
-    """Whether the last survey saw a document of that name."""
+async def verdict_page(
+    catalog: Catalog, classes: Sequence[DocumentClass], after: str | None, size: int
+) -> list[Verdict]:
+    """The verdicts after a document's name."""
+    marks = ", ".join("?" * len(classes))
+    rows = await catalog.fetch_all(
+        f"SELECT document_name, class, path, reason FROM temp.verdicts WHERE class IN ({marks})"
+        " AND document_name > ? ORDER BY document_name LIMIT ?",
+        (*(kind.value for kind in classes), after or "", size),
+    )
+    return [Verdict(name, DocumentClass(sign), path, reason) for name, sign, path, reason in rows]
+
+
+async def listed_document(catalog: Catalog, document_name: str) -> Document | None:
+    """What the last survey saw of a document: name, state and whose it says it is."""
     row = await catalog.fetch_one(
-        "SELECT 1 FROM temp.verdicts WHERE document_name = ?", (document_name,)
+        "SELECT state, display_name, identity FROM temp.verdicts WHERE document_name = ?",
+        (document_name,),
+    )
+    if row is None:
+        return None
+    state, display_name, identity = row
+    return Document(document_name, str(display_name), str(state), 0, None, json.loads(identity))
+
+
+async def another_is_canonical(catalog: Catalog, verdict: Verdict) -> bool:
+    """Whether the last survey found another document to be the one of the same file."""
+    row = await catalog.fetch_one(
+        "SELECT 1 FROM temp.verdicts WHERE path = ? AND class = '=' AND document_name <> ?",
+        (verdict.path, verdict.document_name),
+    )
+    return row is not None
+
+
+async def was_listed(catalog: Catalog, path: str) -> bool:
+    """Whether the last survey saw a document, usable or not, that the row of a file names."""
+    row = await catalog.fetch_one(
+        "SELECT 1 FROM temp.verdicts WHERE path = ? AND class = 'x'", (path,)
     )
     return row is not None
 
 
 #: Indexed rows whose document the survey did not see, or saw broken.
 _GHOST = (
-    "gemini_state = 'indexed' AND is_deleted = 0 AND NOT EXISTS (SELECT 1 FROM temp.verdicts"
-    " WHERE document_name = gemini_store_doc_id AND class <> 'x')"
+    "gemini_state = 'indexed' AND is_deleted = 0 AND NOT EXISTS"
+    " (SELECT 1 FROM temp.verdicts AS seen WHERE seen.path = file_path AND seen.class = '=')"
 )
 _MISSING = "gemini_state <> 'indexed' AND is_deleted = 0 AND skip_reason IS NULL"
 
@@ -142,6 +236,11 @@ _MISSING = "gemini_state <> 'indexed' AND is_deleted = 0 AND skip_reason IS NULL
 async def _count(catalog: Catalog, condition: str) -> int:
     row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {condition}")
     return int(row[0]) if row else 0
+
+
+async def ghost_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Rows that say `indexed` while the store has no usable document for them, after a path."""
+    return await _page(catalog, _GHOST, after, size)
 
 
 async def ghosts(catalog: Catalog) -> AsyncIterator[FileRecord]:
@@ -157,13 +256,17 @@ async def missing(catalog: Catalog) -> AsyncIterator[FileRecord]:
 
 
 async def _rows(catalog: Catalog, condition: str) -> AsyncIterator[FileRecord]:
-    after = ""
-    while rows := await catalog.fetch_all(
+    after: str | None = None
+    while page := await _page(catalog, condition, after, _PAGE):
+        for record in page:
+            yield record
+        after = page[-1].file_path
+
+
+async def _page(catalog: Catalog, condition: str, after: str | None, size: int) -> list[FileRecord]:
+    rows = await catalog.fetch_all(
         f"SELECT {COLUMNS} FROM files WHERE {condition} AND file_path > ?"
         " ORDER BY file_path LIMIT ?",
-        (after, _PAGE),
-    ):
-        for row in rows:
-            record = FileRecord.from_row(row)
-            yield record
-        after = record.file_path
+        (after or "", size),
+    )
+    return [FileRecord.from_row(row) for row in rows]

@@ -1,18 +1,22 @@
 """RecoveryCrawler: what an earlier run left in flight is brought to rest before anything new.
 
-Three phases, one after the other, each under a deadline, on rows whose lease is void:
+Four phases, one after the other, each under a deadline, on rows whose lease is void:
 
-1. interrupted uploads: adopt the document if the import got through, release the row if not;
+1. interrupted uploads: adopt the document if the import got through, release the row if not; one
+   listing of the store answers for all of them;
 2. pending operations: watch the document until it is active, or the deadline says failed;
-3. leftovers: superseded documents and raw files that still have to go.
+3. late successes: adopt the document of a failed row that has come alive since;
+4. leftovers: superseded documents and raw files that still have to go.
 
 A phase that fails or runs out of time is reported and leaves its rows as they were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import reactivex as rx
 from reactivex import Observable
@@ -23,7 +27,14 @@ from objlib.catalog.connection import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.errors import ObjlibError, OCCConflictError, RunEnded
 from objlib.upload import events as ev
-from objlib.upload._operators import Upstream, flat_map_limited, from_coroutine, paged
+from objlib.upload._operators import (
+    Upstream,
+    flat_map_limited,
+    from_coroutine,
+    paged,
+    upload_with_retry,
+)
+from objlib.upload.client import Document
 from objlib.upload.fsm import State
 from objlib.upload.lease import is_void, owner_is_dead
 from objlib.upload.shutdown import Shutdown
@@ -31,11 +42,17 @@ from objlib.upload.stages import FileStages
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
 
+T = TypeVar("T")
+
 PAGE_ROWS = 200
 WATCHED_AT_ONCE = 50
+CALL_ATTEMPTS = 5
 
 #: Beyond the longest that one document may take, so that the phase ends by its rows' own deadlines.
 PHASE_MARGIN_S = 60.0
+
+INTERRUPTED, PENDING = "interrupted uploads", "pending operations"
+LATE, LEFTOVERS = "late successes", "leftovers"
 
 
 class PhaseTimeout(ObjlibError):
@@ -53,14 +70,19 @@ def _add(total: _Tally, one: _Tally) -> _Tally:
     return _Tally(total.adopted + one.adopted, total.released + one.released, total.left + one.left)
 
 
-_ADOPTED, _RELEASED, _LEFT = _Tally(adopted=1), _Tally(released=1), _Tally(left=1)
+_ADOPTED, _RELEASED, _LEFT, _NOTHING = (
+    _Tally(adopted=1),
+    _Tally(released=1),
+    _Tally(left=1),
+    _Tally(),
+)
 
 #: Watches one row in `processing` until it is at rest.
 Watch = Callable[[FileRecord], Observable[object]]
 
 
 class RecoveryCrawler:
-    """The three phases over one catalog and one store."""
+    """The phases over one catalog and one store."""
 
     def __init__(
         self,
@@ -71,6 +93,7 @@ class RecoveryCrawler:
         emit: Callable[[ev.Event], None],
         waits: Waits,
         is_dead: Callable[[str], bool] = owner_is_dead,
+        rng: random.Random | None = None,
     ) -> None:
         self._catalog = catalog
         self._state = AsyncUploadStateManager(catalog)
@@ -79,16 +102,18 @@ class RecoveryCrawler:
         self._emit = emit
         self._waits = waits
         self._is_dead = is_dead
+        self._rng = rng or random.Random()
 
     def crawl(self, watch: Watch) -> Observable[object]:
-        """A cold walk through the three phases; emits nothing and completes.
+        """A cold walk through the phases; emits nothing and completes.
 
         Raises (through `on_error`): `RunEnded` and what is no `ObjlibError`; the rest is reported.
         """
         phases: dict[str, Callable[[], Observable[_Tally]]] = {
-            "interrupted uploads": lambda: self._interrupted_uploads(watch),
-            "pending operations": lambda: self._pending_operations(watch),
-            "leftovers": self._leftovers,
+            INTERRUPTED: lambda: self._interrupted_uploads(watch),
+            PENDING: lambda: self._pending_operations(watch),
+            LATE: self._late_successes,
+            LEFTOVERS: self._leftovers,
         }
 
         def run_phase(name: str) -> Observable[object]:
@@ -100,7 +125,7 @@ class RecoveryCrawler:
         deadline_s = self._waits.poll_deadline_s + self._waits.settle_s + PHASE_MARGIN_S
 
         def report(tally: _Tally) -> None:
-            if tally != _Tally():
+            if tally != _NOTHING:
                 self._emit(ev.PhaseFinished(name, tally.adopted, tally.released, tally.left))
 
         def survive(error: Exception, _source: Observable[object]) -> Observable[object]:
@@ -110,7 +135,7 @@ class RecoveryCrawler:
             return rx.empty()
 
         too_late = PhaseTimeout(f"{name}: not done after {deadline_s:.0f} s")
-        total: Observable[_Tally] = phase.pipe(ops.reduce(_add, _Tally()))
+        total: Observable[_Tally] = phase.pipe(ops.reduce(_add, _NOTHING))
         # `timeout` is silence between items: over a stream of one value it is a deadline.
         timed: Observable[object] = total.pipe(
             ops.timeout(deadline_s, rx.throw(too_late)), ops.do_action(report)
@@ -120,26 +145,52 @@ class RecoveryCrawler:
     # Phases
 
     def _interrupted_uploads(self, watch: Watch) -> Observable[_Tally]:
+        """Rows are taken over first, so that the listing sees all that their owners may have done.
+
+        Held in memory: the rows in doubt, and nothing else of catalog or store.
+        """
+        ours: dict[str, FileRecord] = {}
+
+        def take_over(record: FileRecord) -> Observable[_Tally]:
+            async def taken() -> _Tally:
+                ours[record.file_path] = await self._state.take_over(record, self._stages.lease())
+                return _NOTHING
+
+            return from_coroutine(taken)
+
+        def settle_all(found: Mapping[str, Document]) -> Observable[_Tally]:
+            def settle(record: FileRecord) -> Observable[_Tally]:
+                return self._adopt_or_release(record, found.get(record.file_path), watch)
+
+            return flat_map_limited(_once(list(ours.values())), settle, WATCHED_AT_ONCE)
+
+        def look_up(_scheduler: object) -> Observable[Mapping[str, Document]]:
+            # All of them, even without an intent to import on record: a power cut may have lost it,
+            # while the claim before it had reached the disk.
+            lookup = self._stages.lookup
+            return (
+                self._persistently(lambda: lookup.find_all(ours.values())) if ours else rx.empty()
+            )
+
+        taken = self._each_void_row(State.UPLOADING, take_over)
+        return rx.concat(taken, rx.defer(look_up).pipe(ops.flat_map(settle_all)))
+
+    def _adopt_or_release(
+        self, record: FileRecord, document: Document | None, watch: Watch
+    ) -> Observable[_Tally]:
+        async def decide() -> FileRecord | None:
+            if document is not None:
+                return await self._stages.adopt(record, document)
+            await self._state.release(record, reason="interrupted before its import")
+            return None
+
         def watched(adopted: FileRecord | None) -> Observable[_Tally]:
             if adopted is None:
                 return rx.just(_RELEASED)
             return watch(adopted).pipe(ops.map(_as_adopted))
 
-        def one(record: FileRecord) -> Observable[_Tally]:
-            looked = from_coroutine(lambda: self._adopt_or_release(record))
-            return looked.pipe(ops.flat_map(watched))
-
-        return self._each_void_row(State.UPLOADING, one)
-
-    async def _adopt_or_release(self, record: FileRecord) -> FileRecord | None:
-        record = await self._state.take_over(record, self._stages.lease())
-        # Looked up even where no intent to import is on record: a power cut may have lost it, while
-        # the claim before it had reached the disk.
-        document = await self._stages.find_document(record)
-        if document is not None:
-            return await self._stages.adopt(record, document)
-        await self._state.release(record, reason="interrupted before its import")
-        return None
+        settled = from_coroutine(decide).pipe(ops.flat_map(watched))
+        return settled.pipe(ops.catch(_if_somebody_was_faster))
 
     def _pending_operations(self, watch: Watch) -> Observable[_Tally]:
         async def take_over(record: FileRecord) -> FileRecord:
@@ -153,14 +204,44 @@ class RecoveryCrawler:
 
         return self._each_void_row(State.PROCESSING, one)
 
+    def _late_successes(self) -> Observable[_Tally]:
+        def one(record: FileRecord) -> Observable[_Tally]:
+            adopted = self._persistently(lambda: self._stages.adopt_late(record))
+            return adopted.pipe(
+                ops.map(lambda is_adopted: _ADOPTED if is_adopted else _NOTHING),
+                ops.catch(_if_somebody_was_faster),
+            )
+
+        rows = self._rows(
+            lambda after: queries.failed_with_document(self._catalog, after, PAGE_ROWS)
+        )
+        return flat_map_limited(rows, one, WATCHED_AT_ONCE)
+
     def _leftovers(self) -> Observable[_Tally]:
+        def tidied(work: Callable[[], Awaitable[None]]) -> Observable[_Tally]:
+            return from_coroutine(work).pipe(ops.map(lambda _nothing: _NOTHING))
+
         rows = self._rows(lambda after: queries.leftover_page(self._catalog, after, PAGE_ROWS))
-        return flat_map_limited(
-            rows,
-            lambda record: from_coroutine(lambda: self._stages.tidy_up(record)).pipe(
-                ops.map(lambda _nothing: _Tally())
+        discarded = paged(
+            lambda last: from_coroutine(
+                lambda: queries.discarded_page(
+                    self._catalog, last.document_name if last else None, PAGE_ROWS
+                )
+            )
+        )
+        return rx.concat(
+            flat_map_limited(
+                rows,
+                lambda record: tidied(lambda: self._stages.tidy_up(record)),
+                WATCHED_AT_ONCE,
             ),
-            WATCHED_AT_ONCE,
+            flat_map_limited(
+                lambda credits: discarded(credits).pipe(
+                    ops.take_until(self._shutdown.stop_accepting)
+                ),
+                lambda leftover: tidied(lambda: self._stages.discard(leftover)),
+                WATCHED_AT_ONCE,
+            ),
         )
 
     def _each_void_row(
@@ -182,6 +263,21 @@ class RecoveryCrawler:
     ) -> Upstream[FileRecord]:
         rows = paged(lambda last: from_coroutine(lambda: fetch(last.file_path if last else None)))
         return lambda credits: rows(credits).pipe(ops.take_until(self._shutdown.stop_accepting))
+
+    def _persistently(self, call: Callable[[], Awaitable[T]]) -> Observable[T]:
+        """A call to the backend, made again after a refusal or a passing failure."""
+        return upload_with_retry(
+            None,
+            lambda _nothing: call(),
+            CALL_ATTEMPTS,
+            base_s=self._waits.backoff_base_s,
+            cap_s=self._waits.backoff_cap_s,
+            rng=self._rng,
+        )
+
+
+def _once(rows: Sequence[FileRecord]) -> Upstream[FileRecord]:
+    return paged(lambda last: rx.just(rows if last is None else []))
 
 
 def _if_somebody_was_faster(error: Exception, _source: Observable[_Tally]) -> Observable[_Tally]:

@@ -17,12 +17,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import get_file
+from objlib.catalog.queries import Leftover, get_file, overdue_rows
 from objlib.catalog.records import FileRecord
-from objlib.catalog.writes import facts_of, mark_deleted, update_facts
+from objlib.catalog.writes import facts_of, forget_leftover, mark_deleted, update_facts
 from objlib.errors import (
     AlreadyExists,
     InDoubt,
@@ -37,10 +37,12 @@ from objlib.errors import (
 )
 from objlib.library.hashing import FileChanged
 from objlib.upload import events as ev
+from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
 from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, RawFile
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.lease import Lease
-from objlib.upload.payload import KEY, PATH, Payload, Source, document_metadata, key_of, prepare
+from objlib.upload.lookup import DocumentLookup, full_name, is_for
+from objlib.upload.payload import PATH, Payload, Source, document_metadata, key_of, prepare
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
 from objlib.upload.waits import Waits, poll_wait_s
 
@@ -77,6 +79,8 @@ class Watch:
 
     record: FileRecord
     was_shown_failed: bool = False
+    #: Seconds spent waiting so far: patience must end although the wall clock was set back.
+    waited_s: float = 0.0
 
 
 class FileStages:
@@ -103,6 +107,8 @@ class FileStages:
         self._owner = owner
         self._waits = waits
         self._emit = emit
+        #: Finds documents whose names are not known.
+        self.lookup = DocumentLookup(client, store_name, self._overdue)
 
     def lease(self) -> Lease:
         """A lease of ours from now on."""
@@ -241,32 +247,57 @@ class FileStages:
             raise
 
     async def _document_of_earlier_attempt(self, record: FileRecord) -> Document | None:
-        if record.gemini_store_doc_id is not None:
-            earlier = await self._client.get_document(record.gemini_store_doc_id)
-            if earlier is not None and earlier.is_active and _is_for(earlier, record):
+        name = self._full_name(record.gemini_store_doc_id)
+        if name is not None:
+            earlier = await self._client.get_document(name)
+            if earlier is not None and earlier.is_active and is_for(earlier, record):
                 return earlier
             if earlier is not None and earlier.metadata.get(PATH) == record.file_path:
                 await self._client.delete_document(earlier.name)
-        if record.import_intent_at is not None:
-            return await self.find_document(record)
-        return None
+                if is_for(earlier, record):  # the one that its import has made: no doubt is left
+                    return None
+        if record.import_intent_at is None:
+            return None
+        found = await self.lookup.find(record)
+        if found is not None and found.is_failed and self._has_settled(found):
+            await self._client.delete_document(found.name)
+            return None
+        return found
 
-    async def find_document(self, record: FileRecord) -> Document | None:
-        """Look a row's upload key up among all documents of the store.
-
-        The superseded document is not it, even where a forced upload gave both the same key.
-        """
-        async for page in self._client.document_pages(self._store_name):
-            for document in page:
-                if document.name == record.superseded_doc_id or document.is_failed:
-                    continue
-                if _is_for(document, record):
-                    return document
-        return None
+    async def _overdue(self) -> list[FileRecord]:
+        patience = timedelta(seconds=self._waits.poll_deadline_s)
+        before = self._catalog.clock() - patience
+        return await overdue_rows(self._catalog, before.isoformat(timespec="milliseconds"))
 
     async def adopt(self, record: FileRecord, document: Document) -> FileRecord:
         """uploading -> processing, with a document that an earlier attempt has made."""
         return await self._confirm(record, None, document.name, "adopted")
+
+    async def adopt_late(self, listed: FileRecord) -> bool:
+        """Give a failed row the document of its attempt, if that has come alive after all.
+
+        No import is made and none repeated; a document that is still no good is left for the retry.
+        """
+        name = self._full_name(listed.gemini_store_doc_id)
+        document = await self._client.get_document(name) if name is not None else None
+        if document is None or not document.is_active or not is_for(document, listed):
+            return False
+        record = await get_file(self._catalog, listed.file_path)
+        if record is None or record.upload_key is None or record.version != listed.version:
+            return False
+        if not (can_be_adopted(record) and holds_the_file(document, record)):
+            return False
+        record = await adopt_document(
+            self._state,
+            record,
+            document,
+            upload_key=record.upload_key,
+            run_id=self._run_id,
+            lease=self.lease(),
+        )
+        self._emit(ev.FileIndexed(record.file_path, document.name, adopted=True))
+        await self.tidy_up(record)
+        return True
 
     async def _confirm(
         self, record: FileRecord, operation: str | None, document: str | None, reason: str
@@ -309,23 +340,33 @@ class FileStages:
     async def _active_document(self, watch: Watch) -> Document:
         record = watch.record
         document, operation = await self._look(record)
-        age_s = self._age_s(record.upload_timestamp)
+        age_s = max(self._age_s(record.upload_timestamp), watch.waited_s)
+        if record.upload_timestamp is None:  # of the earlier generation, so it was long ago
+            age_s = max(age_s, self._waits.poll_deadline_s)
         if document is not None and document.is_active:
             return document
         if document is not None and document.is_failed:
             self._say_once_that_it_failed(watch, age_s)
-            if self._age_s(document.created_at) < self._waits.settle_s:
-                raise NotReady(poll_wait_s(age_s, self._waits))
+            if not self._has_settled(document) and watch.waited_s < self._waits.settle_s:
+                raise self._not_ready(watch, age_s)
             raise IndexingFailed(f"{record.file_path}: the backend could not index it")
         finished_without = document is None and operation is not None and operation.done
         patience_s = self._waits.settle_s if finished_without else self._waits.poll_deadline_s
         if age_s < patience_s:
-            raise NotReady(poll_wait_s(age_s, self._waits))
-        found = await self.find_document(record)
+            raise self._not_ready(watch, age_s)
+        found = await self.lookup.find(record)
         if found is not None and found.is_active:
             return found
         self._say_once_that_it_failed(watch, age_s)
         raise IndexingFailed(f"{record.file_path}: {_why(operation, age_s)}")
+
+    def _has_settled(self, document: Document) -> bool:
+        return self._age_s(document.created_at) >= self._waits.settle_s
+
+    def _not_ready(self, watch: Watch, age_s: float) -> NotReady:
+        wait_s = poll_wait_s(age_s, self._waits)
+        watch.waited_s += wait_s
+        return NotReady(wait_s)
 
     def _say_once_that_it_failed(self, watch: Watch, took_s: float) -> None:
         if not watch.was_shown_failed:
@@ -334,7 +375,8 @@ class FileStages:
 
     async def _look(self, record: FileRecord) -> tuple[Document | None, ImportOperation | None]:
         """Ask for the document first: where its name can be told, that is the one call needed."""
-        name = record.gemini_store_doc_id or _implied_document(record.operation_name)
+        recorded = record.gemini_store_doc_id or _implied_document(record.operation_name)
+        name = self._full_name(recorded)
         document = await self._matching_document(name, record)
         if document is not None or record.operation_name is None:
             return document, None
@@ -346,15 +388,19 @@ class FileStages:
             document = await self._matching_document(operation.document_name, record)
         return document, operation
 
+    def _full_name(self, recorded: str | None) -> str | None:
+        return None if recorded is None else full_name(recorded, self._store_name)
+
     async def _matching_document(self, name: str | None, record: FileRecord) -> Document | None:
         document = await self._client.get_document(name) if name else None
-        return document if document is not None and _is_for(document, record) else None
+        return document if document is not None and is_for(document, record) else None
 
     async def tidy_up(self, record: FileRecord) -> None:
         """Delete the superseded document, then the raw file. What fails is left to a later run."""
         try:
-            if record.superseded_doc_id is not None:
-                await self._client.delete_document(record.superseded_doc_id)
+            superseded = self._full_name(record.superseded_doc_id)
+            if superseded is not None:
+                await self._client.delete_document(superseded)
                 record = await self._state.forget_superseded(record)
             if record.gemini_file_id is not None:
                 await self._client.delete_file(record.gemini_file_id)
@@ -362,6 +408,17 @@ class FileStages:
         except ObjlibError as error:
             left = record.superseded_doc_id or record.gemini_file_id or ""
             self._emit(ev.LeftBehind(record.file_path, left, str(error)))
+
+    async def discard(self, leftover: Leftover) -> None:
+        """Delete a document that no row names any more. If that fails a later run does it."""
+        name = self._full_name(leftover.document_name)
+        if name is None:
+            return
+        try:
+            await self._client.delete_document(name)
+            await forget_leftover(self._catalog, leftover.document_name)
+        except ObjlibError as error:
+            self._emit(ev.LeftBehind(leftover.file_path, name, str(error)))
 
     # When something goes wrong
 
@@ -393,10 +450,6 @@ class FileStages:
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return max(0.0, (self._catalog.clock() - moment).total_seconds())
-
-
-def _is_for(document: Document, record: FileRecord) -> bool:
-    return document.metadata.get(KEY) == record.upload_key
 
 
 def _implied_document(operation_name: str | None) -> str | None:

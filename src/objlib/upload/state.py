@@ -33,6 +33,24 @@ class AsyncUploadStateManager:
         self, record: FileRecord, *, upload_key: str, run_id: str, lease: Lease
     ) -> FileRecord:
         """untracked -> uploading: the write-ahead intent, on disk before anything is sent."""
+        return await self._begin(record, upload_key, run_id, lease, reason="claimed", durable=True)
+
+    async def begin_adoption(
+        self, record: FileRecord, *, upload_key: str, run_id: str, lease: Lease
+    ) -> FileRecord:
+        """untracked -> uploading, where nothing will be sent: a document was found."""
+        return await self._begin(record, upload_key, run_id, lease, reason="adopted", durable=False)
+
+    async def _begin(
+        self,
+        record: FileRecord,
+        upload_key: str,
+        run_id: str,
+        lease: Lease,
+        *,
+        reason: str,
+        durable: bool,
+    ) -> FileRecord:
         same_version = record.upload_key == upload_key
         leftovers = (
             "gemini_file_id",
@@ -45,8 +63,8 @@ class AsyncUploadStateManager:
         return await self._move(
             record,
             Event.BEGIN_UPLOAD,
-            "claimed",
-            durable=True,
+            reason,
+            durable=durable,
             upload_key=upload_key,
             run_id=run_id,
             attempt_count=record.attempt_count + 1 if same_version else 1,
@@ -138,9 +156,13 @@ class AsyncUploadStateManager:
         """indexed -> untracked: the file changed, or its document is no good.
 
         The old document becomes `superseded`: search goes on finding it until the new version is
-        indexed. With `document_is_gone` there is none to keep.
+        indexed. With `document_is_gone` there is none to keep. One that was superseded before and
+        is still to be deleted gives way; the catalog's trigger puts it among the leftovers.
         """
-        superseded = record.superseded_doc_id if document_is_gone else record.gemini_store_doc_id
+        current = record.gemini_store_doc_id
+        if current is None and record.upload_key is None:
+            current = record.gemini_file_id  # the earlier generation named documents after it
+        superseded = record.superseded_doc_id if document_is_gone or current is None else current
         return await self._move(
             record,
             Event.INVALIDATE,
@@ -157,6 +179,14 @@ class AsyncUploadStateManager:
     async def forget_superseded(self, record: FileRecord) -> FileRecord:
         """The older document is deleted."""
         return await self._write(record, superseded_doc_id=None)
+
+    async def forget_document(self, record: FileRecord) -> FileRecord:
+        """The document that a failed attempt left is deleted."""
+        return await self._write(record, gemini_store_doc_id=None)
+
+    async def keep_until_indexed(self, record: FileRecord, document_name: str) -> FileRecord:
+        """An older version's document was found: it goes once the new version is indexed."""
+        return await self._write(record, superseded_doc_id=document_name)
 
     async def forget_raw_file(self, record: FileRecord) -> FileRecord:
         """The raw file is deleted or has expired."""

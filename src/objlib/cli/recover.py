@@ -1,0 +1,133 @@
+"""objlib recover"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import reactivex.operators as ops
+
+from objlib.api import RECOVERY_ONLY, Library
+from objlib.cli.interrupts import interruptible
+from objlib.cli.main import INTERRUPTED
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.progress import show_progress
+from objlib.cli.render import count, one_line, print_json
+from objlib.errors import ConfigurationError
+from objlib.sync.rebuild import RebuildReport
+from objlib.upload import events as ev
+from objlib.upload.recovery_report import RecoveryReport, follow
+
+
+@click.command("recover")
+@click.option("--from-store", is_flag=True, help="The catalog is lost: scan, and ask the store.")
+@click.option("--library", type=click.Path(path_type=Path), help="With --from-store: its folder.")
+@click.option("--library-id", help="With --from-store: whose documents, if several would do.")
+@common_options
+def command(
+    invocation: Invocation, from_store: bool, library: Path | None, library_id: str | None
+) -> int:
+    """Bring to rest what an interrupted run left behind. Uploads nothing, deletes no document.
+
+    Every upload begins with this; alone it is for when nothing new is to be sent. With --from-store
+    it gives a lost catalog back: a fresh scan of the library, and the documents that are in the
+    store already.
+
+    \b
+    Example:
+      objlib recover
+      objlib recover --from-store --library ~/Lectures
+    """
+    if not from_store and (library is not None or library_id is not None):
+        raise ConfigurationError("--library and --library-id belong to --from-store")
+    return asyncio.run(_recover(invocation, from_store, library, library_id))
+
+
+async def _recover(
+    invocation: Invocation, from_store: bool, library: Path | None, library_id: str | None
+) -> int:
+    settings = invocation.settings(library=library)
+    invocation.name_the_store(settings)
+    rebuilt: RebuildReport | None = None
+    async with Library.open(settings.library if from_store else None, settings=settings) as opened:
+        if from_store:
+            await opened.scan()
+            rebuilt = await opened.rebuild(library_id)
+        report, was_interrupted = await _follow_recovery(invocation, opened)
+        requests = opened.client.requests
+    if invocation.json:
+        found = asdict(rebuilt) if rebuilt else None
+        print_json({**asdict(report), "from_store": found, "requests": requests})
+    else:
+        _print(invocation, report, rebuilt)
+    if was_interrupted:
+        return INTERRUPTED
+    return 0 if report.is_clean else 1
+
+
+async def _follow_recovery(invocation: Invocation, library: Library) -> tuple[RecoveryReport, bool]:
+    run = await library.new_recovery()
+    events = run.stream.events
+    reports = [RecoveryReport()]
+    events.pipe(ops.scan(follow, RecoveryReport())).subscribe(
+        lambda report: reports.__setitem__(0, report)
+    )
+
+    def say_that_it_stops() -> None:
+        run.stream.emit(ev.Draining("interrupted"))
+
+    with ExitStack() as stack:
+        stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
+        stack.enter_context(interruptible(run.shutdown, say_that_it_stops))
+        await run.until_done(RECOVERY_ONLY)
+    return reports[0], run.shutdown.is_stopping
+
+
+def _print(invocation: Invocation, report: RecoveryReport, rebuilt: RebuildReport | None) -> None:
+    console = invocation.console()
+
+    def say(line: str) -> None:
+        console.print(one_line(line), markup=False)
+
+    if rebuilt is not None:
+        _print_rebuilt(say, rebuilt)
+    lines = (
+        (report.adopted, "adopted: the store had their documents"),
+        (report.released, "released: the store has nothing of them"),
+        (report.polled_again, "polled again, to the end of their imports"),
+        (report.left, "left to a run that is at work on them"),
+        (report.failed, "failed"),
+    )
+    if not any(number for number, _ in lines) and not report.unfinished and rebuilt is None:
+        say("Nothing to recover: no run left anything behind")
+    for number, what in lines:
+        if number:
+            say(f"  {number:>7,}  {what}")
+    for problem in report.unfinished:
+        say(f"  not finished: {problem}")
+    if report.unfinished:
+        say("Next: objlib recover")
+    elif report.failed:
+        say("Next: objlib fsm-upload --retry-failed")
+    elif report.released or rebuilt is not None:
+        say("Next: objlib fsm-upload")
+
+
+def _print_rebuilt(say: Callable[[str], None], rebuilt: RebuildReport) -> None:
+    taken_over = ", taken over" if rebuilt.id_was_taken_over else ""
+    say(f"Found {count(rebuilt.documents, 'document')} in the store")
+    say(f"Library id: {rebuilt.library_id}{taken_over}")
+    lines = (
+        (rebuilt.adopted - rebuilt.moved - rebuilt.pending, "files have their documents again"),
+        (rebuilt.moved, "files have them under the paths they were moved to"),
+        (rebuilt.pending, "documents are still being indexed"),
+        (rebuilt.superseded, "documents hold an older version, kept until the new one is indexed"),
+        (rebuilt.foreign, "documents of others, left alone"),
+    )
+    for number, what in lines:
+        if number:
+            say(f"  {number:>7,}  {what}")

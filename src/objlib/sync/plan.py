@@ -1,0 +1,118 @@
+"""What a repair will do, step by step: what `store-sync` prints and `--apply` then carries out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from objlib.catalog.connection import Catalog
+from objlib.errors import ConfigurationError
+from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
+from objlib.sync.listing import SyncReport, ghost_page, verdict_page
+
+PAGE = 200
+
+
+class Kind(Enum):
+    """The steps, in the order in which a repair takes them."""
+
+    SEND_AGAIN = "send again"
+    ADOPT = "adopt"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step: about a row (`path`), a document, or both."""
+
+    kind: Kind
+    path: str | None
+    document_name: str | None
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """`delete Course/Week 1.txt (fileSearchStores/…/documents/…): its file was deleted`."""
+        about = [self.path or "", f"({self.document_name})" if self.document_name else ""]
+        return f"{self.kind.value} {' '.join(part for part in about if part)}: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class MaxDelete:
+    """The most that a repair may delete of what has no other copy in the store."""
+
+    count: int | None = None
+    share: float | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> MaxDelete:
+        """`25` or `10%`. Raises `ConfigurationError` on anything else."""
+        match = re.fullmatch(r"(\d+)(%?)", text.strip())
+        if match is None:
+            raise ConfigurationError(f"--max-delete takes a count or a percentage, not {text!r}")
+        number = int(match[1])
+        return cls(share=number / 100) if match[2] else cls(count=number)
+
+    def allows(self, deletions: int, documents: int) -> bool:
+        """Whether so many deletions out of so many documents are within bounds."""
+        if self.count is not None:
+            return deletions <= self.count
+        # One is always allowed, or a small store could never lose a file.
+        return deletions <= max(1.0, (self.share or 0.0) * documents)
+
+
+def deletable(include_foreign: bool) -> tuple[DocumentClass, ...]:
+    """The classes whose documents a repair deletes."""
+    return (*DELETABLE, DocumentClass.FOREIGN) if include_foreign else DELETABLE
+
+
+def deletions(report: SyncReport, include_foreign: bool) -> int:
+    """How many documents a repair would delete in all."""
+    return sum(report.documents[kind] for kind in deletable(include_foreign))
+
+
+def refuse_too_many(report: SyncReport, max_delete: MaxDelete, include_foreign: bool) -> None:
+    """Stop before the first deletion if there would be too many.
+
+    Duplicates and superseded documents do not count: their files stay in the store.
+
+    Raises:
+        ConfigurationError: more than `max_delete` allows.
+    """
+    counted = [DocumentClass.ORPHAN, *([DocumentClass.FOREIGN] if include_foreign else [])]
+    losses = sum(report.documents[kind] for kind in counted)
+    documents = sum(report.documents.values())
+    if not max_delete.allows(losses, documents):
+        raise ConfigurationError(
+            f"{losses:,} of {documents:,} documents would be deleted, which is more than "
+            "--max-delete allows; nothing was deleted. If that is what you want, raise it"
+        )
+
+
+async def steps(catalog: Catalog, *, include_foreign: bool = False) -> AsyncIterator[Step]:
+    """The plan of the last survey, in order and in bounded memory."""
+    for kind in Kind:
+        after: Step | None = None
+        while page := await step_page(catalog, kind, after, include_foreign=include_foreign):
+            for step in page:
+                yield step
+            after = page[-1]
+
+
+async def step_page(
+    catalog: Catalog, kind: Kind, after: Step | None, *, include_foreign: bool
+) -> Sequence[Step]:
+    """The steps of one kind that follow a step."""
+    if kind is Kind.SEND_AGAIN:
+        rows = await ghost_page(catalog, after.path if after else None, PAGE)
+        reason = "indexed, but the store does not have it"
+        return [Step(kind, row.file_path, None, reason) for row in rows]
+    classes = (DocumentClass.LATE,) if kind is Kind.ADOPT else deletable(include_foreign)
+    name = after.document_name if after else None
+    return [_step(kind, one) for one in await verdict_page(catalog, classes, name, PAGE)]
+
+
+def _step(kind: Kind, verdict: Verdict) -> Step:
+    return Step(kind, verdict.path, verdict.document_name, verdict.reason)

@@ -1,0 +1,1 @@
+"""An acceptance run on a scratch copy: `python -m tests.acceptance`."""
