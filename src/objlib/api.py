@@ -19,7 +19,7 @@ from typing import Any
 
 from objlib import backend
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Tally, get_info
+from objlib.catalog.queries import Work, get_info
 from objlib.config import Settings, load_settings
 from objlib.errors import BackendUnavailable, ConfigurationError, Unreachable
 from objlib.library.scan import ScanReport, scan_library
@@ -109,8 +109,8 @@ class Library:
             on_progress=on_progress,
         )
 
-    async def expected(self, options: Options) -> Tally:
-        """How many files an upload would take, and how large they are together."""
+    async def expected(self, options: Options) -> Work:
+        """What an upload would take, and why; `objlib.upload.estimate` has the price of it."""
         await self.bound()
         return await expected_work(self.catalog, options)
 

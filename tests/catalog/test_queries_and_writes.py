@@ -11,7 +11,7 @@ import pytest
 
 from objlib.catalog import queries, writes
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Tally
+from objlib.catalog.queries import Tally, Work
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts, facts_of
 from objlib.upload.fsm import IN_FLIGHT, State
@@ -181,9 +181,12 @@ def test_tallies_count_what_is_there_and_can_be_uploaded(tmp_path: Path) -> None
             "indexed": Tally(2, 20),
             "failed": Tally(2, 20),
         }
-        assert await queries.tally_of_upload(catalog, ["untracked"], None) == Tally(4, 40)
-        assert await queries.tally_of_upload(catalog, ["untracked", "failed"], 5) == Tally(5, 50)
-        assert await queries.tally_of_upload(catalog, ["untracked"], 0) == Tally(0, 0)
+        assert await queries.work_of_upload(catalog, ["untracked"], None) == Work(
+            {"new": 4}, 40, 40
+        )
+        both = await queries.work_of_upload(catalog, ["untracked", "failed"], 5)
+        assert (both.files, both.size_bytes) == (5, 50)
+        assert await queries.work_of_upload(catalog, ["untracked"], 0) == Work({})
         assert await queries.tally_by_skip_reason(catalog) == {"a film": 3}
         assert await queries.count_deleted(catalog) == (3, 1)
         assert await queries.count_files(catalog) == len(SHELF) + 3
@@ -196,7 +199,7 @@ def test_an_empty_catalog_answers_every_question(tmp_path: Path) -> None:
 
     async def story(catalog: Catalog) -> None:
         assert await queries.tally_by_state(catalog) == {}
-        assert await queries.tally_of_upload(catalog, ["untracked"], None) == Tally(0, 0)
+        assert await queries.work_of_upload(catalog, ["untracked"], None) == Work({})
         assert await queries.count_deleted(catalog) == (0, 0)
         assert await queries.count_files(catalog) == 0
         assert await queries.audit_trail(catalog, "a") == []

@@ -161,7 +161,40 @@ def test_a_dry_run_sends_nothing(cli: Cli, library: Path, rows: Query) -> None:
     assert planned["files"] == 6
     assert planned["size_bytes"] == sum(path.stat().st_size for path in library.rglob("*.txt"))
     assert states(rows) == {"untracked": 6}
+    assert planned["reasons"] == {"new": 6}
+    assert planned["requests"] == 30
     assert not (Path("data") / "filestore.db").exists()
+
+
+def test_a_dry_run_names_files_and_reasons(cli: Cli, library: Path) -> None:
+    """Each line says why; the first twenty without -v, and the price at the end."""
+    cli("scan", "--library", library)
+    cli("fsm-upload", "--limit", "5")
+    changed = library / "Course" / "Year 1" / "Week 1 - On arches.txt"
+    changed.write_text("This lecture is about vaults now.\n")
+    for number in range(30):
+        (library / f"Note {number}.txt").write_text("A note.")
+    cli("scan")
+
+    planned = cli("fsm-upload", "--dry-run", "--tier", "1").out
+    assert "+ Course/Year 1/Week 1 - On arches.txt (changed, 34 B)" in planned
+    assert "(new, 7 B)" in planned
+    assert "… and 12 more (-v names all)" in planned
+    assert "31  new" in planned
+    assert "requests  161" in planned
+    assert "(600 requests/min)" in planned
+    assert "more (-v" not in cli("fsm-upload", "--dry-run", "-v").out
+    forced = cli("fsm-upload", "--dry-run", "--reset-existing", "--json").json
+    assert forced["reasons"] == {"changed": 1, "forced": 4, "new": 31}
+
+
+def test_what_was_sent_stands_beside_what_was_expected(cli: Cli, library: Path) -> None:
+    """Bytes and requests of the run, and of its plan."""
+    cli("scan", "--library", library)
+    uploaded = cli("fsm-upload", "--json").json
+    assert uploaded["sent_bytes"] == uploaded["expected"]["size_bytes"]
+    assert uploaded["expected"]["requests"] == 30
+    assert uploaded["requests"] >= 30
 
 
 def test_events_are_written_as_json_lines(cli: Cli, library: Path, workplace: Path) -> None:

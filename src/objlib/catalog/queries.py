@@ -315,15 +315,67 @@ async def tally_by_state(catalog: Catalog) -> dict[str, Tally]:
     return {str(state): Tally(int(files), int(size)) for state, files, size in rows}
 
 
-async def tally_of_upload(catalog: Catalog, states: Sequence[str], limit: int | None) -> Tally:
+#: Why a file would be uploaded.
+_REASON = """
+    CASE WHEN gemini_state = 'failed' THEN 'failed before'
+         WHEN gemini_state = 'indexed' THEN 'forced'
+         WHEN superseded_doc_id IS NOT NULL THEN 'changed'
+         WHEN version > 0 THEN 'again'
+         ELSE 'new' END"""
+
+_IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/json')"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an upload would take."""
+
+    #: Why -> number of files: new, changed, again (it was interrupted, or its document is gone),
+    #: failed before, forced.
+    reasons: Mapping[str, int]
+    size_bytes: int = 0
+    #: Of those the bytes of text.
+    text_bytes: int = 0
+    #: Documents of older versions that go when the new ones are indexed.
+    replaced: int = 0
+
+    @property
+    def files(self) -> int:
+        """All of them."""
+        return sum(self.reasons.values())
+
+
+async def work_of_upload(catalog: Catalog, states: Sequence[str], limit: int | None) -> Work:
     """What an upload of files in these states, up to a limit, would take."""
     marks = ", ".join("?" * len(states))
-    row = await catalog.fetch_one(
-        "SELECT COUNT(*), COALESCE(SUM(file_size), 0) FROM (SELECT file_size FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {_UPLOADABLE} ORDER BY file_path LIMIT ?)",
+    rows = await catalog.fetch_all(
+        "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
+        f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
+        "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
+        f" WHERE gemini_state IN ({marks}) AND {_UPLOADABLE} ORDER BY file_path LIMIT ?)"
+        " GROUP BY reason",
         (*states, -1 if limit is None else limit),
     )
-    return Tally(int(row[0]), int(row[1])) if row else Tally(0, 0)
+    return Work(
+        {str(row[0]): int(row[1]) for row in rows},
+        size_bytes=sum(int(row[2]) for row in rows),
+        text_bytes=sum(int(row[3]) for row in rows),
+        replaced=sum(int(row[4]) for row in rows),
+    )
+
+
+async def planned_page(
+    catalog: Catalog, states: Sequence[str], after: str | None, size: int
+) -> list[tuple[str, str, int]]:
+    """(path, reason, bytes) of files that an upload of these states would take, by path."""
+    marks = ", ".join("?" * len(states))
+    rows = await catalog.fetch_all(
+        f"SELECT file_path, {_REASON}, COALESCE(file_size, 0) FROM files"
+        f" WHERE gemini_state IN ({marks}) AND {_UPLOADABLE} AND file_path > ?"
+        " ORDER BY file_path LIMIT ?",
+        (*states, after or "", size),
+    )
+    return [(str(path), str(reason), int(file_size)) for path, reason, file_size in rows]
 
 
 async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:

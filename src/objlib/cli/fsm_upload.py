@@ -15,15 +15,24 @@ import reactivex.operators as ops
 from reactivex import Observable
 
 from objlib.api import Library
+from objlib.catalog.queries import Work
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
+from objlib.cli.plan import (
+    Actual,
+    actual_beside_expected,
+    expected_as_json,
+    plan_as_json,
+    print_files,
+    print_price,
+)
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.config import Settings
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.progress import Progress, advance
-from objlib.upload.run import UploadRun
+from objlib.upload.run import UploadRun, states_taken
 
 
 @click.command("fsm-upload")
@@ -79,12 +88,20 @@ def command(
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
     async with Library.open(settings=settings) as library:
-        expected = await library.expected(options)
-    if invocation.json:
-        print_json({"files": expected.files, "size_bytes": expected.size_bytes})
-    else:
-        what = f"{count(expected.files, 'file')} ({size(expected.size_bytes)})"
-        invocation.console().print(f"Would upload {what}; nothing was sent")
+        work = await library.expected(options)
+        if invocation.json:
+            print_json(plan_as_json(work, settings))
+            return 0
+        console = invocation.console()
+
+        def say(line: str) -> None:
+            console.print(line, markup=False)
+
+        say(f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent")
+        show_all = invocation.verbosity > 0
+        states = states_taken(options)
+        await print_files(say, library.catalog, states, work.files, show_all=show_all)
+        print_price(say, work, settings)
     return 0
 
 
@@ -94,6 +111,7 @@ async def _upload(
     invocation.name_the_store(settings)
     notices = invocation.notices()
     async with Library.open(settings=settings) as library:
+        work = await library.expected(options)
         run = await library.new_run(options)
         events = run.stream.events
         latest = _Latest()
@@ -107,7 +125,8 @@ async def _upload(
             await run.until_done(options)
         elapsed_s = time.monotonic() - started_at
         waiting = (await library.expected(Options())).files
-        _report(invocation, latest.value, elapsed_s, library.client.requests, waiting)
+        actual = Actual(elapsed_s, library.client.requests, latest.value.begun_bytes)
+        _report(invocation, latest.value, actual, work, waiting)
     if was_interrupted():
         notices.print("Interrupted; the next fsm-upload goes on from here")
         return INTERRUPTED
@@ -162,8 +181,9 @@ def _json_lines(events: Observable[ev.Event], path: Path) -> Iterator[None]:
 
 
 def _report(
-    invocation: Invocation, progress: Progress, elapsed_s: float, requests: int, waiting: int
+    invocation: Invocation, progress: Progress, actual: Actual, work: Work, waiting: int
 ) -> None:
+    elapsed_s = actual.elapsed_s
     if invocation.json:
         print_json(
             {
@@ -175,7 +195,9 @@ def _report(
                 "taken_by_another_run": progress.taken,
                 "retries": progress.retries,
                 "waiting": waiting,
-                "requests": requests,
+                "requests": actual.requests,
+                "sent_bytes": actual.sent_bytes,
+                "expected": expected_as_json(work),
                 "seconds": round(elapsed_s, 3),
                 "failures": {event.path: event.reason for event in progress.failures},
             }
@@ -203,6 +225,7 @@ def _report(
     for number, what in lines:
         if number:
             say(f"  {number:>7,}  {what}")
+    say(actual_beside_expected(actual, work))
     for event in progress.failures:
         say(f"  {one_line(event.path)}: {one_line(event.reason)}")
     if progress.failed:

@@ -37,6 +37,11 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def dollars(amount: float) -> str:
+    """`under $0.01`, `$0.42`, `$1,749.00`."""
+    return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else "under $0.01"
+
+
 def one_line(text: str) -> str:
     """A path or a message that cannot break a line or move the cursor."""
     return "".join(

@@ -30,6 +30,8 @@ class Progress:
     vanished: int = 0
     taken: int = 0
     retries: int = 0
+    #: Bytes of files that were begun, whatever came of them.
+    begun_bytes: int = 0
     rate_limited: int = 0
     left_behind: int = 0
     draining: bool = False
@@ -62,8 +64,9 @@ def advance(progress: Progress, event: ev.Event) -> Progress:
     match event:
         case ev.RunStarted(files=files):
             return replace(progress, total=progress.total + files)
-        case ev.FileStarted(path=path):
-            return _moved(progress, path, "uploading")
+        case ev.FileStarted(path=path, size_bytes=size_bytes):
+            moved = _moved(progress, path, "uploading")
+            return replace(moved, begun_bytes=progress.begun_bytes + size_bytes)
         case ev.FileResumed(path=path):
             return replace(_moved(progress, path, "indexing"), total=progress.total + 1)
         case ev.ImportAccepted(path=path):

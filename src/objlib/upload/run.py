@@ -7,7 +7,7 @@ import random
 import uuid
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Tally, tally_of_upload
+from objlib.catalog.queries import Work, work_of_upload
 from objlib.errors import CatalogError
 from objlib.upload import events as ev
 from objlib.upload._operators import LoopScheduler, completion
@@ -23,12 +23,17 @@ from objlib.upload.stages import FileStages
 from objlib.upload.waits import Waits
 
 
-async def expected_work(catalog: Catalog, options: Options) -> Tally:
-    """How many files a run will take, and how large they are together."""
+def states_taken(options: Options) -> list[str]:
+    """The states whose files a run will take."""
     states = ["untracked"]
     states += ["failed"] if options.retry_failed else []
     states += ["indexed"] if options.reset_existing else []
-    return await tally_of_upload(catalog, states, options.limit)
+    return states
+
+
+async def expected_work(catalog: Catalog, options: Options) -> Work:
+    """How many files a run will take and why, and how large they are together."""
+    return await work_of_upload(catalog, states_taken(options), options.limit)
 
 
 class UploadRun:
