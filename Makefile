@@ -3,9 +3,10 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check coverage mutate validate bench pressure clean help
+.PHONY: demo test check coverage mutate simulate validate bench pressure clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
@@ -13,6 +14,7 @@ help:
 	@echo "make check      ruff, mypy --strict and the suite: what CI runs"
 	@echo "make coverage   branches of the pipeline that the suite takes, at least 95 %"
 	@echo "make mutate     break the operators and the pressure control; each time a test must fail"
+	@echo "make simulate   the whole system under virtual time, SEEDS=1000 times; see docs/reliability.md"
 	@echo "make validate   an acceptance run on a scratch copy, written to docs/validation.md"
 	@echo "make bench      speed, beside a baseline measured in the same run"
 	@echo "make pressure   the tables and plots of docs/pressure.md"
@@ -41,6 +43,9 @@ coverage: $(INSTALLED)
 
 mutate: $(INSTALLED)
 	@$(BIN)/python -m tools.mutation
+
+simulate: $(INSTALLED)
+	@$(BIN)/python -m tests.simulator --seeds $(SEEDS)
 
 validate: $(INSTALLED)
 	@$(BIN)/python -m tests.acceptance

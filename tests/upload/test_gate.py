@@ -17,6 +17,7 @@ from objlib.upload.pressure import (
     Abandoned,
     Answered,
     Broken,
+    CooledDown,
     DocumentActive,
     DocumentFailed,
     Pressure,
@@ -197,6 +198,22 @@ def test_states_begin_with_the_present_and_tell_what_changes() -> None:
         gate.close()
 
     run(story)
+
+
+def test_a_change_in_the_step_of_a_subscription_is_not_missed() -> None:
+    """Whoever begins to listen while a circuit closes again must not wait for it for ever."""
+
+    async def scene(_loop: VirtualLoop, scheduler: LoopScheduler) -> None:
+        gate = new_gate(scheduler)
+        open_circuit(gate)
+        seen: list[Circuit] = []
+        gate.states.subscribe(lambda state: seen.append(state.breaker.circuit), scheduler=scheduler)
+        gate.feed(CooledDown())
+        await asyncio.sleep(0.1)
+        assert seen == [Circuit.OPEN, Circuit.HALF_OPEN]
+        gate.close()
+
+    run(scene)
 
 
 def test_a_closed_gate_leaves_no_timer() -> None:

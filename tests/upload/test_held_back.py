@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,8 @@ from reactivex.disposable import Disposable
 from reactivex.subject import Subject
 from reactivex.testing import ReactiveTest, TestScheduler
 
-from objlib.upload._operators import held_back
+from objlib.upload._operators import LoopScheduler, held_back
+from tests.upload.virtual_loop import VirtualLoop, run
 
 on_next = ReactiveTest.on_next
 on_error = ReactiveTest.on_error
@@ -44,7 +46,7 @@ class Question:
 
 
 def test_an_item_whose_wait_is_over_passes_in_the_tick_of_its_arrival() -> None:
-    """Zero and less are no wait, and nobody listens for changes."""
+    """Zero and less are no wait, and nobody goes on listening for changes."""
     scheduler = TestScheduler()
     source = scheduler.create_hot_observable(
         on_next(210, "a"), on_next(220, "b"), on_completed(230)
@@ -56,7 +58,7 @@ def test_an_item_whose_wait_is_over_passes_in_the_tick_of_its_arrival() -> None:
 
     assert result.messages == [on_next(210, "a"), on_next(220, "b"), on_completed(230)]
     assert wait_s.asked == [210, 220]
-    assert changes.subscriptions == []
+    assert changes.subscriptions == [subscribe(210, 210), subscribe(220, 220)]
     assert source.subscriptions == [subscribe(200, 230)]
 
 
@@ -332,6 +334,31 @@ def test_items_pass_in_order_each_at_the_first_moment_that_allows_it(
             at += 1
         expected.append((at, n))
     assert passed == expected
+
+
+@pytest.mark.parametrize("steps", range(6))
+def test_a_change_at_any_step_after_the_question_is_heard(steps: int) -> None:
+    """There is no step of the loop between asking and listening in which a change is lost."""
+
+    async def scene(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
+        answers: list[float | None] = [None]
+        changes: Subject[None] = Subject()
+        passed: list[str] = []
+
+        def change(left: int) -> None:
+            if left:
+                loop.call_soon(change, left - 1)
+                return
+            answers[0] = 0.0
+            changes.on_next(None)
+
+        waiting = rx.just("item").pipe(held_back(lambda: answers[0], changes))
+        waiting.subscribe(passed.append, scheduler=scheduler)
+        change(steps)
+        await asyncio.sleep(1.0)
+        assert passed == ["item"]
+
+    run(scene)
 
 
 def test_ten_thousand_items_that_were_held_pass_at_one_change() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -118,3 +120,23 @@ def test_an_error_that_nobody_listens_to_is_kept_for_whoever_does() -> None:
     ears.on_next(2)
     assert told == [BOOM, ENOUGH]
     assert len(attempts[2].observers) == 1
+
+
+def test_a_listener_that_has_left_is_let_go() -> None:
+    """A notifier may subscribe to the errors anew each time; what it left is not kept for ever."""
+
+    class Listener:
+        def on_next(self, _error: Exception) -> None: ...
+
+    left: list[weakref.ref[Listener]] = []
+
+    def come_and_go(errors: Observable[Exception]) -> Observable[object]:
+        listener = Listener()
+        left.append(weakref.ref(listener))
+        errors.subscribe(listener.on_next).dispose()
+        return rx.never()
+
+    subscription = Failing(1).source.pipe(retry_when(come_and_go)).subscribe()
+    gc.collect()
+    assert [reference() for reference in left] == [None]
+    subscription.dispose()

@@ -116,6 +116,10 @@ async def _start_over(catalog: Catalog) -> None:
         " reason TEXT, position INTEGER, state TEXT, display_name TEXT, identity TEXT)"
     )
     await catalog.fetch_all("CREATE INDEX temp.verdicts_by_path ON verdicts (path, class)")
+    await catalog.fetch_all("DROP TABLE IF EXISTS temp.survey")
+    await catalog.fetch_all(
+        "CREATE TEMP TABLE survey AS SELECT COALESCE(MAX(id), 0) AS since FROM transitions"
+    )
 
 
 async def _remember(
@@ -225,10 +229,13 @@ async def was_listed(catalog: Catalog, path: str) -> bool:
     return row is not None
 
 
-#: Indexed rows whose document the survey did not see, or saw broken.
+#: Indexed rows whose document the survey did not see, or saw broken. A row that has moved while the
+#: store was being listed may have a document that came after its page: nothing is said about it.
 _GHOST = (
     "gemini_state = 'indexed' AND is_deleted = 0 AND NOT EXISTS"
     " (SELECT 1 FROM temp.verdicts AS seen WHERE seen.path = file_path AND seen.class = '=')"
+    " AND NOT EXISTS (SELECT 1 FROM transitions AS moved, temp.survey"
+    " WHERE moved.file_path = files.file_path AND moved.id > since)"
 )
 _MISSING = "gemini_state <> 'indexed' AND is_deleted = 0 AND skip_reason IS NULL"
 

@@ -718,8 +718,9 @@ def held_back(wait_s: Callable[[], float | None], changes: Observable[Any]) -> O
                 return rx.just(item)
             return rx.timer(delay_s).pipe(ops.map(lambda _tick: item))
 
-        return changes.pipe(
-            ops.start_with(None), ops.map(after_the_wait), ops.switch_latest(), ops.take(1)
+        # `start_with` would listen to the changes a step of the loop after it has asked.
+        return rx.merge(changes, rx.just(None)).pipe(
+            ops.map(after_the_wait), ops.switch_latest(), ops.take(1)
         )
 
     return _in_turn(turn)

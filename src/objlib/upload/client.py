@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +30,10 @@ API_VERSION = "v1beta"
 PAGE_SIZE = 20  # the server's maximum for stores and documents
 CALL_TIMEOUT_MS = 60_000
 UPLOAD_TIMEOUT_MS = 300_000
+
+#: Every request goes through our transport. For roads not taken the SDK would load the system's
+#: certificates, twice: 40 ms at every start.
+_TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 Metadata = Mapping[str, str | int | float]
 
@@ -133,7 +138,11 @@ class GeminiFileSearchClient:
                 base_url=base_url,
                 api_version=API_VERSION,
                 timeout=CALL_TIMEOUT_MS,
-                async_client_args={"transport": HonestUploads(gated, self._count)},
+                async_client_args={
+                    "transport": HonestUploads(gated, self._count),
+                    "verify": _TRUSTING_NOBODY,
+                    "ssl": _TRUSTING_NOBODY,
+                },
             ),
         )
         self._calls = self._client.aio

@@ -364,7 +364,8 @@ class Indexing:
         known = replace(self, failed=self.failed + 1, failed_run=self.failed_run + 1)
         sample = known.active + known.failed
         too_many = sample >= self.SAMPLE_MIN and known.failed > self.FAILED_SHARE * sample
-        return known._cut(self.HARD, now) if too_many or known.failed_run >= 3 else known
+        is_run = known.failed_run >= self.FAILED_RUN
+        return known._cut(self.HARD, now) if too_many or is_run else known
 
     def _cut(self, factor: float, now: float) -> Indexing:
         return replace(

@@ -13,7 +13,7 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
-from reactivex.subject import AsyncSubject, Subject
+from reactivex.subject import AsyncSubject, BehaviorSubject, Subject
 
 from objlib.upload import pressure
 from objlib.upload._operators import LoopScheduler, Operator, completion, held_back
@@ -35,7 +35,9 @@ class RequestGate:
         self._scheduler = scheduler
         self._state = start
         self._permitted = pressure.permission(start)
-        self._changes: Subject[Pressure] = Subject()
+        # Tells its value at the very moment of a subscription: one step of the loop later it might
+        # be an old one, and whoever waits on an open circuit would wait for ever.
+        self._changes: BehaviorSubject[Pressure] = BehaviorSubject(start)
         self._line: Subject[_Ticket] = Subject()
         self._in_line = 0
         waiting: Operator[_Ticket, _Ticket] = held_back(
@@ -76,7 +78,7 @@ class RequestGate:
     @property
     def states(self) -> Observable[Pressure]:
         """The pressure now, and whenever it allows something else."""
-        return rx.defer(lambda _scheduler: self._changes.pipe(ops.start_with(self._state)))
+        return self._changes
 
     def feed(self, outcome: Outcome) -> None:
         """Take one outcome into account."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import random
 import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import Work, work_of_upload
@@ -14,7 +16,7 @@ from objlib.upload._operators import LoopScheduler, completion
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.feedback import connect
 from objlib.upload.gate import RequestGate
-from objlib.upload.lease import owner_of_this_process
+from objlib.upload.lease import owner_is_dead, owner_of_this_process
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.payload import Source
 from objlib.upload.recovery import RecoveryCrawler
@@ -36,6 +38,21 @@ async def expected_work(catalog: Catalog, options: Options) -> Work:
     return await work_of_upload(catalog, states_taken(options), options.limit)
 
 
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who a run is to others that share its catalog, and how it tells that they are dead."""
+
+    run_id: str
+    owner: str
+    is_dead: Callable[[str], bool] = owner_is_dead
+
+    @classmethod
+    def of_this_process(cls) -> Identity:
+        """A new run of this process."""
+        run_id = uuid.uuid4().hex
+        return cls(run_id, owner_of_this_process(run_id))
+
+
 class UploadRun:
     """One run over one catalog and one store. Subscribe to `stream.events` before it starts.
 
@@ -52,11 +69,13 @@ class UploadRun:
         source: Source,
         waits: Waits,
         rng: random.Random | None = None,
+        identity: Identity | None = None,
     ) -> None:
+        identity = identity or Identity.of_this_process()
         self._catalog = catalog
         self._gate = gate
         self._store_name = store_name
-        self._run_id = uuid.uuid4().hex
+        self._run_id = identity.run_id
         self.stream = ev.EventStream()
         self.shutdown = Shutdown()
         self._stages = stages = FileStages(
@@ -65,7 +84,7 @@ class UploadRun:
             store_name=store_name,
             source=source,
             run_id=self._run_id,
-            owner=owner_of_this_process(self._run_id),
+            owner=identity.owner,
             waits=waits,
             emit=self.stream.emit,
         )
@@ -78,6 +97,8 @@ class UploadRun:
                 shutdown=self.shutdown,
                 emit=self.stream.emit,
                 waits=waits,
+                is_dead=identity.is_dead,
+                rng=rng,
             ),
             gate=gate,
             shutdown=self.shutdown,

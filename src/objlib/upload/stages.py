@@ -42,7 +42,7 @@ from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperati
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.lease import Lease
 from objlib.upload.lookup import DocumentLookup, full_name, is_for
-from objlib.upload.payload import PATH, Payload, Source, document_metadata, key_of, prepare
+from objlib.upload.payload import LIBRARY, PATH, Payload, Source, document_metadata, key_of, prepare
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
 from objlib.upload.waits import Waits, poll_wait_s
 
@@ -252,7 +252,7 @@ class FileStages:
             earlier = await self._client.get_document(name)
             if earlier is not None and earlier.is_active and is_for(earlier, record):
                 return earlier
-            if earlier is not None and earlier.metadata.get(PATH) == record.file_path:
+            if earlier is not None and await self._is_nobody_elses(earlier, record):
                 await self._client.delete_document(earlier.name)
                 if is_for(earlier, record):  # the one that its import has made: no doubt is left
                     return None
@@ -263,6 +263,19 @@ class FileStages:
             await self._client.delete_document(found.name)
             return None
         return found
+
+    async def _is_nobody_elses(self, document: Document, record: FileRecord) -> bool:
+        """Whether a document that a row names may be deleted for it.
+
+        The name may be a guess, so the document has to say that it is of this file, or of a path
+        that the file had before it was moved.
+        """
+        path = document.metadata.get(PATH)
+        if path == record.file_path:
+            return True
+        if path is None or document.metadata.get(LIBRARY) != self._source.library_id:
+            return False
+        return await get_file(self._catalog, str(path)) is None
 
     async def _overdue(self) -> list[FileRecord]:
         patience = timedelta(seconds=self._waits.poll_deadline_s)
