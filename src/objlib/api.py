@@ -19,7 +19,7 @@ from typing import Any
 
 from objlib import backend
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Work, get_info
+from objlib.catalog.queries import Work, count_deleted, get_info
 from objlib.config import Settings, load_settings
 from objlib.errors import BackendUnavailable, ConfigurationError, Unreachable
 from objlib.library.scan import ScanReport, scan_library
@@ -113,6 +113,10 @@ class Library:
         """What an upload would take, and why; `objlib.upload.estimate` has the price of it."""
         await self.bound()
         return await expected_work(self.catalog, options)
+
+    async def leaving(self) -> int:
+        """How many documents are in the store of files that are gone from disk."""
+        return (await count_deleted(self.catalog))[1]
 
     async def new_run(self, options: Options) -> UploadRun:
         """An upload that has not started: subscribe to `run.stream.events`, then `until_done`."""

@@ -8,7 +8,9 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import reactivex.operators as ops
@@ -109,28 +111,77 @@ async def _upload(
     invocation: Invocation, settings: Settings, options: Options, events_file: Path | None
 ) -> int:
     invocation.name_the_store(settings)
-    notices = invocation.notices()
     async with Library.open(settings=settings) as library:
-        work = await library.expected(options)
-        run = await library.new_run(options)
-        events = run.stream.events
-        latest = _Latest()
-        events.pipe(ops.scan(advance, Progress())).subscribe(latest.take)
-        started_at = time.monotonic()
-        with ExitStack() as stack:
-            stack.enter_context(show_progress(events, notices, invocation.verbosity))
-            if events_file is not None:
-                stack.enter_context(_json_lines(events, events_file))
-            was_interrupted = stack.enter_context(_signals_for(run))
-            await run.until_done(options)
-        elapsed_s = time.monotonic() - started_at
-        waiting = (await library.expected(Options())).files
-        actual = Actual(elapsed_s, library.client.requests, latest.value.begun_bytes)
-        _report(invocation, latest.value, actual, work, waiting)
-    if was_interrupted():
-        notices.print("Interrupted; the next fsm-upload goes on from here")
-        return INTERRUPTED
-    return 0 if latest.value.is_clean else 1
+        uploaded = await upload(invocation, library, options, events_file)
+    if invocation.json:
+        print_json(uploaded.as_json())
+    else:
+        report(invocation, uploaded)
+        if (following := _next_step(uploaded)) is not None:
+            invocation.console().print(f"Next: {following}", markup=False)
+    return uploaded.exit_code(invocation)
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What a run came to, beside what was expected of it."""
+
+    progress: Progress
+    actual: Actual
+    work: Work
+    #: Files that are still to be uploaded.
+    waiting: int
+    was_interrupted: bool
+
+    def exit_code(self, invocation: Invocation) -> int:
+        """0, 1 or 130; an interruption is told to people."""
+        if self.was_interrupted:
+            invocation.notices().print("Interrupted; the next upload goes on from here")
+            return INTERRUPTED
+        return 0 if self.progress.is_clean else 1
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts."""
+        progress = self.progress
+        return {
+            "indexed": progress.indexed,
+            "adopted": progress.adopted,
+            "failed": progress.failed,
+            "released": progress.released,
+            "vanished": progress.vanished,
+            "taken_by_another_run": progress.taken,
+            "retries": progress.retries,
+            "waiting": self.waiting,
+            "requests": self.actual.requests,
+            "sent_bytes": self.actual.sent_bytes,
+            "expected": expected_as_json(self.work),
+            "seconds": round(self.actual.elapsed_s, 3),
+            "failures": {event.path: event.reason for event in progress.failures},
+        }
+
+
+async def upload(
+    invocation: Invocation, library: Library, options: Options, events_file: Path | None = None
+) -> Uploaded:
+    """One run, with its progress on the terminal and two signals to stop it."""
+    work = await library.expected(options)
+    run = await library.new_run(options)
+    requests_before = library.client.requests - 1  # the store was looked up for this run
+    events = run.stream.events
+    latest = _Latest()
+    events.pipe(ops.scan(advance, Progress())).subscribe(latest.take)
+    started_at = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
+        if events_file is not None:
+            stack.enter_context(_json_lines(events, events_file))
+        was_interrupted = stack.enter_context(_signals_for(run))
+        await run.until_done(options)
+    elapsed_s = time.monotonic() - started_at
+    waiting = (await library.expected(Options())).files
+    requests = library.client.requests - requests_before
+    actual = Actual(elapsed_s, requests, latest.value.begun_bytes)
+    return Uploaded(latest.value, actual, work, waiting, was_interrupted())
 
 
 class _Latest:
@@ -180,29 +231,9 @@ def _json_lines(events: Observable[ev.Event], path: Path) -> Iterator[None]:
             subscription.dispose()
 
 
-def _report(
-    invocation: Invocation, progress: Progress, actual: Actual, work: Work, waiting: int
-) -> None:
-    elapsed_s = actual.elapsed_s
-    if invocation.json:
-        print_json(
-            {
-                "indexed": progress.indexed,
-                "adopted": progress.adopted,
-                "failed": progress.failed,
-                "released": progress.released,
-                "vanished": progress.vanished,
-                "taken_by_another_run": progress.taken,
-                "retries": progress.retries,
-                "waiting": waiting,
-                "requests": actual.requests,
-                "sent_bytes": actual.sent_bytes,
-                "expected": expected_as_json(work),
-                "seconds": round(elapsed_s, 3),
-                "failures": {event.path: event.reason for event in progress.failures},
-            }
-        )
-        return
+def report(invocation: Invocation, uploaded: Uploaded) -> None:
+    """The summary for people."""
+    progress, elapsed_s = uploaded.progress, uploaded.actual.elapsed_s
     console = invocation.console()
 
     def say(line: str) -> None:
@@ -225,12 +256,16 @@ def _report(
     for number, what in lines:
         if number:
             say(f"  {number:>7,}  {what}")
-    say(actual_beside_expected(actual, work))
+    say(actual_beside_expected(uploaded.actual, uploaded.work))
     for event in progress.failures:
         say(f"  {one_line(event.path)}: {one_line(event.reason)}")
-    if progress.failed:
-        say("Next: objlib fsm-upload --retry-failed")
-    elif waiting:
-        say(f"Next: objlib fsm-upload ({count(waiting, 'file')} to go)")
-    else:
-        say("Next: objlib store-sync")
+
+
+def _next_step(uploaded: Uploaded) -> str | None:
+    if not (uploaded.progress.settled or uploaded.progress.released):
+        return None
+    if uploaded.progress.failed:
+        return "objlib fsm-upload --retry-failed"
+    if uploaded.waiting:
+        return f"objlib fsm-upload ({count(uploaded.waiting, 'file')} to go)"
+    return "objlib store-sync"

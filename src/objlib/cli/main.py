@@ -22,6 +22,7 @@ INTERRUPTED = 130
 #: Command -> module and its one-line help, which `--help` shows without importing the module.
 COMMANDS = {
     "scan": ("objlib.cli.scan", "Record every file of a library in the catalog."),
+    "sync": ("objlib.cli.sync", "Scan, upload and repair: the everyday command."),
     "fsm-upload": ("objlib.cli.fsm_upload", "Upload what the store does not have yet."),
     "store-sync": ("objlib.cli.store_sync", "Compare the store with the catalog, and repair it."),
     "recover": ("objlib.cli.recover", "Bring to rest what an interrupted run left behind."),
@@ -57,10 +58,9 @@ def cli() -> None:
     """Keep a folder of lectures, books and notes in step with a Gemini File Search store.
 
     \b
-    objlib scan --library DIR     record what is on disk
-    objlib fsm-upload             upload what is new
-    objlib store-sync             prove that the store holds exactly that
-    objlib search "QUESTION"      ask it
+    objlib sync --library DIR     scan, upload what is new, repair: every day
+    objlib search "QUESTION"      ask
+    objlib status                 see how things stand
 
     Without GEMINI_API_KEY everything runs on an embedded File Search store.
     """

@@ -61,11 +61,16 @@ async def _scan(invocation: Invocation, library: Path | None) -> int:
     if invocation.json:
         print_json({"library": str(bound.root), **asdict(report)})
     else:
-        _print(invocation, report, bound.root)
+        print_scan(invocation, report, bound.root)
+        if report.new or report.changed:
+            invocation.console().print("Next: objlib fsm-upload")
+        elif report.missing:
+            invocation.console().print("Next: objlib store-sync")
     return 0
 
 
-def _print(invocation: Invocation, report: ScanReport, root: Path) -> None:
+def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
+    """What a scan found, for people."""
     console = invocation.console()
     console.print(f"Scanned {one_line(str(root))}: {count(report.found, 'file')}", markup=False)
     lines = (
@@ -83,7 +88,3 @@ def _print(invocation: Invocation, report: ScanReport, root: Path) -> None:
             console.print(f"  {number:>7,}  {what}", markup=False)
     for old, new in report.moved[:NAMED_MOVES]:
         console.print(f"  moved: {one_line(old)} -> {one_line(new)}", markup=False)
-    if report.new or report.changed:
-        console.print("Next: objlib fsm-upload")
-    elif report.missing:
-        console.print("Next: objlib store-sync")

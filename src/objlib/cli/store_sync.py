@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,28 +64,68 @@ async def _sync(
 ) -> int:
     settings = invocation.settings()
     invocation.name_the_store(settings)
-    shutdown = Shutdown()
     async with Library.open(settings=settings) as library:
-        report = await library.survey()
-        if report_file is not None:
-            await _write_report(library.catalog, report_file)
-        if not invocation.json:
-            _print_counts(invocation, report)
-            await _print_plan(invocation, library.catalog, options["include_foreign"])
-        repair = await library.new_repair(report, shutdown=shutdown, **options)
-        refusal = await _refusal(repair, *limits)
-        if refusal is not None and apply:
-            raise refusal
-        done = await _carry_out(invocation, repair, shutdown) if apply else None
+        synced = await sync_store(invocation, library, apply, limits, report_file, **options)
     if invocation.json:
-        print_json(_as_json(report, done, refusal))
+        print_json(synced.as_json())
     else:
-        _print_end(invocation, report, done, refusal)
-    if shutdown.is_stopping:
-        return INTERRUPTED
-    if done is not None:
-        return 1 if done.failed else 0
-    return 0 if report.is_clean else 1
+        _print_end(invocation, synced.survey, synced.done, synced.refusal)
+    return synced.exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """What a survey found, and what its repair did, if there was one."""
+
+    survey: SyncReport
+    done: RepairReport | None
+    refusal: ConfigurationError | None
+    was_interrupted: bool
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1 or 130."""
+        if self.was_interrupted:
+            return INTERRUPTED
+        if self.done is not None:
+            return 1 if self.done.failed else 0
+        return 0 if self.survey.is_clean else 1
+
+    def as_json(self) -> dict[str, object]:
+        """For scripts."""
+        return _as_json(self.survey, self.done, self.refusal)
+
+
+async def sync_store(
+    invocation: Invocation,
+    library: Library,
+    apply: bool,
+    limits: tuple[MaxDelete, bool],
+    report_file: Path | None = None,
+    **options: Any,
+) -> Synced:
+    """Survey, plan on the terminal, and with `apply` the repair.
+
+    Args:
+        limits: `--max-delete` and `--accept-device`.
+        options: those of `Repair`.
+
+    Raises:
+        ConfigurationError: a guard refuses to repair.
+    """
+    shutdown = Shutdown()
+    survey = await library.survey()
+    if report_file is not None:
+        await _write_report(library.catalog, report_file)
+    if not invocation.json:
+        _print_counts(invocation, survey)
+        await _print_plan(invocation, library.catalog, options.get("include_foreign", False))
+    repair = await library.new_repair(survey, shutdown=shutdown, **options)
+    refusal = await _refusal(repair, *limits)
+    if refusal is not None and apply:
+        raise refusal
+    done = await _carry_out(invocation, repair, shutdown) if apply else None
+    return Synced(survey, done, refusal, shutdown.is_stopping)
 
 
 async def _refusal(

@@ -1,0 +1,237 @@
+"""objlib sync"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from objlib.api import Library
+from objlib.cli.fsm_upload import report as report_upload
+from objlib.cli.fsm_upload import upload
+from objlib.cli.main import INTERRUPTED
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.plan import plan_as_json, print_files, print_price
+from objlib.cli.render import count, one_line, print_json, size
+from objlib.cli.scan import print_scan
+from objlib.cli.store_sync import Synced, sync_store
+from objlib.config import Settings
+from objlib.errors import ConfigurationError, ObjlibError
+from objlib.library.scan import ScanReport
+from objlib.sync.plan import MaxDelete
+from objlib.upload.orchestrator import Options
+from objlib.upload.run import states_taken
+
+#: How long to wait after a round that could not be finished.
+PAUSE_S = 60.0
+#: How long a folder must be quiet before changes are taken up: editors save in several steps.
+QUIET_S = 2.0
+
+
+@click.command("sync")
+@click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
+@click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
+@click.option("--yes", is_flag=True, help="Go on without asking.")
+@click.option("--watch", is_flag=True, help="Stay, and sync whenever a file changes.")
+@click.option("--max-delete", default="10%", help="Stop if more would be lost [10%].")
+@click.option("--accept-device", is_flag=True, help="The library lies on another disk, rightly.")
+@click.option(
+    "--tier", type=click.Choice(["free", "1", "2", "3"]), help="Quota tier [found out by itself]."
+)
+@common_options
+def command(
+    invocation: Invocation,
+    library: Path | None,
+    dry_run: bool,
+    yes: bool,
+    watch: bool,
+    max_delete: str,
+    accept_device: bool,
+    tier: str | None,
+) -> int:
+    """Bring the store in step with the library: scan, upload, repair.
+
+    Shows a plan first and asks. Files that failed before are tried again. Documents of files that
+    are gone are deleted last, within --max-delete, and never when the library's disk looks
+    unmounted.
+
+    \b
+    Example:
+      objlib sync --library ~/Lectures
+      objlib sync --yes --watch
+    """
+    settings = invocation.settings(library=library, tier=tier)
+    limits = (MaxDelete.parse(max_delete), accept_device)
+    if dry_run and watch:
+        raise ConfigurationError("--dry-run and --watch exclude each other")
+    return asyncio.run(_sync(invocation, settings, limits, (dry_run, yes, watch)))
+
+
+async def _sync(
+    invocation: Invocation,
+    settings: Settings,
+    limits: tuple[MaxDelete, bool],
+    how: tuple[bool, bool, bool],
+) -> int:
+    dry_run, yes, watch = how
+    invocation.name_the_store(settings)
+    async with Library.open(settings.library, settings=settings) as library:
+        if not watch:
+            return await _once(invocation, library, limits, dry_run=dry_run, yes=yes)
+        # From here on, so that what changes during the first round is not missed.
+        async with _watching((await library.bound()).root) as next_change:
+            if await _once(invocation, library, limits, dry_run=False, yes=yes) == INTERRUPTED:
+                return INTERRUPTED
+            return await _watch(invocation, library, limits, next_change)
+
+
+async def _watch(
+    invocation: Invocation,
+    library: Library,
+    limits: tuple[MaxDelete, bool],
+    next_change: Callable[[], Awaitable[int]],
+) -> int:
+    """A round whenever something has changed, and again after one that could not be finished."""
+    notices = invocation.notices()
+    notices.print("Watching; Ctrl-C to stop")
+    is_owing = False
+    while True:
+        if not await next_change() and not is_owing:
+            continue
+        try:
+            exit_code = await _once(invocation, library, limits, dry_run=False, yes=True)
+        except ObjlibError as error:  # offline, the key refused, the disk pulled out
+            is_owing = True
+            again = f"trying again in {PAUSE_S:.0f} s"
+            notices.print(f"objlib: {one_line(str(error))}; {again}", markup=False)
+            continue
+        if exit_code == INTERRUPTED:
+            return INTERRUPTED
+        is_owing = exit_code != 0
+
+
+async def _once(
+    invocation: Invocation,
+    library: Library,
+    limits: tuple[MaxDelete, bool],
+    *,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """One round. JSON is one document a round."""
+    options = Options(concurrency=library.settings.concurrency, retry_failed=True)
+    scanned = await _scan(invocation, library)
+    plan = await _show_plan(invocation, library, options, scanned)
+    if dry_run:
+        if invocation.json:
+            print_json({**plan, "dry_run": True})
+        return 0
+    _ask(invocation, library.settings, plan, yes)
+    uploaded = await upload(invocation, library, options)
+    if not invocation.json:
+        report_upload(invocation, uploaded)
+    exit_code = uploaded.exit_code(invocation)
+    synced: Synced | None = None
+    if exit_code != INTERRUPTED:
+        synced = await sync_store(invocation, library, True, limits)
+        exit_code = max(exit_code, synced.exit_code)
+        if synced.done is not None and synced.done.sent_round_again:
+            uploaded = await upload(invocation, library, replace(options, retry_failed=False))
+            exit_code = max(exit_code, uploaded.exit_code(invocation))
+    if invocation.json:
+        store = synced.as_json() if synced is not None else None
+        print_json({**plan, "upload": uploaded.as_json(), "store_sync": store})
+    elif synced is not None:
+        _print_verdict(invocation, synced, exit_code)
+    return exit_code
+
+
+async def _scan(invocation: Invocation, library: Library) -> ScanReport:
+    with invocation.notices().status("scanning") as status:
+
+        def show(report: ScanReport) -> None:
+            status.update(f"scanning: {count(report.found, 'file')} so far")
+
+        return await library.scan(show)
+
+
+async def _show_plan(
+    invocation: Invocation, library: Library, options: Options, scanned: ScanReport
+) -> dict[str, Any]:
+    work = await library.expected(options)
+    leaving = await library.leaving()
+    if not invocation.json:
+        console = invocation.console()
+
+        def say(line: str) -> None:
+            console.print(line, markup=False)
+
+        print_scan(invocation, scanned, (await library.bound()).root)
+        say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
+        show_all = invocation.verbosity > 0
+        states = states_taken(options)
+        await print_files(say, library.catalog, states, work.files, show_all=show_all)
+        print_price(say, work, library.settings)
+        if leaving:
+            say(f"To delete from the store: {count(leaving, 'document')} of files that are gone")
+    return {
+        "scan": asdict(scanned),
+        "plan": {**plan_as_json(work, library.settings), "to_delete": leaving},
+    }
+
+
+def _ask(invocation: Invocation, settings: Settings, plan: dict[str, Any], yes: bool) -> None:
+    """Nothing is sent or deleted before somebody has agreed."""
+    if yes or not (plan["plan"]["files"] or plan["plan"]["to_delete"]):
+        return
+    if invocation.json or not sys.stdin.isatty():
+        raise ConfigurationError("there is nobody to ask; say --yes to go on, or --dry-run to look")
+    click.confirm("Go on?", abort=True, err=True)
+
+
+def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int) -> None:
+    console = invocation.console()
+    done = synced.done
+    if done is not None and (done.deleted or done.adopted):
+        console.print(f"Deleted {count(done.deleted, 'document')}, adopted {done.adopted:,}")
+    if exit_code == 0:
+        console.print("The store holds exactly what the library does")
+    else:
+        console.print("Next: objlib status")
+
+
+@asynccontextmanager
+async def _watching(root: Path) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """Yields a question: how many paths have changed? It is answered when the library is quiet
+    again, or with 0 after a long silence. Nothing is missed between two questions."""
+    try:
+        from watchfiles import awatch
+    except ImportError as error:
+        raise ConfigurationError(
+            "--watch needs the extra of that name: pip install 'objlib[watch]'"
+        ) from error
+    pause_ms, quiet_ms = int(PAUSE_S * 1000), int(QUIET_S * 1000)
+    changes = awatch(
+        root, step=quiet_ms, debounce=pause_ms, rust_timeout=pause_ms, yield_on_timeout=True
+    )
+    coming = asyncio.ensure_future(anext(changes))
+    await asyncio.sleep(0)  # now it watches
+
+    async def next_change() -> int:
+        nonlocal coming
+        number = len(await coming)
+        coming = asyncio.ensure_future(anext(changes))
+        return number
+
+    try:
+        yield next_change
+    finally:
+        coming.cancel()
+        await asyncio.wait([coming])
+        await changes.aclose()

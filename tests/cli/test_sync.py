@@ -1,0 +1,125 @@
+"""objlib sync: the everyday command, on the embedded store."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.test_processes import start, wait_until
+from tests.conftest import Cli, Query, states
+
+WEEK_1 = Path("Course") / "Year 1" / "Week 1 - On arches.txt"
+
+
+def test_one_command_brings_everything_in_step(cli: Cli, library: Path, rows: Query) -> None:
+    """Plan, upload, proof; and again after a change, which touches only what changed."""
+    first = cli("sync", "--library", library, "--yes")
+    assert first.exit_code == 0
+    assert "To upload: 6 files" in first.out
+    assert "requests  30" in first.out
+    assert "Canonical documents: 6" in first.out
+    assert first.out.endswith("The store holds exactly what the library does\n")
+    assert states(rows) == {"indexed": 6}
+
+    (library / WEEK_1).write_text("This lecture is about vaults now.\n")
+    second = cli("sync", "--yes")
+    assert f"+ {WEEK_1} (changed, 34 B)" in second.out
+    assert "Indexed 1 file" in second.out
+    assert cli("search", "vaults", "--json").json["citations"][0]["path"] == str(WEEK_1)
+
+
+def test_a_dry_run_scans_and_does_nothing_else(cli: Cli, library: Path, rows: Query) -> None:
+    """No store, no question; the plan as JSON."""
+    planned = cli("sync", "--library", library, "--dry-run", "--json").json
+    assert planned["scan"]["new"] == 6
+    assert planned["plan"]["files"] == 6
+    assert planned["plan"]["to_delete"] == 0
+    assert states(rows) == {"untracked": 6}
+    assert not (Path("data") / "filestore.db").exists()
+
+
+def test_without_anybody_to_ask_nothing_is_sent(cli: Cli, library: Path, rows: Query) -> None:
+    """A script has to say --yes."""
+    asked = cli("sync", "--library", library)
+    assert asked.exit_code == 2
+    assert "say --yes" in asked.err
+    assert states(rows) == {"untracked": 6}
+
+
+@pytest.mark.parametrize(("answer", "indexed"), [("y\n", 6), ("n\n", 0), ("\n", 0)])
+def test_a_person_is_asked(
+    cli: Cli,
+    library: Path,
+    rows: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+    indexed: int,
+) -> None:
+    """Only a yes is a yes."""
+    import io
+
+    terminal = io.StringIO(answer)
+    terminal.isatty = lambda: True  # type: ignore[method-assign]
+    monkeypatch.setattr(sys, "stdin", terminal)
+    outcome = cli("sync", "--library", library)
+    assert outcome.exit_code == (0 if indexed else 130)
+    assert states(rows).get("indexed", 0) == indexed
+
+
+def test_what_is_gone_from_disk_leaves_the_store(cli: Cli, library: Path) -> None:
+    """The plan says so, and the last step does it."""
+    cli("sync", "--library", library, "--yes")
+    (library / WEEK_1).unlink()
+    synced = cli("sync", "--yes")
+    assert "To delete from the store: 1 document of files that are gone" in synced.out
+    assert "Deleted 1 document" in synced.out
+    assert cli("store-sync", "--json").json["documents"]["canonical"] == 5
+
+
+def test_more_than_a_tenth_is_not_deleted_without_a_word(cli: Cli, library: Path) -> None:
+    """The guard of store-sync holds here, too."""
+    cli("sync", "--library", library, "--yes")
+    for path in sorted(library.rglob("*.txt"))[:3]:
+        path.unlink()
+    refused = cli("sync", "--yes")
+    assert refused.exit_code == 2
+    assert "--max-delete" in refused.err
+    assert cli("store-sync", "--json").json["documents"]["orphan"] == 3
+    assert cli("sync", "--yes", "--max-delete", "50%").exit_code == 0
+
+
+def test_a_library_that_is_gone_empties_nothing(cli: Cli, library: Path) -> None:
+    """A disk that is not mounted is no reason to delete a document."""
+    cli("sync", "--library", library, "--yes")
+    shutil.move(library, library.with_name("elsewhere"))
+    gone = cli("sync", "--yes")
+    assert gone.exit_code == 2
+    assert len(gone.err.splitlines()) == 2  # which store, and what is wrong
+    shutil.move(library.with_name("elsewhere"), library)
+    again = cli("sync", "--yes", "--json").json
+    assert again["store_sync"]["documents"]["canonical"] == 6
+    assert again["upload"]["indexed"] == 0
+
+
+def test_watching_takes_up_what_changes(cli: Cli, library: Path, rows: Query) -> None:
+    """A real process: a new file, and one that an editor replaces, are in the store soon after."""
+    cli("sync", "--library", library, "--yes")
+    process = start("sync", "--yes", "--watch")
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "Watching" in line:
+            break
+    (library / "New.txt").write_text("Something new.")
+    wait_until(rows, "filename = 'New.txt' AND gemini_state = 'indexed'", process)
+    beside = library / ".Week 1.swp"
+    beside.write_text("This lecture is about vaults now.\n")
+    beside.rename(library / WEEK_1)
+    wait_until(rows, "file_size = 34 AND gemini_state = 'indexed'", process)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert states(rows) == {"indexed": 7}
