@@ -213,9 +213,15 @@ async def listed_document(catalog: Catalog, document_name: str) -> Document | No
 
 
 async def another_is_canonical(catalog: Catalog, verdict: Verdict) -> bool:
-    """Whether the last survey found another document to be the one of the same file."""
+    """Whether the last survey found another document to be the one of the same file.
+
+    Of a file that has moved since the survey began it cannot tell: one document may have been its
+    own when its page was listed, and the other by the time of its page.
+    """
     row = await catalog.fetch_one(
-        "SELECT 1 FROM temp.verdicts WHERE path = ? AND class = '=' AND document_name <> ?",
+        "SELECT 1 FROM temp.verdicts WHERE path = ?1 AND class = '=' AND document_name <> ?2"
+        " AND NOT EXISTS (SELECT 1 FROM transitions AS moved, temp.survey"
+        " WHERE moved.file_path = ?1 AND moved.id > since)",
         (verdict.path, verdict.document_name),
     )
     return row is not None

@@ -109,6 +109,8 @@ class FileStages:
         self._emit = emit
         #: Finds documents whose names are not known.
         self.lookup = DocumentLookup(client, store_name, self._overdue)
+        #: Names of failed documents whose deletion was asked for.
+        self._condemned: set[str] = set()
 
     def lease(self) -> Lease:
         """A lease of ours from now on."""
@@ -250,19 +252,32 @@ class FileStages:
         name = self._full_name(record.gemini_store_doc_id)
         if name is not None:
             earlier = await self._client.get_document(name)
-            if earlier is not None and earlier.is_active and is_for(earlier, record):
+            if earlier is not None and self._can_be_kept(earlier) and is_for(earlier, record):
                 return earlier
             if earlier is not None and await self._is_nobody_elses(earlier, record):
-                await self._client.delete_document(earlier.name)
+                await self._condemn(earlier)
                 if is_for(earlier, record):  # the one that its import has made: no doubt is left
                     return None
         if record.import_intent_at is None:
             return None
         found = await self.lookup.find(record)
-        if found is not None and found.is_failed and self._has_settled(found):
-            await self._client.delete_document(found.name)
+        if found is not None and (
+            found.name in self._condemned or (found.is_failed and self._has_settled(found))
+        ):
+            await self._condemn(found)
             return None
         return found
+
+    def _can_be_kept(self, document: Document) -> bool:
+        return document.is_active and document.name not in self._condemned
+
+    async def _condemn(self, document: Document) -> None:
+        """Delete a document, and never adopt it again.
+
+        A deletion whose answer was lost may still take effect, after the document has come alive.
+        """
+        self._condemned.add(document.name)
+        await self._client.delete_document(document.name)
 
     async def _is_nobody_elses(self, document: Document, record: FileRecord) -> bool:
         """Whether a document that a row names may be deleted for it.

@@ -1,0 +1,268 @@
+"""Is the simulator any good? The protocol is broken on purpose, and each break must be found.
+
+    python -m tests.simulation.breaks [--seeds N] [--start K] [NAME ...]
+
+A break replaces one function in memory, in a process of its own; the tree is never touched. A seed
+counts as having caught it when an invariant fails that holds in the same seed without the break.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+from objlib.catalog import writes
+from objlib.catalog.records import FileRecord
+from objlib.library import scan
+from objlib.sync import classify
+from objlib.sync.classify import DocumentClass
+from objlib.upload import lookup, recovery, stages, state
+from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, Store
+from objlib.upload.payload import PATH
+from objlib.upload.stages import FileStages
+from tests.simulation.terminal import hush, say
+from tests.simulator.scenario import generate
+from tests.simulator.world import play
+
+Replace = Callable[[Any, str, Any], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """One rule of the protocol, left out.
+
+    Args:
+        rule: what is not done any more.
+        make: applies it, by means of a `setattr`.
+    """
+
+    rule: str
+    make: Callable[[Replace], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """The first seed that caught a break, and the invariant that did."""
+
+    name: str
+    seed: int | None
+    violation: str
+
+
+def import_without_look_up(put: Replace) -> None:
+    """A repeated attempt imports at once."""
+
+    async def nothing(_self: FileStages, _record: FileRecord) -> None:
+        return None
+
+    put(FileStages, "_document_of_earlier_attempt", nothing)
+
+
+def adoption_without_key(put: Replace) -> None:
+    """Any document of the same path will do, whatever version it holds."""
+
+    def of_path(document: Document) -> str:
+        return f"path {document.metadata.get(PATH)}"
+
+    put(lookup, "_identity_of", of_path)
+    put(lookup, "_identity_wanted", lambda record: f"path {record.file_path}")
+    put(lookup, "is_for", lambda _document, _record: True)
+    put(stages, "is_for", lambda _document, _record: True)
+
+
+def superseded_goes_first(put: Replace) -> None:
+    """The old document is deleted as soon as the new import is accepted."""
+    confirm = FileStages._confirm
+
+    async def confirm_and_delete(self: FileStages, *arguments: Any) -> FileRecord:
+        record = await confirm(self, *arguments)
+        if record.superseded_doc_id is not None:
+            await self._client.delete_document(record.superseded_doc_id)
+        return record
+
+    put(FileStages, "_confirm", confirm_and_delete)
+
+
+def operation_is_believed(put: Replace) -> None:
+    """`done` is taken for the document."""
+    look = FileStages._look
+
+    async def believe(
+        self: FileStages, record: FileRecord
+    ) -> tuple[Document | None, ImportOperation | None]:
+        document, operation = await look(self, record)
+        if operation is not None and operation.done and document is None:
+            name = operation.document_name or f"{self._store_name}/documents/believed"
+            document = Document(name, "", "STATE_ACTIVE", 0, None, {})
+        return document, operation
+
+    put(FileStages, "_look", believe)
+
+
+def import_without_intent(put: Replace) -> None:
+    """The intent to import stays in memory."""
+
+    async def remember(
+        _self: Any, record: FileRecord, *, file_id: str, **_facts: str | None
+    ) -> FileRecord:
+        return replace(record, gemini_file_id=file_id)
+
+    put(state.AsyncUploadStateManager, "intend_import", remember)
+
+
+def leases_are_ignored(put: Replace) -> None:
+    """Recovery takes rows over from processes that are alive."""
+    put(recovery, "is_void", lambda *_arguments: True)
+
+
+def recovery_releases_blindly(put: Replace) -> None:
+    """Interrupted uploads are released, and their import intent forgotten, without a listing."""
+
+    async def release(self: Any, record: FileRecord, *, reason: str) -> FileRecord:
+        return await original(self, await self.withdraw_import_intent(record), reason=reason)
+
+    async def nothing(_self: Any, _records: Iterable[FileRecord]) -> Mapping[str, Document]:
+        return {}
+
+    original = state.AsyncUploadStateManager.release
+    put(state.AsyncUploadStateManager, "release", release)
+    put(lookup.DocumentLookup, "find_all", nothing)
+
+
+def failed_document_is_left(put: Replace) -> None:
+    """A retry imports again beside a document that has failed so far."""
+    earlier = FileStages._document_of_earlier_attempt
+
+    async def only_if_active(self: FileStages, record: FileRecord) -> Document | None:
+        name = self._full_name(record.gemini_store_doc_id)
+        document = await self._client.get_document(name) if name is not None else None
+        if document is not None and not document.is_active:
+            return None
+        return await earlier(self, record)
+
+    put(FileStages, "_document_of_earlier_attempt", only_if_active)
+
+
+def short_listing_is_believed(put: Replace) -> None:
+    """What a listing does not show does not exist."""
+    from objlib.sync import listing
+
+    async def pages(client: GeminiFileSearchClient, store: Store) -> AsyncIterator[list[Document]]:
+        async for page in client.document_pages(store.name):
+            yield page
+
+    put(lookup, "complete_pages", pages)
+    put(listing, "complete_pages", pages)
+
+
+def repair_deletes_superseded(put: Replace) -> None:
+    """store-sync does not wait until the new version is indexed."""
+
+    def always(_document: Document, _row: FileRecord) -> tuple[DocumentClass, str]:
+        return DocumentClass.SUPERSEDED, "a newer version may be indexed"
+
+    put(classify, "_superseded", always)
+
+
+def facts_slip_under_a_document(put: Replace) -> None:
+    """A scan writes the new content hash without moving the row."""
+
+    async def follow(self: Any, _row: FileRecord, _facts: writes.FileFacts) -> None:
+        self.report.unchanged += 1
+
+    async def write(catalog: Any, found: Iterable[writes.FileFacts]) -> None:
+        columns = ", ".join(f"{name} = ?" for name in writes._FACTS.split(", "))
+        async with catalog.transaction():
+            await catalog.execute_many(
+                f"UPDATE files SET {columns}, is_deleted = 0 WHERE file_path = ?",
+                [(*facts._row, facts.file_path) for facts in found],
+            )
+
+    put(scan._Scan, "_follow", follow)
+    put(writes, "update_facts", write)
+
+
+def retry_forgets_the_document(put: Replace) -> None:
+    """A failed row does not keep the name of what its attempt has left, nor the doubt about it."""
+    fail = state.AsyncUploadStateManager.fail
+
+    async def forgetful(self: Any, record: FileRecord, **options: Any) -> FileRecord:
+        options["document_name"] = None
+        return await fail(self, await self.withdraw_import_intent(record), **options)
+
+    put(state.AsyncUploadStateManager, "fail", forgetful)
+
+
+BREAKS: dict[str, Break] = {
+    make.__name__.replace("_", "-"): Break((make.__doc__ or "").strip(), make)
+    for make in (
+        import_without_look_up,
+        adoption_without_key,
+        superseded_goes_first,
+        operation_is_believed,
+        import_without_intent,
+        leases_are_ignored,
+        recovery_releases_blindly,
+        failed_document_is_left,
+        short_listing_is_believed,
+        repair_deletes_superseded,
+        facts_slip_under_a_document,
+        retry_forgets_the_document,
+    )
+}
+
+
+def hunt(name: str, seeds: Sequence[int]) -> Catch:
+    """Play seeds with a break until one catches it. Breaks the process it runs in."""
+    healthy: dict[tuple[Any, str], Any] = {}
+
+    def put(owner: Any, attribute: str, value: Any) -> None:
+        healthy.setdefault((owner, attribute), getattr(owner, attribute))
+        setattr(owner, attribute, value)
+
+    chosen = BREAKS[name]
+    for seed in seeds:
+        chosen.make(put)
+        violations = play(generate(seed)).violations
+        for (owner, attribute), value in healthy.items():
+            setattr(owner, attribute, value)
+        healthy.clear()
+        if violations and not play(generate(seed)).violations:
+            return Catch(name, seed, violations[0])
+    return Catch(name, None, "")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Hunt for every break and print the table; 1 when one was not caught."""
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation.breaks")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these breaks")
+    parser.add_argument("--seeds", type=int, default=300, help="at most so many each [300]")
+    parser.add_argument("--start", type=int, default=0, help="the first seed [0]")
+    parser.add_argument("--jobs", type=int, default=2, help="processes at a time [2]")
+    options = parser.parse_args(arguments)
+    names = options.names or list(BREAKS)
+    seeds = range(options.start, options.start + options.seeds)
+    context = multiprocessing.get_context("spawn")
+    caught = True
+    say("| break | what is not done any more | caught at seed | by |\n| --- | --- | --- | --- |")
+    with ProcessPoolExecutor(options.jobs, mp_context=context, initializer=hush) as pool:
+        for catch in pool.map(hunt, names, [seeds] * len(names)):
+            caught &= catch.seed is not None
+            at = "not caught" if catch.seed is None else str(catch.seed)
+            say(f"| {catch.name} | {BREAKS[catch.name].rule} | {at} | {label(catch.violation)} |")
+    return 0 if caught else 1
+
+
+def label(violation: str) -> str:
+    """The invariant's number, or what else was wrong, in short."""
+    found = re.match(r"[SL]\d+", violation)
+    return found[0] if found else violation[:60]
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
