@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from pathlib import Path
 
 import click
 
@@ -16,6 +17,9 @@ KEY_VARIABLE = "OBJLIB_SERVE_KEY"
 @click.command("serve")
 @click.option("--host", default="127.0.0.1", help="Where to listen [127.0.0.1].")
 @click.option("--port", type=click.IntRange(0, 65535), default=8471, help="0: any free [8471].")
+@click.option(
+    "--data", type=click.Path(path_type=Path), help="Its data [filestore.db beside the catalog]."
+)
 @click.option(
     "--faults",
     metavar="PROFILE|FILE",
@@ -30,12 +34,17 @@ KEY_VARIABLE = "OBJLIB_SERVE_KEY"
 )
 @common_options
 def command(
-    invocation: Invocation, host: str, port: int, faults: str | None, latency: float
+    invocation: Invocation,
+    host: str,
+    port: int,
+    data: Path | None,
+    faults: str | None,
+    latency: float,
 ) -> int:
     """Run the File Search server on a port, for any client of the Gemini File Search API.
 
-    Its data is that of the embedded store: `filestore.db` beside the catalog. A key that clients
-    must give is read from OBJLIB_SERVE_KEY; without one only this machine is let in.
+    Without --data it serves the embedded store: `filestore.db` beside the catalog. A key that
+    clients must give is read from OBJLIB_SERVE_KEY; without one only this machine is let in.
 
     With --faults or --latency it misbehaves as the service was seen to; docs/emulator.md says how.
 
@@ -44,7 +53,7 @@ def command(
       objlib serve --port 8471
       OBJLIB_BASE_URL=http://127.0.0.1:8471 objlib status
     """
-    data = backend.embedded_data(invocation.settings())
+    data = data or backend.embedded_data(invocation.settings())
     key = os.environ.get(KEY_VARIABLE) or None
 
     def say(url: str) -> None:

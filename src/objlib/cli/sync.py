@@ -217,8 +217,14 @@ async def _watching(root: Path) -> AsyncIterator[Callable[[], Awaitable[int]]]:
             "--watch needs the extra of that name: pip install 'objlib[watch]'"
         ) from error
     pause_ms, quiet_ms = int(PAUSE_S * 1000), int(QUIET_S * 1000)
+    stopping = asyncio.Event()
     changes = awatch(
-        root, step=quiet_ms, debounce=pause_ms, rust_timeout=pause_ms, yield_on_timeout=True
+        root,
+        step=quiet_ms,
+        debounce=pause_ms,
+        rust_timeout=pause_ms,
+        yield_on_timeout=True,
+        stop_event=stopping,
     )
     coming = asyncio.ensure_future(anext(changes))
     await asyncio.sleep(0)  # now it watches
@@ -232,6 +238,7 @@ async def _watching(root: Path) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     try:
         yield next_change
     finally:
-        coming.cancel()
+        stopping.set()  # a thread waits for changes; cancelling its task would not wake it
         await asyncio.wait([coming])
+        coming.exception()
         await changes.aclose()

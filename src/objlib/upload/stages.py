@@ -154,14 +154,30 @@ class FileStages:
             self._emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
             return None
         record = await self._take_current_content(record, payload)
+        key = key_of(record, self._source, payload.fingerprint.sha256_hex)
+        if record.import_intent_at is not None and record.upload_key != key:
+            record = await self._settle_doubt(record)
         record = await self._state.begin_upload(
             record,
-            upload_key=key_of(record, self._source, payload.fingerprint.sha256_hex),
+            upload_key=key,
             run_id=self._run_id,
             lease=self.lease(),
         )
         self._emit(ev.FileStarted(record.file_path, payload.fingerprint.size_bytes))
         return Attempt(record, payload)
+
+    async def _settle_doubt(self, record: FileRecord) -> FileRecord:
+        """Find the document that an import in doubt may have made, while its key is on record.
+
+        The file was edited or moved since, so it gets another key. What there is of the old one is
+        kept, as a superseded version is, until the new one is indexed.
+
+        Raises: what a listing raises; the row stays as it is.
+        """
+        found = await self.lookup.find(record)
+        if found is None or found.name == record.superseded_doc_id:
+            return record
+        return await self._state.keep_until_indexed(record, found.name)
 
     async def _take_current_content(self, record: FileRecord, payload: Payload) -> FileRecord:
         seen = payload.fingerprint
@@ -454,7 +470,10 @@ class FileStages:
         """Bring a row of ours to rest after its stage has given up."""
         fresh = await get_file(self._catalog, record.file_path)
         if fresh is None or fresh.gemini_state not in IN_FLIGHT or fresh.lease_owner != self._owner:
-            self._emit(ev.FileTaken(record.file_path))
+            if fresh is not None and fresh.gemini_state is State.UNTRACKED:  # it was never begun
+                self._emit(ev.FileReleased(record.file_path, str(error)))
+            else:
+                self._emit(ev.FileTaken(record.file_path))
             return
         if isinstance(error, RunEnded):
             if fresh.gemini_state is State.UPLOADING:

@@ -1,0 +1,280 @@
+"""One long bad day for a library: a server with faults, edits, and sudden death."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from tests.simulator import invariants
+
+FAULTS = """
+seed = {seed}
+indexing_delay_s = 0.1
+
+[[fault]]
+kind = "latency"
+seconds = 0.01
+
+[[fault]]
+kind = "error"
+probability = 0.03
+
+[[fault]]
+kind = "rate_limit"
+route = "POST *"
+probability = 0.02
+seconds = 0.1
+
+[[fault]]
+kind = "drop_after"
+probability = 0.02
+
+[[fault]]
+kind = "drop_after"
+route = "POST *:importFile"
+probability = 0.1
+
+[[fault]]
+kind = "silent_import"
+probability = 0.03
+
+[[fault]]
+kind = "document_failed"
+probability = 0.05
+seconds = 0.3
+"""
+
+WAITS = {
+    "OBJLIB_SETTLE_S": "0.5",
+    "OBJLIB_LEASE_S": "5",
+    "OBJLIB_POLL_DEADLINE_S": "2",
+    "OBJLIB_POLL_S": "0.05",
+    "OBJLIB_RETRY_PASS_DELAY_S": "0.1",
+    "OBJLIB_BACKOFF_BASE_S": "0.02",
+    "OBJLIB_BACKOFF_CAP_S": "0.2",
+    "OBJLIB_BREAKER_COOLDOWN_S": "0.2",
+}
+KEY = "a-key-that-must-not-be-seen"
+
+#: Between these seconds after its start a process is killed: it takes most of one to come up.
+STRIKE_S = (0.5, 3.5)
+
+#: What is run and killed, and how often in comparison.
+COMMANDS: dict[tuple[str, ...], int] = {
+    ("fsm-upload", "--concurrency", "4"): 8,
+    ("fsm-upload", "--retry-failed"): 4,
+    ("fsm-upload", "--reset-existing", "--limit", "20"): 2,
+    ("store-sync", "--apply", "--max-delete", "100%"): 2,
+    ("recover",): 1,
+    ("scan",): 1,
+    ("sync", "--yes", "--max-delete", "100%"): 3,
+}
+
+
+class Chaos:
+    """A working folder with a library, a served store, and a history of violence."""
+
+    def __init__(self, folder: Path, *, seed: int, files: int) -> None:
+        self._folder = folder
+        self._rng = random.Random(seed)
+        self._seed = seed
+        self._library = folder / "library"
+        self._library.mkdir()
+        self._counted: Counter[str] = Counter()
+        self._killed_in: Counter[str] = Counter()
+        self._problems: list[str] = []
+        self._began = time.monotonic()
+        (folder / "faults.toml").write_text(FAULTS.format(seed=seed))
+        for _ in range(files):
+            self._add()
+        self._url = ""
+        self._server = self._serve("--faults", str(folder / "faults.toml"))
+        self._finish("scan", "--library", str(self._library))
+
+    # The server
+
+    def _serve(self, *options: str) -> subprocess.Popen[str]:
+        port = re.search(r":(\d+)", self._url.removeprefix("http://"))
+        where = ["--port", port[1] if port else "0", "--data", "served.db"]
+        server = subprocess.Popen(
+            [sys.executable, "-m", "objlib", "serve", *where, *options],
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        assert server.stdout is not None
+        listening = re.search(r"http://[\d.]+:\d+", server.stdout.readline())
+        assert listening is not None
+        self._url = listening[0]
+        return server
+
+    def _stop_server(self, how: Callable[[], None]) -> None:
+        how()
+        self._server.communicate()
+
+    def _kill_server(self) -> None:
+        self._stop_server(self._server.kill)
+        self._counted["kills of the server"] += 1
+        self._server = self._serve("--faults", str(self._folder / "faults.toml"))
+
+    # The command line
+
+    def _start(self, *arguments: str) -> subprocess.Popen[str]:
+        self._counted["commands"] += 1
+        return subprocess.Popen(
+            [sys.executable, "-m", "objlib", *arguments],
+            cwd=self._folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={
+                **os.environ,
+                **WAITS,
+                "OBJLIB_BASE_URL": self._url,
+                "GEMINI_API_KEY": KEY,
+            },
+        )
+
+    def _end(self, process: subprocess.Popen[str]) -> str:
+        output, _ = process.communicate(timeout=120)
+        if KEY in output:
+            self._problems.append("the key was printed")
+        if "Traceback" in output or "a bug in objlib" in output:
+            self._problems.append(f"{process.args!r} printed: {output[-500:]}")
+        if process.returncode not in (0, 1, 3, 130, -9):
+            self._problems.append(f"{process.args!r} ended with {process.returncode}: {output}")
+        return output
+
+    def _finish(self, *arguments: str) -> str:
+        return self._end(self._start(*arguments))
+
+    def kill(self, kills: int) -> None:
+        """Strike so many times, with edits in between."""
+        while self._counted["kills"] < kills:
+            for _ in range(self._rng.randint(0, 8)):
+                self._edit()
+            if self._rng.random() < 0.5:
+                self._finish("scan")
+            self._strike()
+            if self._rng.random() < 0.1:
+                self._kill_server()
+
+    def _strike(self) -> None:
+        commands = list(COMMANDS)
+        number = 2 if self._rng.random() < 0.2 else 1
+        chosen = self._rng.choices(commands, list(COMMANDS.values()), k=number)
+        processes = [self._start(*command) for command in chosen]
+        for process in processes:
+            try:
+                process.wait(self._rng.uniform(*STRIKE_S))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                self._counted["kills"] += 1
+                self._killed_in.update(self._states())
+            else:
+                self._counted["ran to the end"] += 1
+            self._end(process)
+
+    # The library
+
+    def _add(self) -> None:
+        self._counted["files added"] += 1
+        path = (
+            self._library
+            / f"Shelf {self._rng.randrange(4)}"
+            / f"{self._counted['files added']}.txt"
+        )
+        path.parent.mkdir(exist_ok=True)
+        self._write(path)
+
+    def _write(self, path: Path) -> None:
+        path.write_text(f"{path.stem}: {self._rng.random()}\n" * self._rng.randint(1, 200))
+
+    def _edit(self) -> None:
+        path = self._rng.choice(sorted(self._library.rglob("*.txt")))
+        match self._rng.choice(["add", "edit", "edit", "delete", "move"]):
+            case "add":
+                self._add()
+            case "edit":
+                self._counted["edits"] += 1
+                self._write(path)
+            case "delete":
+                self._counted["files deleted"] += 1
+                path.unlink()
+            case _:
+                self._counted["moves"] += 1
+                folder = self._library / f"Shelf {self._rng.randrange(4, 8)}"
+                folder.mkdir(exist_ok=True)
+                path.rename(folder / path.name)
+
+    # The end
+
+    def settle(self) -> list[str]:
+        """Faults off, one scan, one upload, one repair; what is off after that."""
+        self._stop_server(self._server.terminate)
+        self._server = self._serve()
+        try:
+            self._finish("scan")
+            self._finish("fsm-upload", "--retry-failed")
+            self._finish("store-sync", "--apply", "--max-delete", "100%")
+            self._finish("fsm-upload")  # what the repair has sent round again
+            return [*self._problems, *self._what_is_off()]
+        finally:
+            self._stop_server(self._server.terminate)
+
+    def _what_is_off(self) -> list[str]:
+        off = []
+        survey = json.loads(self._finish("store-sync", "--json", "-q"))
+        on_disk = len(list(self._library.rglob("*.txt")))
+        self._counted["documents at the end"] = survey["documents"]["canonical"]
+        if not survey["clean"]:
+            off.append(f"the store is not clean: {survey}")
+        if survey["documents"]["canonical"] != on_disk:
+            off.append(f"{on_disk} files, {survey['documents']['canonical']} canonical documents")
+        indexed = "SELECT * FROM files WHERE is_deleted = 0 ORDER BY file_path"
+        before = self._ask(indexed)
+        again = json.loads(self._finish("fsm-upload", "--json", "-q"))
+        if again["indexed"] or self._ask(indexed) != before:
+            off.append("an upload with nothing to do has changed rows")
+        if self._states().keys() - {"indexed", "untracked"}:
+            off.append(f"not at rest: {self._states()}")
+        if self._ask("PRAGMA integrity_check") != [("ok",)]:
+            off.append("the catalog is damaged")
+        rows = {str(row[0]): invariants.Row.of(row) for row in self._ask(invariants.Row.QUERY)}
+        trail = self._ask(
+            "SELECT file_path, from_state, to_state, version, reason FROM transitions ORDER BY id"
+        )
+        off.extend(invariants.audit_trail_replays(trail, rows))
+        for path in (self._folder / "data").iterdir():
+            if KEY.encode() in path.read_bytes():
+                off.append(f"the key is in {path.name}")
+        return off
+
+    def _ask(self, sql: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._folder / "data" / "library.db")) as connection:
+            return connection.execute(sql).fetchall()
+
+    def _states(self) -> dict[str, int]:
+        return dict(
+            self._ask("SELECT gemini_state, COUNT(*) FROM files WHERE is_deleted = 0 GROUP BY 1")
+        )
+
+    def report(self) -> list[str]:
+        """What was done, a line each."""
+        seconds = time.monotonic() - self._began
+        lines = [f"seed {self._seed}, {seconds:.0f} s"]
+        lines += [f"  {number:>6,}  {what}" for what, number in self._counted.items()]
+        killed = ", ".join(f"{number:,} {state}" for state, number in self._killed_in.items())
+        return [*lines, f"rows found after kills, together: {killed}"]
