@@ -85,6 +85,10 @@ class Facts:
     once_indexed: set[str] = field(default_factory=set)
     #: How many documents of others there are.
     foreign: int = 0
+    #: Whether somebody has said that documents of others may go.
+    include_foreign: bool = False
+    #: How many copies somebody has made of documents.
+    copies: int = 0
 
     def follow(self, moment: Moment) -> None:
         """Take note of what is searchable, and of what was taken away."""
@@ -227,7 +231,7 @@ def deletes_what_nobody_needs(exchange: Exchange, moment: Moment, facts: Facts) 
     document = moment.documents.get(name)
     if document is None or name in facts.lost_documents:
         return
-    if document.metadata.get(LIBRARY) != facts.library_id:
+    if document.metadata.get(LIBRARY) != facts.library_id and not facts.include_foreign:
         yield f"S8 {exchange.sender} deletes {name}, which is not ours"
     for row in moment.rows.values():
         if row.document == name and row.is_searchable and document.is_active:

@@ -18,7 +18,7 @@ from tests.simulator.world import play
 ROOT = Path(__file__).parents[2]
 
 #: Each went wrong before the code was repaired; docs/reliability.md says how.
-ONCE_BAD = [93, 127, 160, 181, 216, 268, 318, 361, 470, 503, 588, 1019, 6967]
+ONCE_BAD = [93, 127, 160, 181, 216, 268, 318, 361, 470, 503, 588, 1019, 6967, 30188]
 
 
 @pytest.mark.parametrize("seed", ONCE_BAD)

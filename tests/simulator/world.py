@@ -175,6 +175,14 @@ class SimulatedWorld:
 
     async def live(self) -> None:
         """Trouble first, then rest."""
+        await self.begin()
+        self._plan.replace(self.scenario.faults, self.scenario.seed)
+        for action in self.scenario.actions:
+            await self.act(action)
+        await self._come_to_rest()
+
+    async def begin(self) -> None:
+        """A library, a catalog and an empty store, and an eye on all three."""
         self.root.mkdir()
         for _ in range(self.scenario.files):
             self._add_file()
@@ -184,10 +192,6 @@ class SimulatedWorld:
             await set_info(catalog, **{LIBRARY_ROOT: str(self.root), LIBRARY_ID: LIBRARY})
         self._catalog_eye = sqlite3.connect(self.catalog_path, isolation_level=None)
         self._loop.after_turn = self._look
-        self._plan.replace(self.scenario.faults, self.scenario.seed)
-        for action in self.scenario.actions:
-            await self.act(action)
-        await self._come_to_rest()
 
     async def act(self, action: Action) -> Any:
         """Let one thing happen, and check."""
@@ -332,13 +336,31 @@ class SimulatedWorld:
     # Behind objlib's back
 
     def _lose_document(self, number: int) -> None:
-        documents = sorted(self._documents())
+        documents = sorted(self.documents())
         if documents:
             name = documents[number % len(documents)]
             self._facts.lost_documents.add(name)
             self._facts.follow(self._moment())
             with self._store.transaction():
                 self._store.all("DELETE FROM documents WHERE id = :id", id=name.rpartition("/")[2])
+
+    def allow_deletion_of_foreign(self, allowed: bool) -> None:
+        """Somebody says --include-foreign."""
+        self._facts.include_foreign = allowed
+
+    def copy_document(self, name: str) -> None:
+        """Somebody imports the raw file of a document once more: a second one with its key."""
+        self._facts.late_keys.add(str(self.documents()[name].key))
+        self._facts.copies += 1
+        with self._store.transaction():
+            self._store.all(
+                "INSERT INTO documents (store_id, id, display_name, mime_type, size_bytes,"
+                " metadata_json, created_at, ready_at, visible_at)"
+                " SELECT store_id, :copy, display_name, mime_type, size_bytes, metadata_json,"
+                " created_at, ready_at, visible_at FROM documents WHERE id = :id",
+                id=name.rpartition("/")[2],
+                copy=f"copy-{self._facts.copies}",
+            )
 
     def _add_foreign_document(self) -> None:
         self._facts.foreign += 1
@@ -397,10 +419,10 @@ class SimulatedWorld:
         rows = [Row.of(row) for row in self._catalog_eye.execute(Row.QUERY)]
         leftovers = self._catalog_eye.execute("SELECT document_name FROM leftovers")
         return Moment(
-            {row.path: row for row in rows}, self._documents(), frozenset(n for (n,) in leftovers)
+            {row.path: row for row in rows}, self.documents(), frozenset(n for (n,) in leftovers)
         )
 
-    def _documents(self) -> dict[str, StoredDocument]:
+    def documents(self) -> dict[str, StoredDocument]:
         now = self._store.clock()
         found = {}
         for row in self._store_eye.execute(

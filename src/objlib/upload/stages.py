@@ -175,7 +175,11 @@ class FileStages:
         Raises: what a listing raises; the row stays as it is.
         """
         found = await self.lookup.find(record)
-        if found is None or found.name == record.superseded_doc_id:
+        is_named = (record.superseded_doc_id, self._full_name(record.gemini_store_doc_id))
+        if found is None or found.name in is_named:  # what a row names is not forgotten
+            return record
+        if not found.is_active:  # nobody finds anything in it; an older version may still be found
+            await self._condemn(found)
             return record
         return await self._state.keep_until_indexed(record, found.name)
 
