@@ -34,26 +34,51 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="OBJLIB_", extra="forbid", frozen=True)
 
-    db: Path = Path("data/library.db")
-    store: str = Field(default="objectivism-library", min_length=1)
-    library: Path | None = None
-    base_url: str | None = None
-    model: str = "gemini-3.5-flash"
-    templates: tuple[str, ...] = ()
-    identity_header: bool = True
-    concurrency: int = Field(default=8, ge=1, le=1000)
-    stagger_s: float = Field(default=0.0, ge=0)
-    tier: Literal["free", "1", "2", "3"] | None = None
-    requests_per_minute: float | None = Field(default=None, gt=0)
+    db: Path = Field(Path("data/library.db"), description="The catalog.")
+    store: str = Field(
+        "objectivism-library", min_length=1, description="Display name of the store."
+    )
+    library: Path | None = Field(None, description="The library's folder.")
+    base_url: str | None = Field(None, description="A File Search server other than Gemini.")
+    model: str = Field("gemini-3.5-flash", description="The model that answers questions.")
+    templates: tuple[str, ...] = Field(
+        (), description='Metadata from paths, such as "{course}/Week {week:int} - {title}{ext}".'
+    )
+    identity_header: bool = Field(
+        True,
+        description="Begin texts with title, course, date and path, to be found by them.",
+    )
+    concurrency: int = Field(8, ge=1, le=1000, description="Files sent at a time, at most.")
+    stagger_s: float = Field(0.0, ge=0, description="Seconds between two starts.")
+    tier: Literal["free", "1", "2", "3"] | None = Field(
+        None, description="Quota tier; without it the rate is found out."
+    )
+    requests_per_minute: float | None = Field(
+        None, gt=0, description="Requests a minute, in place of the tier's."
+    )
 
-    settle_s: float = Field(default=_WAITS.settle_s, ge=0)
-    lease_s: float = Field(default=_WAITS.lease_s, gt=0)
-    poll_deadline_s: float = Field(default=_WAITS.poll_deadline_s, ge=0)
-    poll_s: float = Field(default=_WAITS.poll_s, gt=0)
-    retry_pass_delay_s: float = Field(default=_WAITS.retry_pass_delay_s, ge=0)
-    backoff_base_s: float = Field(default=_WAITS.backoff_base_s, ge=0)
-    backoff_cap_s: float = Field(default=_WAITS.backoff_cap_s, ge=0)
-    breaker_cooldown_s: float = Field(default=_WAITS.breaker_cooldown_s, gt=0)
+    settle_s: float = Field(
+        _WAITS.settle_s, ge=0, description="A document that shows FAILED may come alive so long."
+    )
+    lease_s: float = Field(
+        _WAITS.lease_s, gt=0, description="How long a claim on a file lasts without a heartbeat."
+    )
+    poll_deadline_s: float = Field(
+        _WAITS.poll_deadline_s, ge=0, description="How long an import may take."
+    )
+    poll_s: float = Field(
+        _WAITS.poll_s, gt=0, description="The first wait between two looks at a document."
+    )
+    retry_pass_delay_s: float = Field(
+        _WAITS.retry_pass_delay_s, ge=0, description="Cool-down before failed files go round again."
+    )
+    backoff_base_s: float = Field(
+        _WAITS.backoff_base_s, ge=0, description="The first back-off after a refusal."
+    )
+    backoff_cap_s: float = Field(_WAITS.backoff_cap_s, ge=0, description="The longest one.")
+    breaker_cooldown_s: float = Field(
+        _WAITS.breaker_cooldown_s, gt=0, description="Pause after too many refusals."
+    )
 
     @property
     def waits(self) -> Waits:

@@ -387,6 +387,45 @@ async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:
     return {str(reason): int(count) for reason, count in rows}
 
 
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Files that are not in the store for one reason. `kind`: transient, permanent or skipped."""
+
+    kind: str
+    reason: str
+    files: int
+
+
+#: A message begins with the path of its file, which would make a group of every file.
+_WHY = "replace(COALESCE(error_message, 'no reason on record'), file_path || ': ', '')"
+_FAILED = "is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'"
+_SKIPPED = "is_deleted = 0 AND skip_reason IS NOT NULL"
+
+
+async def failure_groups(catalog: Catalog) -> list[FailureGroup]:
+    """Why files are not in the store, what concerns most of them first."""
+    rows = await catalog.fetch_all(
+        f"SELECT COALESCE(failure_kind, 'transient') AS kind, {_WHY} AS reason, COUNT(*) AS files"
+        f" FROM files WHERE {_FAILED} GROUP BY kind, reason"
+        f" UNION ALL SELECT 'skipped', skip_reason, COUNT(*) FROM files WHERE {_SKIPPED}"
+        " GROUP BY skip_reason ORDER BY files DESC, reason"
+    )
+    return [FailureGroup(str(kind), str(reason), int(files)) for kind, reason, files in rows]
+
+
+async def failure_paths(catalog: Catalog, group: FailureGroup, limit: int | None) -> list[str]:
+    """The files of a group, by path: the first few, or all of them."""
+    if group.kind == "skipped":
+        condition = f"{_SKIPPED} AND skip_reason = ?1"
+    else:
+        condition = f"{_FAILED} AND {_WHY} = ?1 AND COALESCE(failure_kind, 'transient') = ?2"
+    rows = await catalog.fetch_all(
+        f"SELECT file_path FROM files WHERE {condition} AND ?2 = ?2 ORDER BY file_path LIMIT ?3",
+        (group.reason, group.kind, -1 if limit is None else limit),
+    )
+    return [str(path) for (path,) in rows]
+
+
 async def skipped_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
     """Files that cannot be uploaded, by path."""
     return await _page(catalog, "is_deleted = 0 AND skip_reason IS NOT NULL", (), after, size)

@@ -21,6 +21,7 @@ INTERRUPTED = 130
 
 #: Command -> module and its one-line help, which `--help` shows without importing the module.
 COMMANDS = {
+    "init": ("objlib.cli.init", "Write a settings file with every setting explained."),
     "scan": ("objlib.cli.scan", "Record every file of a library in the catalog."),
     "sync": ("objlib.cli.sync", "Scan, upload and repair: the everyday command."),
     "fsm-upload": ("objlib.cli.fsm_upload", "Upload what the store does not have yet."),
@@ -28,6 +29,7 @@ COMMANDS = {
     "recover": ("objlib.cli.recover", "Bring to rest what an interrupted run left behind."),
     "search": ("objlib.cli.search", "Ask the store; answers come with citations."),
     "status": ("objlib.cli.status", "Show how many files are where, and what to do next."),
+    "failures": ("objlib.cli.failures", "Show why files are not in the store, and what to do."),
     "history": ("objlib.cli.history", "Show every move of one file."),
     "serve": ("objlib.cli.serve", "Run the File Search server on a port."),
 }

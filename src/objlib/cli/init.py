@@ -1,0 +1,70 @@
+"""objlib init"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from objlib.cli.options import Invocation, common_options
+from objlib.config import CONFIG_FILE, Settings
+from objlib.errors import ConfigurationError
+
+_HEAD = """\
+# Settings of objlib. What is commented out has the value that is shown.
+# OBJLIB_<NAME> in the environment goes before this file, and options go before both. The key is no
+# setting: it comes from GEMINI_API_KEY.
+"""
+
+#: What a setting without a value would look like with one.
+_EXAMPLES = {
+    "library": "/home/ada/Lectures",
+    "base_url": "http://127.0.0.1:8471",
+    "tier": "1",
+    "requests_per_minute": 600.0,
+}
+
+
+@click.command("init")
+@click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
+@common_options
+def command(invocation: Invocation, library: Path | None) -> int:
+    """Write objlib.toml with every setting explained. An existing file is left alone.
+
+    \b
+    Example:
+      objlib init --library ~/Lectures
+    """
+    path = Path(invocation.said.get("config") or CONFIG_FILE)
+    if library is not None and not library.is_dir():
+        raise ConfigurationError(f"{library} is not a folder; check --library")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(_text(library))
+    except FileExistsError as error:
+        raise ConfigurationError(f"{path} is there already; nothing was changed") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+    invocation.console().print(f"Wrote {path}", markup=False)
+    invocation.console().print(
+        "Next: objlib sync" if library else "Next: objlib sync --library DIR"
+    )
+    return 0
+
+
+def _text(library: Path | None) -> str:
+    parts = [_HEAD]
+    for name, field in Settings.model_fields.items():
+        is_chosen = name == "library" and library is not None
+        value = str(library.resolve()) if is_chosen and library else field.default
+        shown = _EXAMPLES.get(name) if value is None else value
+        mark = "" if is_chosen else "# "
+        parts.append(f"# {field.description}\n{mark}{name} = {_toml(shown)}\n")
+    return "\n".join(parts)
+
+
+def _toml(value: object) -> str:
+    """A value as TOML; for these types that is how JSON writes it."""
+    plain = str(value) if isinstance(value, Path) else value
+    return json.dumps(list(plain) if isinstance(plain, tuple) else plain, ensure_ascii=False)
