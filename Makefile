@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check coverage mutate simulate validate bench pressure clean help
+.PHONY: demo test check coverage mutate simulate validate bench bench-full pressure clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
@@ -17,6 +17,7 @@ help:
 	@echo "make simulate   the whole system under virtual time, SEEDS=1000 times; see docs/reliability.md"
 	@echo "make validate   an acceptance run on a scratch copy, written to docs/validation.md"
 	@echo "make bench      speed, beside a baseline measured in the same run"
+	@echo "make bench-full the same with a million items and more files; takes a quarter of an hour"
 	@echo "make pressure   the tables and plots of docs/pressure.md"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -52,6 +53,9 @@ validate: $(INSTALLED)
 
 bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
+
+bench-full: $(INSTALLED)
+	@$(BIN)/python -m benchmarks --full --files 1000 --scanned 100000
 
 pressure: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.pressure --write

@@ -13,12 +13,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.figures import Comparison
+from benchmarks.figures import Comparison, compared
 from benchmarks.operators import STYLES, Cost, measure_styles
 from benchmarks.scan import compare_scan
 from benchmarks.upload import compare_latency, compare_upload
 
 RESULTS = Path("build/bench.json")
+RECORDED = Path(__file__).with_name("recorded.json")
 
 
 def main() -> None:
@@ -27,6 +28,7 @@ def main() -> None:
     parser.add_argument("--files", type=int, default=300, help="files to upload [300]")
     parser.add_argument("--scanned", type=int, default=5_000, help="files to scan [5000]")
     parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts [3]")
+    parser.add_argument("--record", action="store_true", help="take today as the one to beat")
     parser.add_argument("--full", action="store_true", help="a million items through the operators")
     arguments = parser.parse_args()
     costs = list(measure_styles([1_000, 100_000, *([1_000_000] if arguments.full else [])]))
@@ -36,8 +38,12 @@ def main() -> None:
         comparisons += compare_scan(work, arguments.scanned, arguments.rounds)
         comparisons += asyncio.run(compare_upload(work, arguments.files, arguments.rounds))
         comparisons += asyncio.run(compare_latency(work, arguments.files))
-    _show(comparisons)
+    recorded: dict[str, float] = json.loads(RECORDED.read_text())
+    _show(comparisons, recorded)
     _show_costs(costs)
+    if arguments.record:
+        recorded |= {one.name: round(one.ratio, 2) for one in comparisons}
+        RECORDED.write_text(json.dumps(recorded, indent=2) + "\n")
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(
         json.dumps(
@@ -53,10 +59,9 @@ def main() -> None:
     print(f"written to {RESULTS}")
 
 
-def _show(comparisons: list[Comparison]) -> None:
-    table = Table(
-        "what", "files", "objlib s", "files/s", "baseline", "baseline s", "ratio", "target"
-    )
+def _show(comparisons: list[Comparison], recorded: dict[str, float]) -> None:
+    columns = "what|files|objlib s|files/s|baseline|baseline s|ratio|recorded|target".split("|")
+    table = Table(*columns)
     for one in comparisons:
         table.add_row(
             one.what,
@@ -66,9 +71,10 @@ def _show(comparisons: list[Comparison]) -> None:
             one.baseline,
             f"{one.baseline_seconds:.3f}",
             f"{one.ratio:.2f}",
+            compared(one.ratio, recorded.get(one.name)),
             one.target,
         )
-    Console().print(table)
+    Console(width=150).print(table)
 
 
 def _show_costs(costs: list[Cost]) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from statistics import median
 
+#: Ratios of the same code differ by a fifth between runs.
+REGRESSION = 1.25
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -18,9 +21,23 @@ class Comparison:
     target: str
 
     @property
+    def name(self) -> str:
+        """What it is about, without the figures that it was measured with."""
+        return self.what.partition(", 5.")[0]
+
+    @property
     def ratio(self) -> float:
         """objlib's time over the baseline's."""
         return self.seconds / self.baseline_seconds
+
+
+def compared(ratio: float, recorded: float | None) -> str:
+    """The recorded ratio, marked if this one is worse than machines and moods explain."""
+    if recorded is None:
+        return "-"
+    if ratio > recorded * REGRESSION:
+        return f"{recorded:.2f}  REGRESSION +{ratio / recorded - 1:.0%}"
+    return f"{recorded:.2f}"
 
 
 def typical(rounds: list[tuple[float, float]]) -> tuple[float, float]:
