@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tests.simulation.harder import Harder, play_harder
-from tests.simulator.scenario import Scenario
+from tests.simulator import shrink
 from tests.simulator.world import Outcome
 
 
@@ -31,21 +31,5 @@ def smaller(harder: Harder) -> Iterator[Harder]:
         yield replace(harder, locked_share=0.0)
     if harder.page is not None:
         yield replace(harder, page=None)
-    for scenario in _smaller(harder.scenario):
+    for scenario in shrink.smaller(harder.scenario):
         yield replace(harder, scenario=scenario)
-
-
-def _smaller(scenario: Scenario) -> Iterator[Scenario]:
-    for place in reversed(range(len(scenario.actions))):
-        before, after = scenario.actions[:place], scenario.actions[place + 1 :]
-        action = scenario.actions[place]
-        yield replace(scenario, actions=(*before, *after))
-        for number in range(len(action.meanwhile)):
-            fewer = action.meanwhile[:number] + action.meanwhile[number + 1 :]
-            yield replace(scenario, actions=(*before, replace(action, meanwhile=fewer), *after))
-        if action.dies_at_step is not None:
-            yield replace(scenario, actions=(*before, replace(action, dies_at_step=None), *after))
-    for number in range(len(scenario.faults)):
-        yield replace(scenario, faults=scenario.faults[:number] + scenario.faults[number + 1 :])
-    if scenario.files > 1:
-        yield replace(scenario, files=scenario.files - 1)

@@ -18,7 +18,7 @@ def shrunk(scenario: Scenario) -> Outcome:
     improved = True
     while improved:
         improved = False
-        for candidate in _smaller(smallest.scenario):
+        for candidate in smaller(smallest.scenario):
             outcome = play(candidate)
             if outcome.violations and _kind(outcome) == kind:
                 smallest, improved = outcome, True
@@ -30,8 +30,8 @@ def _kind(outcome: Outcome) -> str:
     return outcome.violations[0].split()[0]
 
 
-def _smaller(scenario: Scenario) -> Iterator[Scenario]:
-    """Everything that is one thing less, the largest cuts first."""
+def smaller(scenario: Scenario) -> Iterator[Scenario]:
+    """Scenarios with one thing less, the largest cuts first."""
     actions = scenario.actions
     for index in range(len(actions)):
         yield replace(scenario, actions=actions[:index] + actions[index + 1 :])

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from reactivex import Observable
 
 from objlib.api import Library
 from objlib.catalog.queries import Work
+from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.plan import (
@@ -34,7 +34,7 @@ from objlib.config import Settings
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.progress import Progress, advance
-from objlib.upload.run import UploadRun, states_taken
+from objlib.upload.run import states_taken
 
 
 @click.command("fsm-upload")
@@ -175,13 +175,15 @@ async def upload(
         stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
         if events_file is not None:
             stack.enter_context(_json_lines(events, events_file))
-        was_interrupted = stack.enter_context(_signals_for(run))
+        stack.enter_context(
+            interruptible(run.shutdown, lambda: run.stream.emit(ev.Draining("interrupted")))
+        )
         await run.until_done(options)
     elapsed_s = time.monotonic() - started_at
     waiting = (await library.expected(Options())).files
     requests = library.client.requests - requests_before
     actual = Actual(elapsed_s, requests, latest.value.begun_bytes)
-    return Uploaded(latest.value, actual, work, waiting, was_interrupted())
+    return Uploaded(latest.value, actual, work, waiting, run.shutdown.is_stopping)
 
 
 class _Latest:
@@ -192,28 +194,6 @@ class _Latest:
 
     def take(self, progress: Progress) -> None:
         self.value = progress
-
-
-@contextmanager
-def _signals_for(run: UploadRun) -> Iterator[Callable[[], bool]]:
-    """Let Ctrl-C and SIGTERM stop the run; yields a question: was there one?"""
-    loop = asyncio.get_running_loop()
-    received = 0
-
-    def on_signal() -> None:
-        nonlocal received
-        received += 1
-        if received == 1:
-            run.stream.emit(ev.Draining("interrupted"))
-        run.shutdown.signal()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        yield lambda: received > 0
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 @contextmanager
