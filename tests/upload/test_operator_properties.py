@@ -169,6 +169,8 @@ class Run:
 
 
 MOMENTS = st.floats(0.0, 40.0)
+ROUNDING_S = 1e-9
+"""What adding virtual seconds as floats may lose."""
 SEEDS = st.integers(0, 2**32)
 
 
@@ -193,6 +195,7 @@ def test_every_row_comes_through_once_and_in_order_of_its_start(rows: int, seed:
 @settings(deadline=None, max_examples=60)
 @given(rows=st.integers(1, 25), seed=SEEDS, at=MOMENTS)
 @example(rows=25, seed=1, at=0.0)
+@example(rows=11, seed=3, at=23.886440884085832)
 def test_a_dispose_at_any_moment_cancels_or_awaits_every_task(
     rows: int, seed: int, at: float
 ) -> None:
@@ -206,7 +209,7 @@ def test_a_dispose_at_any_moment_cancels_or_awaits_every_task(
         said = [*it.done, *it.last_word]
         disposed_s = loop.elapsed_s()
         await scheduler.drained()
-        assert loop.elapsed_s() - disposed_s <= 0.25
+        assert loop.elapsed_s() - disposed_s <= 0.25 + ROUNDING_S
         await it.at_rest()
         assert [*it.done, *it.last_word] == said
         assert it.last_word in ([], ["|"])
