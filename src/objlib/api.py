@@ -13,9 +13,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+import random
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+from reactivex import Observable
 
 from objlib import backend
 from objlib.catalog.connection import Catalog
@@ -23,6 +27,7 @@ from objlib.catalog.queries import Work, count_deleted, get_info
 from objlib.config import Settings, load_settings
 from objlib.errors import BackendUnavailable, ConfigurationError, Unreachable
 from objlib.library.scan import ScanReport, scan_library
+from objlib.search.proof import Proof, Subset, proofs
 from objlib.search.query import SearchResult, search
 from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.listing import SyncReport, survey
@@ -37,10 +42,10 @@ from objlib.upload.binding import (
     bind_store,
     bound_library,
 )
-from objlib.upload.client import GeminiFileSearchClient, Store
+from objlib.upload.client import GeminiFileSearchClient, Passage, Store
 from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Source
+from objlib.upload.payload import Source, is_current
 from objlib.upload.pressure import INDEXING_MAX
 from objlib.upload.recovery_report import RecoveryReport, follow
 from objlib.upload.run import UploadRun, expected_work
@@ -97,15 +102,28 @@ class Library:
         """Where the files are, and this library's id. Raises `ConfigurationError` before a scan."""
         return await bound_library(self.catalog)
 
-    async def scan(self, on_progress: Callable[[ScanReport], None] | None = None) -> ScanReport:
-        """Record what is on disk; see `objlib.library.scan`."""
+    async def scan(
+        self,
+        on_progress: Callable[[ScanReport], None] | None = None,
+        *,
+        refresh_metadata: bool = False,
+    ) -> ScanReport:
+        """Record what is on disk; see `objlib.library.scan`.
+
+        Args:
+            refresh_metadata: replace also the documents whose metadata or treatment would be
+                another today: after a move, or after a change of templates.
+        """
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder with --library DIR")
+        bound = await self.bound()
+        source = Source(bound.root, bound.library_id, self.settings.identity_header)
         return await scan_library(
             self.catalog,
-            (await self.bound()).root,
+            bound.root,
             templates=self.settings.path_templates,
             lifecycle=AsyncUploadStateManager(self.catalog),
+            is_current=partial(is_current, source=source) if refresh_metadata else None,
             on_progress=on_progress,
         )
 
@@ -252,6 +270,37 @@ class Library:
             library_id=bound.library_id,
             top_k=top_k,
             metadata_filter=metadata_filter,
+        )
+
+    async def verify(
+        self, *, subset: Subset | None = None, limit: int | None = None, seed: int | None = None
+    ) -> Observable[Proof]:
+        """Ask the store about each indexed file; nothing is asked before somebody subscribes.
+
+        Args:
+            seed: chooses the sentences that are asked about; another one each time without it.
+        """
+        bound = await self.bound()
+        store = await self._connect(create_store=False, connections=self.settings.concurrency)
+
+        async def ask(question: str, metadata_filter: str | None) -> Sequence[Passage]:
+            answer = await self.client.generate(
+                question,
+                model=self.settings.model,
+                store_names=[store.name],
+                metadata_filter=metadata_filter,
+            )
+            return answer.passages
+
+        return proofs(
+            self.catalog,
+            bound.root,
+            ask,
+            subset=subset,
+            limit=limit,
+            concurrency=self.settings.concurrency,
+            waits=self.settings.waits,
+            rng=random.Random(seed),
         )
 
     @property

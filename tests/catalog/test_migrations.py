@@ -144,33 +144,38 @@ def test_a_creation_that_fails_leaves_nothing_behind(
 # Earlier versions of ours
 
 
-def catalog_of_version_20(folder: Path) -> Path:
-    """A catalog as it was before there were leftovers, with a file in it."""
+def recent_catalog(folder: Path, version: int) -> Path:
+    """A catalog as it was before there were leftovers, or sidecars and proofs; with a file."""
     path = new_catalog(folder)
     with session(path) as plain:
         for name in triggers():
             plain.execute(f"DROP TRIGGER {name}")
-        plain.execute("DROP TABLE leftovers")
+        plain.execute("ALTER TABLE files DROP COLUMN sidecar_mtime")
+        plain.execute("ALTER TABLE files DROP COLUMN proven_at")
+        if version == 20:
+            plain.execute("DROP TABLE leftovers")
         add_row_in(plain, State.INDEXED)
-        plain.execute("PRAGMA user_version = 20")
+        plain.execute(f"PRAGMA user_version = {version}")
     return path
 
 
-def test_a_catalog_of_version_20_gets_what_it_lacks(tmp_path: Path) -> None:
-    """A table and the triggers of today; rows and trail stay, and there is a copy beside it."""
-    path = catalog_of_version_20(tmp_path)
+@pytest.mark.parametrize("version", [20, 21])
+def test_a_catalog_of_a_recent_version_gets_what_it_lacks(tmp_path: Path, version: int) -> None:
+    """Tables, columns and the triggers of today; rows stay, and there is a copy beside it."""
+    path = recent_catalog(tmp_path, version)
     before = rows_of(path)
+    old_columns = ", ".join(columns_of(path))
 
     use(path, nothing)
 
-    assert rows_of(path) == before
+    assert rows_of(path, old_columns) == before
     with session(path) as plain:
         assert plain.execute("SELECT * FROM leftovers").fetchall() == []
         stored = dict(plain.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
     assert stored == triggers()
     assert pragma(path, "user_version") == SCHEMA_VERSION
-    assert pragma(backup_of(path, 20), "user_version") == 20
-    assert rows_of(backup_of(path, 20)) == before
+    assert pragma(backup_of(path, version), "user_version") == version
+    assert rows_of(backup_of(path, version)) == before
 
 
 # The earlier generation

@@ -367,6 +367,29 @@ def test_an_earlier_catalog_goes_over_to_relative_paths_and_keeps_its_documents(
     assert (row.gemini_state, row.gemini_store_doc_id) == (State.INDEXED, "documents/7")
 
 
+@pytest.mark.parametrize("number", [6, 7])
+def test_the_documents_of_an_earlier_catalog_stay_described_as_they_are(
+    tmp_path: Path, number: int
+) -> None:
+    """What a row says of such a document is kept when its file moves or is looked at again; a row
+    that says nothing is given what the path says."""
+    db = legacy_catalog(tmp_path)
+    shelf = Shelf(tmp_path)
+    shelf.write("a.txt", "a text of old")
+    digest = hashlib.sha256(b"a text of old").hexdigest()
+    with session(db) as plain:
+        plain.execute("UPDATE files SET content_hash = ? WHERE file_size = ?", (digest, number))
+    said = {"course": "Logic"} if number == 6 else {"title": "a"}
+
+    assert len(shelf.scan()["moved"]) == 1
+    assert shelf.row("a.txt").metadata == said
+
+    shelf.touch("a.txt")
+    assert "changed" not in shelf.scan()
+    row = shelf.row("a.txt")
+    assert (row.gemini_state, row.metadata) == (State.INDEXED, said)
+
+
 # Libraries that are not there
 
 

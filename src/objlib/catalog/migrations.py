@@ -2,7 +2,7 @@
 
 A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
 catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept; 20 had no
-table of leftovers.
+table of leftovers, 21 no columns for sidecars and proofs.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from objlib.catalog.guards import triggers
 from objlib.errors import CatalogError
 
-SCHEMA_VERSION = 21
+SCHEMA_VERSION = 22
 EARLIER_GENERATION = range(9, 13)
+RECENT = range(20, SCHEMA_VERSION)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -53,13 +54,14 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
             _adopt_earlier_generation(connection)
 
         _in_transaction(connection, version, adopt)
-    elif version == 20:
+    elif version in RECENT:
 
-        def add_leftovers(connection: sqlite3.Connection) -> None:
+        def complete(connection: sqlite3.Connection) -> None:
             _back_up(path, version)
+            _add_columns(connection)
             _complete(connection)
 
-        _in_transaction(connection, version, add_leftovers)
+        _in_transaction(connection, version, complete)
     else:
         raise CatalogError(
             f"{path} is a SQLite database but not an objlib catalog (user_version {version}); "
@@ -94,10 +96,7 @@ def _create(connection: sqlite3.Connection) -> None:
 def _adopt_earlier_generation(connection: sqlite3.Connection) -> None:
     """Add what is missing to an existing `files` table; take nothing away."""
     _allow_unknown_facts(connection)
-    have = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
-    for name, declaration in _declared_columns().items():
-        if name not in have:
-            connection.execute(f"ALTER TABLE files ADD COLUMN {name} {declaration}")
+    _add_columns(connection)
     connection.execute(
         "UPDATE files SET filename = COALESCE(filename, file_path),"
         " version = COALESCE(version, 0), gemini_state = COALESCE(gemini_state, 'untracked'),"
@@ -105,6 +104,13 @@ def _adopt_earlier_generation(connection: sqlite3.Connection) -> None:
         " WHERE filename IS NULL OR version IS NULL OR gemini_state IS NULL OR is_deleted IS NULL"
     )
     _complete(connection)
+
+
+def _add_columns(connection: sqlite3.Connection) -> None:
+    have = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
+    for name, declaration in _declared_columns().items():
+        if name not in have:
+            connection.execute(f"ALTER TABLE files ADD COLUMN {name} {declaration}")
 
 
 def _complete(connection: sqlite3.Connection) -> None:

@@ -12,6 +12,8 @@ from objlib.catalog.connection import Catalog, translated
 from objlib.catalog.records import COLUMNS, FileRecord, TransitionRecord
 
 _UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"
+#: A proof of an older version is none.
+_IS_PROVEN = "proven_at >= COALESCE(gemini_state_updated_at, '')"
 
 
 async def get_info(catalog: Catalog, key: str) -> str | None:
@@ -66,7 +68,7 @@ def stream_known_files(path: Path) -> Iterator[tuple[Any, ...]]:
         try:
             yield from connection.execute(
                 "SELECT file_path, file_size, mtime, inode, device, content_hash, is_deleted,"
-                f" skip_reason FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
+                f" skip_reason, sidecar_mtime FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
             )
         finally:
             connection.close()
@@ -102,6 +104,35 @@ _SECOND_CHANCE = (
     f"run_id = ? AND {_UPLOADABLE} AND (gemini_state = 'untracked'"
     " OR (gemini_state = 'failed' AND failure_kind = 'transient'))"
 )
+
+
+async def longest_unproven(catalog: Catalog, size: int) -> list[FileRecord]:
+    """Indexed files, those first whose last proof is oldest or that have none."""
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE {_UPLOADABLE} AND gemini_state = 'indexed'"
+        f" ORDER BY CASE WHEN {_IS_PROVEN} THEN proven_at END NULLS FIRST, file_path LIMIT ?",
+        (size,),
+    )
+    return [FileRecord.from_row(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """How many indexed files the store has cited since they were indexed, and when the longest ago
+    of those last proofs was."""
+
+    files: int
+    oldest: str | None
+
+
+async def tally_of_proofs(catalog: Catalog) -> Proven:
+    """The proofs that still hold."""
+    row = await catalog.fetch_one(
+        "SELECT COUNT(*), MIN(proven_at) FROM files"
+        f" WHERE {_UPLOADABLE} AND gemini_state = 'indexed' AND {_IS_PROVEN}"
+    )
+    assert row is not None, "an aggregate always answers"
+    return Proven(int(row[0]), row[1])
 
 
 async def second_chance_page(
@@ -319,6 +350,8 @@ async def tally_by_state(catalog: Catalog) -> dict[str, Tally]:
 _REASON = """
     CASE WHEN gemini_state = 'failed' THEN 'failed before'
          WHEN gemini_state = 'indexed' THEN 'forced'
+         WHEN superseded_doc_id IS NOT NULL AND transition_reason = 'metadata changed'
+             THEN 'metadata'
          WHEN superseded_doc_id IS NOT NULL THEN 'changed'
          WHEN version > 0 THEN 'again'
          ELSE 'new' END"""
@@ -330,8 +363,8 @@ _IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/j
 class Work:
     """What an upload would take."""
 
-    #: Why -> number of files: new, changed, again (it was interrupted, or its document is gone),
-    #: failed before, forced.
+    #: Why -> number of files: new, changed, metadata, again (it was interrupted, or its document
+    #: is gone), failed before, forced.
     reasons: Mapping[str, int]
     size_bytes: int = 0
     #: Of those the bytes of text.

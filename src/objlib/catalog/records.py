@@ -42,8 +42,8 @@ class FileRecord:
     upload_timestamp: str | None
 
     @property
-    def metadata(self) -> dict[str, str | int | float]:
-        """The metadata from the path, by key."""
+    def metadata(self) -> dict[str, str | int | float | list[str]]:
+        """The metadata that is sent with the file, by key."""
         return dict(json.loads(self.metadata_json or "{}"))
 
     @classmethod

@@ -11,6 +11,7 @@ CREATE TABLE files (
     device                  INTEGER,
     mime_type               TEXT,
     metadata_json           TEXT NOT NULL DEFAULT '{}',
+    sidecar_mtime           REAL,                      -- of the file that describes this one; NULL: none
     skip_reason             TEXT,                      -- why this file cannot be uploaded, for people
     is_deleted              INTEGER NOT NULL DEFAULT 0,
 
@@ -36,6 +37,7 @@ CREATE TABLE files (
     gemini_store_doc_id     TEXT,                      -- fileSearchStores/…/documents/…
     superseded_doc_id       TEXT,                      -- older version, deleted once the new one is indexed
     upload_timestamp        TEXT,                      -- when importFile was accepted
+    proven_at               TEXT,                      -- when the store was asked last and cited this file
 
     created_at              TEXT NOT NULL,
     updated_at              TEXT NOT NULL

@@ -21,8 +21,9 @@ class FileFacts:
     device: int | None = None
     content_hash: str | None = None
     mime_type: str | None = None
-    metadata: Mapping[str, str | int | float] | None = None
+    metadata: Mapping[str, str | int | float | list[str]] | None = None
     skip_reason: str | None = None
+    sidecar_mtime: float | None = None
 
     @property
     def _row(self) -> tuple[object, ...]:
@@ -37,11 +38,13 @@ class FileFacts:
             self.mime_type,
             metadata,
             self.skip_reason,
+            self.sidecar_mtime,
         )
 
 
 _FACTS = (
-    "filename, file_size, mtime, inode, device, content_hash, mime_type, metadata_json, skip_reason"
+    "filename, file_size, mtime, inode, device, content_hash, mime_type, metadata_json,"
+    " skip_reason, sidecar_mtime"
 )
 
 
@@ -52,7 +55,7 @@ async def insert_files(catalog: Catalog, found: Iterable[FileFacts]) -> None:
     async with catalog.transaction():
         await catalog.execute_many(
             f"INSERT INTO files (file_path, {_FACTS}, created_at, updated_at)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12"
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
             " WHERE NOT EXISTS (SELECT 1 FROM files WHERE file_path = ?1)",
             ((facts.file_path, *facts._row, now, now) for facts in found),
         )
@@ -62,6 +65,16 @@ async def forget_leftover(catalog: Catalog, document_name: str) -> None:
     """A document that no row names any more is deleted."""
     async with catalog.transaction():
         await catalog.fetch_all("DELETE FROM leftovers WHERE document_name = ?", (document_name,))
+
+
+async def mark_proven(catalog: Catalog, record: FileRecord) -> None:
+    """The store has just cited this version of this file."""
+    async with catalog.transaction():
+        await catalog.fetch_all(
+            "UPDATE files SET proven_at = ? WHERE file_path = ? AND gemini_state = 'indexed'"
+            " AND upload_key IS ? AND version = ?",
+            (catalog.now(), record.file_path, record.upload_key, record.version),
+        )
 
 
 _IDLE = "gemini_state NOT IN ('uploading', 'processing')"
@@ -133,12 +146,22 @@ async def _rename(catalog: Catalog, old: str, new: str) -> None:
     facts = await catalog.fetch_one(f"SELECT {_FACTS} FROM files WHERE file_path = ?", (new,))
     assert facts is not None, "the row was selected in this transaction"
     await catalog.fetch_all("DELETE FROM files WHERE file_path = ?", (new,))
+    # A document of the earlier generation is described by what its row says, wherever it goes.
+    described = await catalog.fetch_one(
+        "SELECT metadata_json FROM files WHERE file_path = ? AND upload_key IS NULL"
+        " AND gemini_state = 'indexed' AND COALESCE(metadata_json, '{}') <> '{}'",
+        (old,),
+    )
     columns = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
     await catalog.fetch_all(
         f"UPDATE files SET file_path = ?, {columns}, is_deleted = 0, updated_at = ?"
         " WHERE file_path = ?",
         (new, *facts, catalog.now(), old),
     )
+    if described is not None:
+        await catalog.fetch_all(
+            "UPDATE files SET metadata_json = ? WHERE file_path = ?", (*described, new)
+        )
 
 
 def facts_of(record: FileRecord) -> FileFacts:

@@ -31,6 +31,8 @@ COMMANDS = {
     "status": ("objlib.cli.status", "Show how many files are where, and what to do next."),
     "failures": ("objlib.cli.failures", "Show why files are not in the store, and what to do."),
     "history": ("objlib.cli.history", "Show every move of one file."),
+    "verify": ("objlib.cli.verify", "Ask the store about each file, and check what it cites."),
+    "metadata": ("objlib.cli.metadata", "Show what is sent about one file."),
     "serve": ("objlib.cli.serve", "Run the File Search server on a port."),
 }
 

@@ -18,6 +18,7 @@ _PAGE = 500
 _REASONS = {
     "new": "new",
     "changed": "changed: the old version stays searchable until the new one is",
+    "metadata": "same text, other metadata: replaced without a gap in search",
     "again": "once more: interrupted, or gone from the store",
     "failed before": "failed before",
     "forced": "forced: indexed already",

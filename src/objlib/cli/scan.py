@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
 from objlib.library.scan import ScanReport, scan_library
 from objlib.upload.binding import LIBRARY_ROOT, bind_library
+from objlib.upload.payload import Source, is_current
 from objlib.upload.state import AsyncUploadStateManager
 
 NAMED_MOVES = 10
@@ -22,21 +24,26 @@ NAMED_MOVES = 10
 
 @click.command("scan")
 @click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
+@click.option("--refresh-metadata", is_flag=True, help="Replace documents of other metadata.")
 @common_options
-def command(invocation: Invocation, library: Path | None) -> int:
+def command(invocation: Invocation, library: Path | None, refresh_metadata: bool) -> int:
     """Record every file of a library in the catalog.
 
     New, changed, moved and missing files are found by size, time and inode, then by SHA-256. What
     cannot be uploaded is recorded with its reason. Nothing is sent anywhere.
 
+    Metadata comes from sidecars, front matter and paths (`objlib metadata FILE` shows it). A moved
+    file, and a change of templates, keep the documents that are there; with --refresh-metadata the
+    next upload replaces them.
+
     \b
     Example:
       objlib scan --library ~/Lectures
     """
-    return asyncio.run(_scan(invocation, library))
+    return asyncio.run(_scan(invocation, library, refresh_metadata))
 
 
-async def _scan(invocation: Invocation, library: Path | None) -> int:
+async def _scan(invocation: Invocation, library: Path | None, refresh_metadata: bool) -> int:
     settings = invocation.settings(library=library)
     if settings.library is not None and not settings.library.is_dir():
         raise ConfigurationError(f"{settings.library} is not a folder; check --library")
@@ -45,6 +52,7 @@ async def _scan(invocation: Invocation, library: Path | None) -> int:
         if settings.library is None and known_root is None:
             raise ConfigurationError("which library? Name its folder with --library DIR")
         bound = await bind_library(catalog, settings.library or Path(str(known_root)))
+        source = Source(bound.root, bound.library_id, settings.identity_header)
         notices = invocation.notices()
         with notices.status("scanning") as status:
 
@@ -56,6 +64,7 @@ async def _scan(invocation: Invocation, library: Path | None) -> int:
                 bound.root,
                 templates=settings.path_templates,
                 lifecycle=AsyncUploadStateManager(catalog),
+                is_current=partial(is_current, source=source) if refresh_metadata else None,
                 on_progress=show,
             )
     if invocation.json:
@@ -88,3 +97,5 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
             console.print(f"  {number:>7,}  {what}", markup=False)
     for old, new in report.moved[:NAMED_MOVES]:
         console.print(f"  moved: {one_line(old)} -> {one_line(new)}", markup=False)
+    for sidecar, problem in report.bad_sidecars.items():
+        console.print(f"  {one_line(sidecar)}: {one_line(problem)}; not used", markup=False)

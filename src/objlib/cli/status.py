@@ -42,6 +42,8 @@ class Status:
     store: str | None
     store_name: str | None
     states: dict[str, dict[str, int]]
+    proven: int
+    oldest_proof: str | None
     deleted: int
     deleted_with_document: int
     skipped: dict[str, list[str]]
@@ -76,6 +78,7 @@ async def _status(invocation: Invocation) -> int:
 async def _gather(catalog: Catalog) -> Status:
     tallies = await queries.tally_by_state(catalog)
     deleted, deleted_with_document = await queries.count_deleted(catalog)
+    proofs = await queries.tally_of_proofs(catalog)
     skipped: dict[str, list[str]] = {}
     for record in await queries.skipped_page(catalog, None, NAMED):
         skipped.setdefault(str(record.skip_reason), []).append(record.file_path)
@@ -85,6 +88,8 @@ async def _gather(catalog: Catalog) -> Status:
         store=await queries.get_info(catalog, binding.STORE_DISPLAY_NAME),
         store_name=await queries.get_info(catalog, binding.STORE_NAME),
         states={state: asdict(tallies.get(state, queries.Tally(0, 0))) for state in STATES},
+        proven=proofs.files,
+        oldest_proof=proofs.oldest,
         deleted=deleted,
         deleted_with_document=deleted_with_document,
         skipped=skipped,
@@ -108,6 +113,9 @@ def _print(invocation: Invocation, status: Status) -> None:
     for state, tally in status.states.items():
         bar = "█" * round(BAR_CELLS * tally["files"] / total) if total else ""
         say(f"  {state:<11}{tally['files']:>8,}  {size(tally['size_bytes']):>10}  {bar}".rstrip())
+    if status.proven:
+        since = f", the oldest proof of {status.oldest_proof[:10]}" if status.oldest_proof else ""
+        say(f"Verified: {count(status.proven, 'file')}{since}")
     if status.deleted:
         still = status.deleted_with_document
         kept = f", {still:,} of them still in the store" if still else ""

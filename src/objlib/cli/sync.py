@@ -6,7 +6,7 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,20 @@ PAUSE_S = 60.0
 QUIET_S = 2.0
 
 
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What was asked for on the command line.
+
+    Args:
+        limits: --max-delete and --accept-device.
+    """
+
+    limits: tuple[MaxDelete, bool]
+    refresh_metadata: bool
+    dry_run: bool
+    yes: bool
+
+
 @click.command("sync")
 @click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
 @click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
@@ -41,6 +55,7 @@ QUIET_S = 2.0
 @click.option("--watch", is_flag=True, help="Stay, and sync whenever a file changes.")
 @click.option("--max-delete", default="10%", help="Stop if more would be lost [10%].")
 @click.option("--accept-device", is_flag=True, help="The library lies on another disk, rightly.")
+@click.option("--refresh-metadata", is_flag=True, help="Replace documents of other metadata.")
 @click.option(
     "--tier", type=click.Choice(["free", "1", "2", "3"]), help="Quota tier [found out by itself]."
 )
@@ -53,6 +68,7 @@ def command(
     watch: bool,
     max_delete: str,
     accept_device: bool,
+    refresh_metadata: bool,
     tier: str | None,
 ) -> int:
     """Bring the store in step with the library: scan, upload, repair.
@@ -70,31 +86,27 @@ def command(
     limits = (MaxDelete.parse(max_delete), accept_device)
     if dry_run and watch:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    return asyncio.run(_sync(invocation, settings, limits, (dry_run, yes, watch)))
+    wish = _Wish(limits, refresh_metadata, dry_run, yes)
+    return asyncio.run(_sync(invocation, settings, wish, watch))
 
 
-async def _sync(
-    invocation: Invocation,
-    settings: Settings,
-    limits: tuple[MaxDelete, bool],
-    how: tuple[bool, bool, bool],
-) -> int:
-    dry_run, yes, watch = how
+async def _sync(invocation: Invocation, settings: Settings, wish: _Wish, watch: bool) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
         if not watch:
-            return await _once(invocation, library, limits, dry_run=dry_run, yes=yes)
+            return await _once(invocation, library, wish)
         # From here on, so that what changes during the first round is not missed.
         async with _watching((await library.bound()).root) as next_change:
-            if await _once(invocation, library, limits, dry_run=False, yes=yes) == INTERRUPTED:
+            if await _once(invocation, library, wish) == INTERRUPTED:
                 return INTERRUPTED
-            return await _watch(invocation, library, limits, next_change)
+            later = replace(wish, refresh_metadata=False, yes=True)
+            return await _watch(invocation, library, later, next_change)
 
 
 async def _watch(
     invocation: Invocation,
     library: Library,
-    limits: tuple[MaxDelete, bool],
+    wish: _Wish,
     next_change: Callable[[], Awaitable[int]],
 ) -> int:
     """A round whenever something has changed, and again after one that could not be finished."""
@@ -105,7 +117,7 @@ async def _watch(
         if not await next_change() and not is_owing:
             continue
         try:
-            exit_code = await _once(invocation, library, limits, dry_run=False, yes=True)
+            exit_code = await _once(invocation, library, wish)
         except ObjlibError as error:  # offline, the key refused, the disk pulled out
             is_owing = True
             again = f"trying again in {PAUSE_S:.0f} s"
@@ -116,30 +128,23 @@ async def _watch(
         is_owing = exit_code != 0
 
 
-async def _once(
-    invocation: Invocation,
-    library: Library,
-    limits: tuple[MaxDelete, bool],
-    *,
-    dry_run: bool,
-    yes: bool,
-) -> int:
+async def _once(invocation: Invocation, library: Library, wish: _Wish) -> int:
     """One round. JSON is one document a round."""
     options = Options(concurrency=library.settings.concurrency, retry_failed=True)
-    scanned = await _scan(invocation, library)
+    scanned = await _scan(invocation, library, wish.refresh_metadata)
     plan = await _show_plan(invocation, library, options, scanned)
-    if dry_run:
+    if wish.dry_run:
         if invocation.json:
             print_json({**plan, "dry_run": True})
         return 0
-    _ask(invocation, library.settings, plan, yes)
+    _ask(invocation, plan, wish.yes)
     uploaded = await upload(invocation, library, options)
     if not invocation.json:
         report_upload(invocation, uploaded)
     exit_code = uploaded.exit_code(invocation)
     synced: Synced | None = None
     if exit_code != INTERRUPTED:
-        synced = await sync_store(invocation, library, True, limits)
+        synced = await sync_store(invocation, library, True, wish.limits)
         exit_code = max(exit_code, synced.exit_code)
         if synced.done is not None and synced.done.sent_round_again:
             uploaded = await upload(invocation, library, replace(options, retry_failed=False))
@@ -152,13 +157,13 @@ async def _once(
     return exit_code
 
 
-async def _scan(invocation: Invocation, library: Library) -> ScanReport:
+async def _scan(invocation: Invocation, library: Library, refresh_metadata: bool) -> ScanReport:
     with invocation.notices().status("scanning") as status:
 
         def show(report: ScanReport) -> None:
             status.update(f"scanning: {count(report.found, 'file')} so far")
 
-        return await library.scan(show)
+        return await library.scan(show, refresh_metadata=refresh_metadata)
 
 
 async def _show_plan(
@@ -186,7 +191,7 @@ async def _show_plan(
     }
 
 
-def _ask(invocation: Invocation, settings: Settings, plan: dict[str, Any], yes: bool) -> None:
+def _ask(invocation: Invocation, plan: dict[str, Any], yes: bool) -> None:
     """Nothing is sent or deleted before somebody has agreed."""
     if yes or not (plan["plan"]["files"] or plan["plan"]["to_delete"]):
         return

@@ -1,6 +1,7 @@
 """Two snapshots, disk and catalog, become changes: a merge of two sorted streams, pure and O(1).
 
-A file is Suspect, not changed, when its size, mtime or inode differ: only its hash can tell. What
+A file is Suspect, not changed, when its size, mtime or inode differ, or its sidecar does: only a
+closer look can tell. What
 lies under a folder that could not be read is Unreadable, never Missing: not seeing a file is no
 proof that it is gone.
 """
@@ -26,6 +27,7 @@ class KnownFile:
     content_hash: str | None
     is_deleted: bool
     skip_reason: str | None
+    sidecar_mtime: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +105,11 @@ def compare(
 def _seen_again(found: FoundFile | SkippedPath, known: KnownFile) -> Change:
     if isinstance(found, SkippedPath):
         return Skipped(found, known)
-    is_same = (found.size_bytes, found.mtime, found.inode) == (
+    is_same = (found.size_bytes, found.mtime, found.inode, found.sidecar_mtime) == (
         known.size_bytes,
         known.mtime,
         known.inode,
+        known.sidecar_mtime,
     )
     was_judged = known.content_hash is not None or known.skip_reason is not None
     if is_same and was_judged and not known.is_deleted:

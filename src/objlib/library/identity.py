@@ -133,7 +133,8 @@ def upload_key(
 
 def _one_line(value: MetadataValue) -> str:
     """A value that can neither break the line nor pass for a marker."""
-    text = " ".join(str(value).split())
+    plain = ", ".join(value) if isinstance(value, list) else str(value)
+    text = " ".join(plain.split())
     return text.replace(_BEGIN_OF_ANY_VERSION, "(objlib:").replace(_END, "(/objlib)")
 
 

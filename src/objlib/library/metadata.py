@@ -21,7 +21,7 @@ from typing import NoReturn
 
 from objlib.errors import ConfigurationError
 
-MetadataValue = str | int | float
+MetadataValue = str | int | float | list[str]
 
 #: The API takes 20 entries for a document; four are objlib's own.
 METADATA_KEYS_MAX = 16

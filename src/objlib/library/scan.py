@@ -32,6 +32,7 @@ from objlib.library.changes import (
     Unreadable,
     compare,
 )
+from objlib.library.described import BadSidecar, describe, front_matter_of, read_sidecar
 from objlib.library.hashing import FileChanged, Fingerprint, sha256_many
 from objlib.library.ignore import IgnoreRules
 from objlib.library.metadata import PathTemplate, extract_metadata
@@ -40,6 +41,9 @@ from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.upload.fsm import IN_FLIGHT, State
 
 BATCH = 500
+
+#: Reasons for which a document is replaced.
+CHANGED, METADATA_CHANGED = "changed on disk", "metadata changed"
 
 #: Key in `catalog_info`: since when no scan has come to its end; empty when the last one has.
 UNFINISHED_SCAN = "unfinished_scan_since"
@@ -65,6 +69,8 @@ class ScanReport:
     skipped: int = 0
     in_flight: int = 0
     moved: list[tuple[str, str]] = field(default_factory=list)
+    #: Sidecar -> why it cannot be read. Its file keeps the metadata it had.
+    bad_sidecars: dict[str, str] = field(default_factory=dict)
 
 
 async def scan_library(
@@ -73,10 +79,15 @@ async def scan_library(
     *,
     templates: Sequence[PathTemplate],
     lifecycle: Lifecycle,
+    is_current: Callable[[FileRecord], bool] | None = None,
     workers: int | None = None,
     on_progress: Callable[[ScanReport], None] | None = None,
 ) -> ScanReport:
     """Walk `root` and record what is new, changed, moved and missing.
+
+    Args:
+        is_current: whether a document is what would be sent of its row today. Where it is given,
+            every file is looked at again, and those whose documents are not current are changed.
 
     Raises:
         ConfigurationError: `root` is missing, no folder, or empty while the catalog is not: an
@@ -89,11 +100,13 @@ async def scan_library(
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     report = ScanReport()
-    scan = _Scan(catalog, root, templates, lifecycle, workers or os.cpu_count() or 1, report)
+    workers = workers or os.cpu_count() or 1
+    scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current)
     # Closed here and now: it holds a connection, which only the thread that opened it may close.
     with contextlib.closing(_known_files(catalog)) as known:
         changes = compare(_files_of_others(root, catalog), known)
-        while batch := list(islice(_worth_a_look(changes, report), BATCH)):
+        all_again = is_current is not None
+        while batch := list(islice(_worth_a_look(changes, report, all_again), BATCH)):
             await scan.apply(batch)
             if on_progress is not None:
                 on_progress(report)
@@ -127,18 +140,23 @@ def _files_of_others(root: Path, catalog: Catalog) -> Iterator[FoundFile | Skipp
 
 
 def _known_files(catalog: Catalog) -> Generator[KnownFile, None, None]:
-    for path, size, mtime, inode, device, digest, deleted, reason in queries.stream_known_files(
-        catalog.path
-    ):
-        yield KnownFile(path, size, mtime, inode, device, digest, bool(deleted), reason)
+    for row in queries.stream_known_files(catalog.path):
+        path, size, mtime, inode, device, digest, deleted, reason, sidecar_mtime = row
+        yield KnownFile(
+            path, size, mtime, inode, device, digest, bool(deleted), reason, sidecar_mtime
+        )
 
 
-def _worth_a_look(changes: Iterator[Change], report: ScanReport) -> Iterator[Change]:
-    """All but the unchanged, which are only counted."""
+def _worth_a_look(
+    changes: Iterator[Change], report: ScanReport, all_again: bool
+) -> Iterator[Change]:
+    """All but the unchanged, which are only counted, unless `all_again` is said."""
     for change in changes:
         if isinstance(change, New | Suspect | Unchanged):
             report.found += 1
-        if isinstance(change, Unchanged):
+        if isinstance(change, Unchanged) and all_again:
+            yield Suspect(change.found, change.known)
+        elif isinstance(change, Unchanged):
             report.unchanged += 1
             report.skipped += change.known.skip_reason is not None
         elif not isinstance(change, Unreadable):
@@ -153,6 +171,7 @@ class _Scan:
     lifecycle: Lifecycle
     workers: int
     report: ScanReport
+    is_current: Callable[[FileRecord], bool] | None
 
     async def apply(self, batch: Sequence[Change]) -> None:
         """Write one batch of changes."""
@@ -181,34 +200,60 @@ class _Scan:
 
     async def _update(self, seen_again: Sequence[FileFacts]) -> None:
         rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
+        followed = []
         for facts in seen_again:
             row = rows.get(facts.file_path)
             if row is not None:  # else another scan gave it a new path
-                await self._follow(row, facts)
-        await writes.update_facts(self.catalog, seen_again)
+                followed += await self._follow(row, self._with_metadata_of(row, facts))
+        await writes.update_facts(self.catalog, followed)
 
-    async def _follow(self, row: FileRecord, facts: FileFacts) -> None:
-        """Count what happened to a known file, and move its row if its content is another."""
+    def _with_metadata_of(self, row: FileRecord, facts: FileFacts) -> FileFacts:
+        """The facts with the metadata a row has, where what was read now must not replace it.
+
+        A document of the earlier generation carries what its row says, and is left alone; a sidecar
+        that cannot be read says nothing.
+        """
+        is_earlier = row.upload_key is None and row.gemini_state is State.INDEXED and row.metadata
+        is_unknown = facts.metadata is None
+        return replace(facts, metadata=row.metadata) if is_earlier or is_unknown else facts
+
+    async def _follow(self, row: FileRecord, facts: FileFacts) -> list[FileFacts]:
+        """Count what happened to a known file, and move its row if its document is another.
+
+        Returns:
+            The facts that may be written.
+        """
         if row.gemini_state in IN_FLIGHT:
             self.report.in_flight += 1  # left alone; the next scan sees it again
-            return
+            return []
         if row.gemini_state is State.INDEXED and facts.mtime is None:
-            return  # it could not be looked at, which is no proof that it changed
-        is_same = (row.content_hash, row.skip_reason) == (facts.content_hash, facts.skip_reason)
+            return [facts]  # it could not be looked at, which is no proof that it changed
+        change = self._difference(row, facts)
         try:
-            if not is_same and row.gemini_state is State.INDEXED:
-                await self.lifecycle.invalidate(row, reason="changed on disk")
-            elif not is_same and row.gemini_state is State.FAILED:
-                await self.lifecycle.retry(row, reason="changed on disk")
+            if change and row.gemini_state is State.INDEXED:
+                await self.lifecycle.invalidate(row, reason=change)
+            elif change and row.gemini_state is State.FAILED:
+                await self.lifecycle.retry(row, reason=change)
         except OCCConflictError:
             self.report.in_flight += 1  # another run took it just now
-            return
+            return []
         if row.is_deleted:
             self.report.restored += 1
-        elif is_same:
-            self.report.unchanged += 1
-        else:
+        elif change:
             self.report.changed += 1
+        else:
+            self.report.unchanged += 1
+        return [facts]
+
+    def _difference(self, row: FileRecord, facts: FileFacts) -> str | None:
+        """Why what would be sent of a file is another than its row says, or None."""
+        if (row.content_hash, row.skip_reason) != (facts.content_hash, facts.skip_reason):
+            return CHANGED
+        if row.metadata != dict(facts.metadata or {}):
+            return METADATA_CHANGED
+        if self.is_current is not None and row.gemini_state is State.INDEXED and row.upload_key:
+            return None if self.is_current(row) else METADATA_CHANGED
+        return None
 
     def _judge(self, batch: Sequence[Change]) -> Iterator[tuple[Change, FileFacts | None]]:
         """Pair every change with what is to be written; hash what needs hashing, on all cores.
@@ -228,13 +273,13 @@ class _Scan:
 
     def _first_look(self, change: Change) -> FileFacts | None:
         if isinstance(change, New | Suspect):
-            return self._facts_of(change.found)
+            return self._facts_of(change.found, is_known=isinstance(change, Suspect))
         if isinstance(change, Skipped):
             return FileFacts(change.skipped.path, skip_reason=change.skipped.reason)
         assert isinstance(change, Missing)
         return FileFacts(change.known.path)
 
-    def _facts_of(self, found: FoundFile) -> FileFacts | None:
+    def _facts_of(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
         facts = FileFacts(
             found.path,
             size_bytes=found.size_bytes,
@@ -243,17 +288,33 @@ class _Scan:
             device=found.device,
             metadata=extract_metadata(found.path, self.templates),
             skip_reason=size_problem(found.size_bytes),
+            sidecar_mtime=found.sidecar_mtime,
         )
         if facts.skip_reason is not None:
             return facts
         try:
             with (self.root / found.path).open("rb") as file:
-                verdict = mime_type_of(found.path, file.read(HEAD_BYTES))
+                head = file.read(HEAD_BYTES)
+                verdict = mime_type_of(found.path, head)
         except OSError as error:
             return _without_content(facts, error)
         if isinstance(verdict, Unsupported):
             return replace(facts, skip_reason=verdict.reason)
-        return replace(facts, mime_type=verdict.mime_type)
+        facts = replace(facts, mime_type=verdict.mime_type)
+        try:
+            sidecar = read_sidecar(self.root / found.sidecar) if found.sidecar else None
+        except BadSidecar as problem:
+            self.report.bad_sidecars[str(found.sidecar)] = str(problem)
+            # Its time is not recorded, so that the next scan tries again.
+            kept = None if is_known else facts.metadata
+            return replace(facts, metadata=kept, sidecar_mtime=None)
+        described = describe(
+            found.path,
+            templates=self.templates,
+            front_matter=front_matter_of(head, verdict.mime_type),
+            sidecar=sidecar,
+        )
+        return replace(facts, metadata=described.metadata)
 
 
 def _with_digest(facts: FileFacts, digest: Fingerprint | OSError | FileChanged) -> FileFacts | None:

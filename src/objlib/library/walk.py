@@ -15,12 +15,13 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import TypeAlias
 
 from objlib.errors import ConfigurationError
+from objlib.library.described import sidecar_of
 from objlib.library.ignore import IGNORE_FILE_NAME, IgnoreRules, read_ignore_file
 
 #: Written by programs for themselves; never a part of what somebody wants to search.
@@ -38,6 +39,9 @@ class FoundFile:
     mtime: float
     inode: int
     device: int
+    #: The file that describes this one, and when it changed last.
+    sidecar: str | None = None
+    sidecar_mtime: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +151,11 @@ def _wanted(listed: list[os.DirEntry[str]], prefix: str, rules: IgnoreRules) -> 
     wanted: list[_Entry] = []
     undecodable: list[os.DirEntry[str]] = []
     has_rules = bool(rules.layers)
+    sidecars = _sidecars(listed, prefix, rules)
+    own = {sidecar.name for sidecar in sidecars.values()}
     for entry in listed:
         name = entry.name
-        if name in HOUSEKEEPING:
+        if name in HOUSEKEEPING or name in own:
             continue
         if not name.isascii() and not _is_utf8(name):
             undecodable.append(entry)
@@ -168,14 +174,38 @@ def _wanted(listed: list[os.DirEntry[str]], prefix: str, rules: IgnoreRules) -> 
                 wanted.append(SkippedPath(path, reason, is_folder=False))
             continue
         if stat.S_ISREG(found.st_mode):
-            wanted.append(
-                FoundFile(path, found.st_size, found.st_mtime, found.st_ino, found.st_dev)
-            )
+            file = FoundFile(path, found.st_size, found.st_mtime, found.st_ino, found.st_dev)
+            wanted.append(_described(file, sidecars[name], prefix) if name in sidecars else file)
         elif not stat.S_ISDIR(found.st_mode):  # else: became a folder; the next walk enters it
             wanted.append(SkippedPath(path, _special(found.st_mode), is_folder=False))
     if undecodable:
         wanted += _undecodable(undecodable, prefix, taken={entry.name for entry in listed})
     return wanted
+
+
+def _sidecars(
+    listed: list[os.DirEntry[str]], prefix: str, rules: IgnoreRules
+) -> dict[str, os.DirEntry[str]]:
+    """Name of a file -> the sidecar that lies beside it; of two of them the first by name."""
+    names: set[str] | None = None
+    sidecars: dict[str, os.DirEntry[str]] = {}
+    for entry in listed:
+        # Folders without sidecars, that is nearly all, must not pay for them.
+        if ".meta." not in entry.name or (base := sidecar_of(entry.name)) is None:
+            continue
+        names = names or {entry.name for entry in listed if not _is_folder(entry)}
+        if base in names and not rules.ignores(prefix + entry.name, False):
+            first = sidecars.setdefault(base, entry)
+            sidecars[base] = min(first, entry, key=attrgetter("name"))
+    return sidecars
+
+
+def _described(file: FoundFile, sidecar: os.DirEntry[str], prefix: str) -> FoundFile:
+    try:
+        mtime = sidecar.stat().st_mtime
+    except OSError:
+        mtime = 0.0  # reading it will say why
+    return replace(file, sidecar=prefix + sidecar.name, sidecar_mtime=mtime)
 
 
 def _folder(entry: os.DirEntry[str], path: str) -> _Subfolder | SkippedPath:

@@ -21,7 +21,7 @@ class Citation:
     path: str | None
     title: str
     text: str
-    metadata: dict[str, str | int | float]
+    metadata: dict[str, str | int | float | list[str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ UPLOAD_TIMEOUT_MS = 300_000
 #: certificates, twice: 40 ms at every start.
 _TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
-Metadata = Mapping[str, str | int | float]
+Metadata = Mapping[str, str | int | float | list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,7 +406,9 @@ def _answer(response: types.GenerateContentResponse) -> Answer:
     )
 
 
-def _metadatum(key: str, value: str | int | float) -> types.CustomMetadata:
+def _metadatum(key: str, value: str | int | float | list[str]) -> types.CustomMetadata:
+    if isinstance(value, list):
+        return types.CustomMetadata(key=key, string_list_value=types.StringList(values=value))
     if isinstance(value, str):
         return types.CustomMetadata(key=key, string_value=value)
     return types.CustomMetadata(key=key, numeric_value=float(value))

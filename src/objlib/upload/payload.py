@@ -74,7 +74,14 @@ def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
     return upload_key(source.library_id, record.file_path, content_hash, record.metadata, treatment)
 
 
-def document_metadata(record: FileRecord, source: Source) -> dict[str, str | int | float]:
+def is_current(record: FileRecord, source: Source) -> bool:
+    """Whether the document of an indexed row is what would be sent today."""
+    return record.upload_key == key_of(record, source, record.content_hash or "")
+
+
+def document_metadata(
+    record: FileRecord, source: Source
+) -> dict[str, str | int | float | list[str]]:
     """What travels with the document: from it alone one can tell file, version and library."""
     own = {key: value for key, value in record.metadata.items() if value != ""}
     return {

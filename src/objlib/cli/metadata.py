@@ -1,0 +1,118 @@
+"""objlib metadata"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+import click
+
+from objlib.catalog.connection import Catalog
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.render import one_line, print_json
+from objlib.config import Settings
+from objlib.errors import ConfigurationError
+from objlib.library.described import (
+    SIDECAR_SUFFIXES,
+    BadSidecar,
+    Description,
+    describe,
+    front_matter_of,
+    read_sidecar,
+)
+from objlib.library.metadata import MetadataValue
+from objlib.library.mime import HEAD_BYTES, Unsupported, mime_type_of
+from objlib.upload.binding import bound_library
+
+_KINDS = {str: "text", int: "number", float: "number", list: "list"}
+
+
+@click.command("metadata")
+@click.argument("file")
+@common_options
+def command(invocation: Invocation, file: str) -> int:
+    """Show what is sent about a file besides its text, and where each entry comes from.
+
+    FILE is its path in the library, or one on disk below it. Reads the file as it is now; nothing
+    is recorded or sent. A sidecar FILE.meta.toml goes before front matter, and both before what the
+    templates find in the path.
+
+    \b
+    Example:
+      objlib metadata "Essays/On Walking to Work.md"
+    """
+    settings = invocation.settings()
+    root = asyncio.run(_root(settings))
+    relative = _relative(file, root)
+    try:
+        description, mime_type = _describe(root, relative, settings)
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {relative}: {error.strerror}") from error
+    if invocation.json:
+        entries = [
+            {"key": key, "value": value, "from": description.origins[key]}
+            for key, value in description.metadata.items()
+        ]
+        print_json(
+            {
+                "file": relative,
+                "mime_type": mime_type,
+                "metadata": entries,
+                "left_out": description.left_out,
+            }
+        )
+        return 0
+    console = invocation.console()
+    console.print(f"{one_line(relative)} ({mime_type})", markup=False)
+    width = max(map(len, description.metadata), default=0)
+    for key, value in description.metadata.items():
+        kind, origin = _KINDS[type(value)], description.origins[key]
+        shown = one_line(_shown(value))
+        console.print(f"  {key:<{width}}  {shown}  ({kind}, from the {origin})", markup=False)
+    for key, reason in description.left_out.items():
+        console.print(f"  not sent: {one_line(key)}: {reason}", markup=False)
+    return 0
+
+
+async def _root(settings: Settings) -> Path:
+    async with await Catalog.open(settings.db) as catalog:
+        return (await bound_library(catalog)).root
+
+
+def _relative(file: str, root: Path) -> str:
+    """The path in the library, whichever way the file was named."""
+    if (root / file).is_file() and not Path(file).is_absolute():
+        return Path(os.path.normpath(file)).as_posix()
+    absolute = Path(file).absolute()
+    if absolute.is_file() and absolute.is_relative_to(root):
+        return absolute.relative_to(root).as_posix()
+    raise ConfigurationError(f"there is no file {one_line(file)!r} in {root}")
+
+
+def _describe(root: Path, relative: str, settings: Settings) -> tuple[Description, str]:
+    with (root / relative).open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    verdict = mime_type_of(relative, head)
+    if isinstance(verdict, Unsupported):
+        raise ConfigurationError(f"{one_line(relative)} is not sent at all: {verdict.reason}")
+    sidecar = None
+    for suffix in sorted(SIDECAR_SUFFIXES):
+        path = root / f"{relative}{suffix}"
+        if path.is_file():
+            try:
+                sidecar = read_sidecar(path)
+            except BadSidecar as problem:
+                raise ConfigurationError(f"{one_line(str(path))}: {problem}") from problem
+            break
+    description = describe(
+        relative,
+        templates=settings.path_templates,
+        front_matter=front_matter_of(head, verdict.mime_type),
+        sidecar=sidecar,
+    )
+    return description, verdict.mime_type
+
+
+def _shown(value: MetadataValue) -> str:
+    return ", ".join(value) if isinstance(value, list) else str(value)

@@ -1,0 +1,104 @@
+"""objlib verify"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import asdict
+
+import click
+from reactivex import operators as ops
+
+from objlib.api import Library
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.render import count, one_line, print_json
+from objlib.errors import ConfigurationError
+from objlib.search.proof import Proof, Subset, Verdict
+from objlib.upload._operators import LoopScheduler, completion
+
+_MEANING = {
+    Verdict.PROVEN: "cited",
+    Verdict.OUTRANKED: "in the store, but other files answer better",
+    Verdict.NOT_CITED: "not cited, even when asked of this file alone",
+    Verdict.OTHER_TEXT: "cited with a text that is not in the file",
+    Verdict.CHANGED: "changed on disk since the last scan",
+}
+_REMEDY = {
+    Verdict.NOT_CITED: "objlib store-sync, then objlib fsm-upload",
+    Verdict.OTHER_TEXT: "objlib store-sync, then objlib fsm-upload --reset-existing",
+    Verdict.CHANGED: "objlib sync",
+}
+
+
+@click.command("verify")
+@click.option("--subset", metavar="N/T", help="Only part N of T, for instance 3/7.")
+@click.option("--limit", type=click.IntRange(1), help="Only so many, the oldest proofs first.")
+@common_options
+def command(invocation: Invocation, subset: str | None, limit: int | None) -> int:
+    """Ask the store about each indexed file, and check that it cites the file.
+
+    A sentence of the file is looked for in the whole store. The citation must come from the very
+    document that the catalog names, and its passage must stand in the file. The date of the last
+    proof is kept (`objlib status` shows it). Exit code 1 when a file is not cited. Each question is
+    billed like any other; --subset and --limit spread them over days.
+
+    \b
+    Example:
+      objlib verify --limit 50
+      objlib verify --subset 3/7
+    """
+    if subset is not None and limit is not None:
+        raise ConfigurationError("--subset and --limit exclude each other")
+    part = Subset.parse(subset) if subset is not None else None
+    return asyncio.run(_verify(invocation, part, limit))
+
+
+async def _verify(invocation: Invocation, subset: Subset | None, limit: int | None) -> int:
+    settings = invocation.settings()
+    invocation.name_the_store(settings)
+    kept: list[Proof] = []
+    tally: Counter[Verdict] = Counter()
+    async with Library.open(settings=settings) as library:
+        asked = await library.verify(subset=subset, limit=limit)
+        with invocation.notices().status("verifying") as status:
+
+            def note(proof: Proof) -> None:
+                tally[proof.verdict] += 1
+                if proof.verdict is not Verdict.PROVEN or invocation.verbosity or invocation.json:
+                    kept.append(proof)
+                status.update(f"verifying: {count(tally.total(), 'file')} so far")
+
+            scheduler = LoopScheduler.running()
+            try:
+                await completion(asked.pipe(ops.do_action(note)), scheduler)
+            finally:
+                await scheduler.drained()
+    _show(invocation, kept, tally)
+    return 1 if any(proof.is_failure for proof in kept) else 0
+
+
+def _show(invocation: Invocation, proofs: list[Proof], tally: Counter[Verdict]) -> None:
+    if invocation.json:
+        print_json(
+            {
+                "asked": tally.total(),
+                "verdicts": {verdict.value: tally[verdict] for verdict in Verdict},
+                "proofs": [asdict(proof) for proof in proofs],
+            }
+        )
+        return
+    console = invocation.console()
+    for proof in sorted(proofs, key=lambda proof: proof.path):
+        line = f"{proof.verdict.value:<15}  {one_line(proof.path)}"
+        console.print(line, markup=False, style="red" if proof.is_failure else None)
+    if not tally:
+        console.print("No file is indexed, so there is nothing to ask about")
+        return
+    console.print(f"Asked about {count(tally.total(), 'file')}")
+    for verdict, meaning in _MEANING.items():
+        if tally[verdict]:
+            console.print(f"  {tally[verdict]:>7,}  {meaning}", markup=False)
+    for verdict, remedy in _REMEDY.items():
+        if tally[verdict]:
+            console.print(f"Next: {remedy}")
+            break

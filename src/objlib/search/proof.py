@@ -1,0 +1,207 @@
+"""verify: ask the store about each file, and believe nothing but a citation.
+
+A sentence is taken from the file as it lies on disk and looked for in the whole store. The file is
+proven when a passage of the very document its row names comes back, and the passage stands in the
+file. Where other files answer better, the question is asked once more of this document alone: then
+the store holds it, but it is outranked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+import zlib
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from reactivex import Observable
+
+from objlib.catalog import queries, writes
+from objlib.catalog.connection import Catalog
+from objlib.catalog.records import FileRecord
+from objlib.errors import ConfigurationError
+from objlib.library.identity import decode_text, strip_identity_header
+from objlib.upload._operators import flat_map_limited, from_coroutine, paged, upload_with_retry
+from objlib.upload.client import Passage
+from objlib.upload.payload import HEADED_TYPES, KEY
+from objlib.upload.waits import Waits
+
+PAGE = 200
+ATTEMPTS = 5
+
+#: A sentence shorter than this says too little to be found by.
+_SENTENCE_CHARS = range(25, 400)
+#: One of so many of the most telling sentences is asked about, so that another part of the file is
+#: looked at each time.
+_CHOICE = 8
+#: Where a text has more than this, only its beginning is looked through for sentences.
+_TEXT_CHARS_MAX = 400_000
+_SENTENCE = re.compile(r"[^.!?。！？։؟।\n]+[.!?。！？։؟।]?")
+
+Ask = Callable[[str, str | None], Awaitable[Sequence[Passage]]]
+"""(question, metadata filter) -> the passages that the answer cites."""
+
+
+class Verdict(StrEnum):
+    """What came of the question about one file."""
+
+    PROVEN = "proven"
+    OUTRANKED = "outranked"
+    NOT_CITED = "not cited"
+    OTHER_TEXT = "other text"
+    CHANGED = "changed on disk"
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The verdict on one file, and the question that was asked."""
+
+    path: str
+    verdict: Verdict
+    question: str
+
+    @property
+    def is_failure(self) -> bool:
+        """Whether the store does not hold what the catalog says."""
+        return self.verdict in (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """One of `of` parts of a library, by a hash of the path; `number` counts from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Subset:
+        """`3/7`. Raises `ConfigurationError`."""
+        number, slash, of = text.partition("/")
+        if slash and number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of):
+            return cls(int(number), int(of))
+        raise ConfigurationError(f"a subset is written n/t, such as 3/7, not {text!r}")
+
+    def holds(self, path: str) -> bool:
+        """Whether a file belongs to it."""
+        return zlib.crc32(path.encode()) % self.of == self.number - 1
+
+
+def proofs(
+    catalog: Catalog,
+    root: Path,
+    ask: Ask,
+    *,
+    subset: Subset | None,
+    limit: int | None,
+    concurrency: int,
+    waits: Waits,
+    rng: random.Random,
+) -> Observable[Proof]:
+    """A proof for each indexed file of a subset, or for those whose last proof is oldest.
+
+    Args:
+        limit: how many files. They are fetched at once; without a limit page by page.
+
+    Errors: what the backend refuses for good, or still refuses after several attempts.
+    """
+
+    async def page(last: FileRecord | None) -> list[FileRecord]:
+        if limit is not None:
+            return [] if last else await queries.longest_unproven(catalog, limit)
+        after = last.file_path if last else None
+        while found := await queries.indexed_page(catalog, after, PAGE):
+            wanted = [row for row in found if subset is None or subset.holds(row.file_path)]
+            if wanted:
+                return wanted
+            after = found[-1].file_path
+        return []
+
+    def one(record: FileRecord) -> Observable[Proof]:
+        return upload_with_retry(
+            record,
+            lambda record: _prove(catalog, root, ask, record, rng),
+            ATTEMPTS,
+            base_s=waits.backoff_base_s,
+            cap_s=waits.backoff_cap_s,
+            rng=rng,
+        )
+
+    rows = paged(lambda last: from_coroutine(lambda: page(last)))
+    return flat_map_limited(rows, one, concurrency)
+
+
+async def _prove(
+    catalog: Catalog, root: Path, ask: Ask, record: FileRecord, rng: random.Random
+) -> Proof:
+    try:
+        text = _text_of(root / record.file_path, record)
+    except _AnotherFile:
+        return Proof(record.file_path, Verdict.CHANGED, "")
+    title = str(record.metadata.get("title", record.filename))
+    question = question_about(title, text or "", rng)
+    verdict = Verdict.PROVEN
+    cited = [passage for passage in await ask(question, None) if _is_of(passage, record)]
+    if not cited and record.upload_key:
+        verdict = Verdict.OUTRANKED
+        cited = list(await ask(question, f'{KEY} = "{record.upload_key}"'))
+    if not cited:
+        verdict = Verdict.NOT_CITED
+    elif text is not None and not all(stands_in(passage.text, text) for passage in cited):
+        verdict = Verdict.OTHER_TEXT
+    else:
+        await writes.mark_proven(catalog, record)
+    return Proof(record.file_path, verdict, question)
+
+
+def question_about(title: str, text: str, rng: random.Random) -> str:
+    """A question that the file should answer: where does one of its telling sentences stand?
+
+    Telling is a sentence of many different, long words. Without a text the title must do.
+    """
+    sentences = {" ".join(found[0].split()) for found in _SENTENCE.finditer(text[:_TEXT_CHARS_MAX])}
+    telling = sorted(
+        (sentence for sentence in sentences if len(sentence) in _SENTENCE_CHARS),
+        key=lambda sentence: (-_weight(sentence), sentence),
+    )
+    if not telling:
+        return f"Search the files: what does “{title}” say?"
+    return f"Search the files: where does it say “{rng.choice(telling[:_CHOICE])}”?"
+
+
+def stands_in(passage: str, text: str) -> bool:
+    """Whether a passage, without its identity header, is a part of the text but for white space."""
+    return _without_space(strip_identity_header(passage)) in _without_space(text)
+
+
+class _AnotherFile(Exception):
+    """What lies on disk is not what was uploaded."""
+
+
+def _text_of(path: Path, record: FileRecord) -> str | None:
+    """The text as it was sent; None for formats that are not text."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise _AnotherFile from error
+    if hashlib.sha256(content).hexdigest() != record.content_hash:
+        raise _AnotherFile
+    return decode_text(content) if record.mime_type in HEADED_TYPES else None
+
+
+def _is_of(passage: Passage, record: FileRecord) -> bool:
+    """Whether a passage comes from the document of this row, and not from an older one."""
+    if record.upload_key:
+        return record.upload_key in (passage.metadata.get(KEY), passage.title)
+    return f"files/{passage.title}" == record.gemini_file_id
+
+
+def _weight(sentence: str) -> int:
+    words = {word.casefold() for word in re.findall(r"\w+", sentence)}
+    return sum(len(word) for word in words if len(word) > 3) or len(sentence) // 2
+
+
+def _without_space(text: str) -> str:
+    return "".join(text.split())
