@@ -21,7 +21,7 @@ from objlib.filestore import Fault, FaultPlan, FileStore, Kind, create_app
 from objlib.library.identity import identity_header
 from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
-from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.client import GeminiFileSearchClient, Metadata
 from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Source
@@ -135,7 +135,7 @@ async def _bare_loop(root: Path, folder: Path) -> float:
     return elapsed
 
 
-def _as_sent(root: Path, path: Path) -> tuple[bytes, dict[str, str | int | float]]:
+def _as_sent(root: Path, path: Path) -> tuple[bytes, Metadata]:
     """The bytes and the metadata that the pipeline sends for this file."""
     relative = path.relative_to(root).as_posix()
     metadata = extract_metadata(relative)
