@@ -3,66 +3,147 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+import contextlib
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 
 from objlib.api import Library
 from objlib.cli.options import Invocation, common_options
+from objlib.cli.passages import open_file, print_citation
 from objlib.cli.render import one_line, print_json
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, ObjlibError
 from objlib.search.query import SearchResult
 
-PASSAGE_CHARS = 280
+HISTORY_FILE = "search-history"
+HISTORY_LINES = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """What was asked for besides the question."""
+
+    top_k: int | None
+    metadata_filter: str | None
+    opened: int | None
 
 
 @click.command("search")
-@click.argument("query")
+@click.argument("query", required=False)
 @click.option("--top-k", type=click.IntRange(1, 100), help="About how many passages [5].")
 @click.option("--filter", "metadata_filter", help="By metadata, e.g. 'year > 1960'.")
+@click.option(
+    "--open",
+    "opened",
+    type=int,
+    is_flag=False,
+    flag_value=1,
+    help="Open the first file, or the Nth.",
+)
 @common_options
 def command(
-    invocation: Invocation, query: str, top_k: int | None, metadata_filter: str | None
+    invocation: Invocation,
+    query: str | None,
+    top_k: int | None,
+    metadata_filter: str | None,
+    opened: int | None,
 ) -> int:
-    """Ask the store a question. The answer comes with passages and the files they are from.
+    """Search the store. The answer comes with passages and the files they are from.
 
-    Exit code 1 when nothing was found.
+    Without QUERY in a terminal, asks for one question after the other and keeps their history; a
+    number opens the file of that citation. Exit code 1 when nothing was found.
 
     \b
     Example:
       objlib search "what does the speaker promise about the treasury?" --top-k 3
+      objlib search "keystone" --filter 'year > 1960 AND speaker = "Kennedy"' --open
     """
-    if not query.strip():
+    how = _How(top_k, metadata_filter, opened)
+    if query is None and sys.stdin.isatty() and not invocation.json:
+        return asyncio.run(_converse(invocation, how))
+    if query is None or not query.strip():
         raise ConfigurationError("the question is empty")
-    return asyncio.run(_search(invocation, query, top_k, metadata_filter))
+    return asyncio.run(_search(invocation, query, how))
 
 
-async def _search(
-    invocation: Invocation, query: str, top_k: int | None, metadata_filter: str | None
-) -> int:
+async def _search(invocation: Invocation, query: str, how: _How) -> int:
     settings = invocation.settings()
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
-        result = await library.search(query, top_k=top_k, metadata_filter=metadata_filter)
+        result = await _ask(library, query, how)
+        root = (await library.bound()).root
     if invocation.json:
         print_json({"query": query, **asdict(result)})
     else:
-        _print(invocation, result)
+        _print(invocation, result, query, root)
+    if how.opened is not None:
+        open_file(result.citations, how.opened, root)
     return 0 if result.citations else 1
 
 
-def _print(invocation: Invocation, result: SearchResult) -> None:
+async def _converse(invocation: Invocation, how: _How) -> int:
+    """One question after the other, until the end of input."""
+    settings = invocation.settings()
+    invocation.name_the_store(settings)
+    notices = invocation.notices()
+    notices.print("A question, or the number of a citation to open its file; Ctrl-D ends")
+    async with Library.open(settings=settings) as library:
+        root = (await library.bound()).root
+        result: SearchResult | None = None
+        with _history(settings.db.parent / HISTORY_FILE):
+            while (line := _next_line()) is not None:
+                if not line:
+                    continue
+                try:
+                    if line.isdecimal() and result is not None:
+                        open_file(result.citations, int(line), root)
+                        continue
+                    result = await _ask(library, line, how)
+                    _print(invocation, result, line, root)
+                except ObjlibError as error:
+                    notices.print(f"objlib: {one_line(str(error))}", markup=False)
+    return 0
+
+
+async def _ask(library: Library, query: str, how: _How) -> SearchResult:
+    return await library.search(query, top_k=how.top_k, metadata_filter=how.metadata_filter)
+
+
+def _print(invocation: Invocation, result: SearchResult, query: str, root: Path) -> None:
     console = invocation.console()
     console.print(result.answer, markup=False)
     if not result.citations:
         return
     console.print()
     for number, citation in enumerate(result.citations, start=1):
-        where = one_line(citation.path) if citation.path else f"{citation.title} (not ours)"
-        console.print(f"[{number}] {where}", markup=False, style="bold")
-        console.print(f"    {_shortened(citation.text)}", markup=False)
+        print_citation(console, number, citation, root, query, passage=True)
 
 
-def _shortened(text: str) -> str:
-    flat = " ".join(text.split())
-    return flat if len(flat) <= PASSAGE_CHARS else flat[: PASSAGE_CHARS - 1].rstrip() + "…"
+def _next_line() -> str | None:
+    """What somebody types; None at the end."""
+    try:
+        return input("? ").strip()
+    except EOFError:
+        click.echo()
+        return None
+
+
+@contextlib.contextmanager
+def _history(path: Path) -> Iterator[None]:
+    """Lines typed before are a key away, here and in the next session."""
+    try:
+        import readline
+    except ImportError:  # not everywhere
+        yield
+        return
+    with contextlib.suppress(OSError):
+        readline.read_history_file(path)
+    readline.set_history_length(HISTORY_LINES)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            readline.write_history_file(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import files_by_key, files_by_path
@@ -21,15 +21,20 @@ class Citation:
     path: str | None
     title: str
     text: str
-    metadata: dict[str, str | int | float | list[str]]
+    metadata: dict[str, str | int | float | list[str]] = field(compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What the store answered."""
+    """What the store answered.
+
+    Args:
+        cited_answer: the answer with `[n]` after each statement that citation n supports, from 1.
+    """
 
     answer: str
     citations: list[Citation]
+    cited_answer: str
 
 
 async def search(
@@ -62,23 +67,47 @@ async def search(
         )
     except Rejected as refusal:  # a filter that does not parse, a model that does not exist
         raise ConfigurationError(f"the question was refused: {refusal}") from refusal
-    citations = await resolve(catalog, answer.passages, library_id)
-    return SearchResult(answer=answer.text.strip(), citations=citations)
+    resolved = await resolve(catalog, answer.passages, library_id)
+    citations = list(dict.fromkeys(resolved))
+    numbers = [citations.index(citation) + 1 for citation in resolved]
+    return SearchResult(
+        answer=answer.text.strip(),
+        citations=citations,
+        cited_answer=with_citations(answer.text, answer.supports, numbers).strip(),
+    )
+
+
+def with_citations(
+    answer: str, supports: Sequence[tuple[str, Sequence[int]]], numbers: Sequence[int]
+) -> str:
+    """An answer with the numbers of its citations behind each supported segment.
+
+    Args:
+        supports: (segment of the answer, indices of passages), in the order of the answer.
+        numbers: index of a passage -> number of its citation.
+    """
+    done = ""
+    for segment, indices in supports:
+        before, found, after = answer.partition(segment)
+        cited = sorted({numbers[index] for index in indices if index < len(numbers)})
+        if segment and found:
+            done += before + segment + "".join(f" [{number}]" for number in cited)
+            answer = after
+    return done + answer
 
 
 async def resolve(catalog: Catalog, passages: Sequence[Passage], library_id: str) -> list[Citation]:
-    """Passages with the path each file has today; the same passage is kept once."""
+    """Passages with the path each file has today, in the same order."""
     keys = [str(passage.metadata.get(KEY, passage.title)) for passage in passages]
     paths = [str(passage.metadata.get(PATH)) for passage in passages]
     by_key = await files_by_key(catalog, keys)
     by_path = await files_by_path(catalog, paths)
-    citations: dict[tuple[str | None, str], Citation] = {}
+    citations = []
     for passage, key, path in zip(passages, keys, paths, strict=True):
         ours = passage.metadata.get(LIBRARY, library_id) == library_id
         row = (by_key.get(key) or by_path.get(path)) if ours else None
-        citation = _citation(passage, row)
-        citations.setdefault((citation.path, citation.text), citation)
-    return list(citations.values())
+        citations.append(_citation(passage, row))
+    return citations
 
 
 def _citation(passage: Passage, row: FileRecord | None) -> Citation:

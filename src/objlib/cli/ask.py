@@ -1,0 +1,56 @@
+"""objlib ask"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+
+import click
+
+from objlib.api import Library
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.passages import print_citation
+from objlib.cli.render import print_json
+from objlib.errors import ConfigurationError
+
+
+@click.command("ask")
+@click.argument("question")
+@click.option("--top-k", type=click.IntRange(1, 100), help="About how many passages [5].")
+@click.option("--filter", "metadata_filter", help="By metadata, e.g. 'year > 1960'.")
+@common_options
+def command(
+    invocation: Invocation, question: str, top_k: int | None, metadata_filter: str | None
+) -> int:
+    """Ask the model that reads the store. Each statement bears the number of its source.
+
+    What has no number is not backed by any file. The embedded store has no model: there the answer
+    is made of sentences that answer best. Exit code 1 when no file backs the answer.
+
+    \b
+    Example:
+      objlib ask "Why does an arch stand?"
+    """
+    if not question.strip():
+        raise ConfigurationError("the question is empty")
+    return asyncio.run(_ask(invocation, question, top_k, metadata_filter))
+
+
+async def _ask(
+    invocation: Invocation, question: str, top_k: int | None, metadata_filter: str | None
+) -> int:
+    settings = invocation.settings()
+    invocation.name_the_store(settings)
+    async with Library.open(settings=settings) as library:
+        result = await library.search(question, top_k=top_k, metadata_filter=metadata_filter)
+        root = (await library.bound()).root
+    if invocation.json:
+        print_json({"question": question, **asdict(result)})
+        return 0 if result.citations else 1
+    console = invocation.console()
+    console.print(result.cited_answer, markup=False)
+    if result.citations:
+        console.print()
+    for number, citation in enumerate(result.citations, start=1):
+        print_citation(console, number, citation, root, question, passage=False)
+    return 0 if result.citations else 1

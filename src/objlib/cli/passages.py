@@ -1,0 +1,106 @@
+"""How passages and the files they come from are shown, by `search` and `ask` alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.style import Style
+from rich.text import Text
+
+from objlib.cli.render import one_line
+from objlib.errors import ConfigurationError
+from objlib.search.query import Citation
+
+PASSAGE_CHARS = 280
+_INDENT = "    "
+#: Shorter words are in every passage.
+_TELLING_CHARS = 4
+#: No word that a passage must not be cut in is longer.
+_WORD_CHARS = 24
+_SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+
+
+def print_citation(
+    console: Console, number: int, citation: Citation, root: Path, question: str, *, passage: bool
+) -> None:
+    """`[n] path`, a link where the terminal knows links, and the passage below it.
+
+    Args:
+        root: the library's folder, for the link.
+        question: its words are set off in the passage.
+    """
+    line = Text(f"[{number}] ", style="bold")
+    if citation.path is None:
+        line.append(one_line(f"{citation.title} (not ours)"))
+    else:
+        link = (root / citation.path).as_uri()
+        line.append(one_line(citation.path), Style(bold=True, link=link))
+    console.print(line)
+    if passage:
+        console.print(Text(_INDENT) + _highlighted(_around(citation.text, question), question))
+
+
+def open_file(citations: Sequence[Citation], number: int, root: Path) -> None:
+    """Open the file of a citation with whatever program the system has for it.
+
+    Raises:
+        ConfigurationError: there is no such citation or file, or nothing to open it with.
+    """
+    if not 1 <= number <= len(citations):
+        raise ConfigurationError(f"there is no citation {number}; there are {len(citations)}")
+    path = citations[number - 1].path
+    if path is None:
+        raise ConfigurationError(f"citation {number} is of a document that is not of this library")
+    if not (root / path).is_file():
+        raise ConfigurationError(f"{one_line(path)} is not there any more; run objlib sync")
+    if click.launch(str(root / path)) != 0:
+        raise ConfigurationError(f"no program was found to open {one_line(path)} with")
+
+
+def _words(question: str) -> list[str]:
+    words = re.findall(r"\w+", question)
+    telling = [word for word in words if len(word) >= _TELLING_CHARS or _SPACELESS.search(word)]
+    return telling or words
+
+
+def _pattern(question: str) -> re.Pattern[str] | None:
+    """The question's words; of one written with spaces only whole words, with any ending."""
+    forms = [
+        re.escape(word) if _SPACELESS.search(word) else rf"\b{re.escape(word)}\w*"
+        for word in _words(question)
+    ]
+    return re.compile("|".join(forms), re.IGNORECASE) if forms else None
+
+
+def _highlighted(passage: str, question: str) -> Text:
+    text = Text(one_line(passage))
+    if (pattern := _pattern(question)) is not None:
+        text.highlight_regex(pattern, style="bold yellow")
+    return text
+
+
+def _around(passage: str, question: str) -> str:
+    """A passage on one line, shortened to where most of the question's words are."""
+    flat = " ".join(passage.split())
+    if len(flat) <= PASSAGE_CHARS:
+        return flat
+    pattern = _pattern(question)
+    found = [match.start() for match in pattern.finditer(flat)] if pattern else []
+    room = PASSAGE_CHARS - 2
+    best = max((0, *found), key=lambda start: sum(start <= place < start + room for place in found))
+    start = 0 if best < room // 4 else _after_space(flat, best - room // 8 - _WORD_CHARS)
+    end = start + room
+    if end >= len(flat):
+        return "…" + flat[start:]
+    space = flat.rfind(" ", end - _WORD_CHARS, end)
+    shown = flat[start : end if space < 0 else space]
+    return ("…" if start else "") + shown.rstrip() + "…"
+
+
+def _after_space(text: str, start: int) -> int:
+    """The beginning of the next word; of a script without spaces `start` itself."""
+    return text.find(" ", start, start + _WORD_CHARS) + 1 or start
