@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check coverage mutate simulate validate bench bench-full pressure clean help
+.PHONY: demo test check coverage mutate simulate validate bench bench-full eval pressure clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
@@ -18,6 +18,7 @@ help:
 	@echo "make validate   an acceptance run on a scratch copy, written to docs/validation.md"
 	@echo "make bench      speed, beside a baseline measured in the same run"
 	@echo "make bench-full the same with a million items and more files; takes a quarter of an hour"
+	@echo "make eval LIBRARY=DIR  how well search finds, over 133 questions with known answers"
 	@echo "make pressure   the tables and plots of docs/pressure.md"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -56,6 +57,12 @@ bench: $(INSTALLED)
 
 bench-full: $(INSTALLED)
 	@$(BIN)/python -m benchmarks --full --files 1000 --scanned 100000
+
+# The library that the questions are about: US presidential addresses, translations of the UDHR.
+LIBRARY ?= library
+
+eval: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.retrieval $(LIBRARY)
 
 pressure: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.pressure --write

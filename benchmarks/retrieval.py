@@ -3,7 +3,9 @@
     python -m benchmarks.retrieval LIBRARY [--no-header] [--misses]
 
 Every text of the library is indexed as objlib sends it, identity header included, and each question
-is asked over HTTP with top_k 20. A file's rank is that of its first passage among the files cited.
+is asked over HTTP with top_k 20: by words (BM25) and, with the extra `semantic`, by words and
+meaning (fused); by meaning alone (dense) the vectors are asked. A file's rank is that of its first
+passage among the files cited.
 
 recall@3   the share of questions whose file is among the first three
 MRR        the mean of 1 / rank, 0 for a file that is not found
@@ -26,11 +28,14 @@ from rich.console import Console
 from rich.table import Table
 
 from objlib.backend import EMBEDDED_URL, in_process
-from objlib.filestore import FileStore, create_app
+from objlib.filestore import Embedder, EmbedderMissing, FileStore, MiniLM, create_app
+from objlib.filestore.semantic import nearest
 from objlib.library.identity import decode_text, identity_header
 from objlib.library.metadata import extract_metadata
 
+#: What the rules of `words.py` were made with, and what nothing was tuned on.
 QUESTIONS = Path(__file__).with_name("questions.toml")
+HELD_OUT = Path(__file__).with_name("held_out.toml")
 TOP_K = 20
 FIRST = 3
 
@@ -69,10 +74,20 @@ def texts(library: Path, *, with_header: bool) -> Iterator[tuple[str, bytes]]:
         yield path.stem, (header + decode_text(path.read_bytes())).encode("utf-8")
 
 
-async def evaluate(library: Path, asked: Sequence[Question], *, with_header: bool) -> list[Ranked]:
-    """Index the library in a data file of its own and ask."""
+async def evaluate(
+    library: Path,
+    asked: Sequence[Question],
+    *,
+    with_header: bool,
+    embedder: Embedder | None = None,
+) -> dict[str, list[Ranked]]:
+    """Index the library in a data file of its own and ask.
+
+    Returns:
+        Way of searching -> the ranks: `BM25`, and with an embedder also `dense` and `fused`.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        store = FileStore.open(Path(folder) / "filestore.db")
+        store = FileStore.open(Path(folder) / "filestore.db", embedder=embedder)
         try:
             async with httpx2.AsyncClient(
                 transport=in_process(create_app(store)), base_url=EMBEDDED_URL, trust_env=False
@@ -80,9 +95,30 @@ async def evaluate(library: Path, asked: Sequence[Question], *, with_header: boo
                 name = (await _post(http, "/v1beta/fileSearchStores", {}))["name"]
                 for title, content in texts(library, with_header=with_header):
                     await _add(http, name, title, content)
-                return [await _rank(http, name, question) for question in asked]
+                store.embedder = None
+                ranked = {"BM25": [await _rank(http, name, question) for question in asked]}
+                if embedder is not None:
+                    ranked["dense"] = [_rank_by_meaning(store, embedder, one) for one in asked]
+                    store.embedder = embedder
+                    ranked["fused"] = [await _rank(http, name, question) for question in asked]
+                return ranked
         finally:
             store.close()
+
+
+def _rank_by_meaning(store: FileStore, embedder: Embedder, question: Question) -> Ranked:
+    """By the vectors alone, which the server does not offer."""
+    rows = store.cursor("SELECT chunk, vector FROM vectors")
+    best = nearest(rows, embedder.embed([question.text])[0], TOP_K)
+    named = dict(
+        store.all(
+            "SELECT chunks.id, documents.display_name FROM chunks"
+            " JOIN documents ON documents.position = chunks.document"
+            " WHERE chunks.id IN (SELECT value FROM json_each(:ids))",
+            ids=str(best),
+        )
+    )
+    return _ranked(question, [named[chunk] for chunk in best])
 
 
 async def _add(http: httpx2.AsyncClient, store: str, title: str, content: bytes) -> None:
@@ -107,6 +143,10 @@ async def _rank(http: httpx2.AsyncClient, store: str, question: Question) -> Ran
     answer = await _post(http, "/v1beta/models/gemini-3.5-flash:generateContent", body)
     grounding = answer["candidates"][0].get("groundingMetadata", {})
     titles = [chunk["retrievedContext"]["title"] for chunk in grounding.get("groundingChunks", [])]
+    return _ranked(question, titles)
+
+
+def _ranked(question: Question, titles: Sequence[str]) -> Ranked:
     ranks = {title: rank for rank, title in enumerate(dict.fromkeys(titles), start=1)}
     return Ranked(question, min((ranks[f] for f in question.files if f in ranks), default=None))
 
@@ -136,18 +176,43 @@ def main() -> None:
         "--misses", action="store_true", help="list what was not in the first three"
     )
     arguments = parser.parse_args()
-    ranked = asyncio.run(
-        evaluate(arguments.library, questions(), with_header=not arguments.no_header)
+    embedder: Embedder | None = None
+    try:
+        embedder = MiniLM()
+    except EmbedderMissing as error:
+        print(f"By words only: {error}")
+    asked = {path: questions(path) for path in (QUESTIONS, HELD_OUT)}
+    every = [question for some in asked.values() for question in some]
+    with_header = not arguments.no_header
+    ways = asyncio.run(
+        evaluate(arguments.library, every, with_header=with_header, embedder=embedder)
     )
-    table = Table("kind", "questions", f"recall@{FIRST}", "MRR")
-    for kind in [*dict.fromkeys(one.question.kind for one in ranked), "all"]:
-        some = [one for one in ranked if kind in ("all", one.question.kind)]
-        table.add_row(kind, str(len(some)), f"{recall(some):.0%}", f"{reciprocal_rank(some):.2f}")
-    Console().print(table)
+    for path, some in asked.items():
+        _show(path.stem, {way: _of(ranked, some) for way, ranked in ways.items()})
     if arguments.misses:
-        for one in ranked:
-            if one.rank is None or one.rank > FIRST:
-                print(f"{one.rank or '-':>3}  {one.question.kind:10}  {one.question.text}")
+        for way, ranked in ways.items():
+            for one in ranked:
+                if one.rank is None or one.rank > FIRST:
+                    place = one.rank or "-"
+                    print(f"{way}  {place:>3}  {one.question.kind:10}  {one.question.text}")
+
+
+def _of(ranked: Sequence[Ranked], some: Sequence[Question]) -> list[Ranked]:
+    return [one for one in ranked if one.question in some]
+
+
+def _show(title: str, ways: dict[str, list[Ranked]]) -> None:
+    columns = [heading for way in ways for heading in (f"{way} recall@{FIRST}", "MRR")]
+    table = Table("kind", "questions", *columns, title=title)
+    asked = [one.question for one in ways["BM25"]]
+    for kind in [*dict.fromkeys(question.kind for question in asked), "all"]:
+        cells = []
+        for ranked in ways.values():
+            some = [one for one in ranked if kind in ("all", one.question.kind)]
+            cells += [f"{recall(some):.0%}", f"{reciprocal_rank(some):.2f}"]
+        number = sum(kind in ("all", question.kind) for question in asked)
+        table.add_row(kind, str(number), *cells)
+    Console(width=110).print(table)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,15 @@ import httpx2
 
 from objlib.config import GEMINI_BASE_URL, Settings, api_key
 from objlib.errors import ConfigurationError
-from objlib.filestore import ConnectionDropped, FaultPlan, FileStore, create_app
+from objlib.filestore import (
+    ConnectionDropped,
+    Embedder,
+    EmbedderMissing,
+    FaultPlan,
+    FileStore,
+    MiniLM,
+    create_app,
+)
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.gate import RequestGate
 from objlib.upload.transport import network_transport
@@ -34,6 +42,7 @@ class Backend:
     base_url: str
     api_key: str
     data: Path | None = None
+    is_semantic: bool = False
 
 
 def choose(settings: Settings) -> Backend:
@@ -52,6 +61,7 @@ def choose(settings: Settings) -> Backend:
         EMBEDDED_URL,
         "embedded",
         data,
+        settings.semantic,
     )
 
 
@@ -68,6 +78,7 @@ async def serve(
     key: str | None,
     faults: str | None,
     latency_s: float,
+    semantic: bool,
     on_listening: Callable[[str], None],
 ) -> None:
     """Serve a data file on a port until a signal comes.
@@ -75,6 +86,7 @@ async def serve(
     Args:
         faults: trouble on purpose: a ready-made profile or a fault file; None for none.
         latency_s: what every request takes at least.
+        semantic: search by meaning too.
 
     Raises:
         ConfigurationError: the address cannot be used, or would let strangers in; the faults
@@ -93,6 +105,7 @@ async def serve(
             key=key,
             faults=None if declared is None else FaultPlan(declared.faults, declared.seed),
             indexing_delay_s=0.0 if declared is None else declared.indexing_delay_s,
+            embedder=_embedder(semantic),
             on_listening=on_listening,
         )
     except InvalidFaults as error:
@@ -101,6 +114,13 @@ async def serve(
         raise ConfigurationError(f"{error} (OBJLIB_SERVE_KEY)") from error
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _embedder(is_wanted: bool) -> Embedder | None:
+    try:
+        return MiniLM() if is_wanted else None
+    except EmbedderMissing as error:
+        raise ConfigurationError(str(error)) from error
 
 
 class _InProcess(httpx2.AsyncBaseTransport):
@@ -131,7 +151,9 @@ async def connected(
         if backend.data is None:
             transport = network_transport(backend.base_url, connections=connections)
         else:
-            store = stack.enter_context(contextlib.closing(FileStore.open(backend.data)))
+            embedder = _embedder(backend.is_semantic)
+            store = FileStore.open(backend.data, embedder=embedder)
+            stack.callback(store.close)
             transport = in_process(create_app(store))
         async with GeminiFileSearchClient(
             api_key=backend.api_key, base_url=backend.base_url, transport=transport, gate=gate

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     templates: tuple[str, ...] = Field(
         (), description='Metadata from paths, such as "{course}/Week {week:int} - {title}{ext}".'
     )
+    semantic: bool = Field(
+        False,
+        description="Search the embedded store by meaning too; needs objlib[semantic].",
+    )
     identity_header: bool = Field(
         True,
         description="Begin texts with title, course, date and path, to be found by them.",

@@ -32,6 +32,7 @@ KEY_VARIABLE = "OBJLIB_SERVE_KEY"
     metavar="SECONDS",
     help="What every request takes at least [0].",
 )
+@click.option("--semantic", is_flag=True, help="Search by meaning too; needs objlib[semantic].")
 @common_options
 def command(
     invocation: Invocation,
@@ -40,6 +41,7 @@ def command(
     data: Path | None,
     faults: str | None,
     latency: float,
+    semantic: bool,
 ) -> int:
     """Run the File Search server on a port, for any client of the Gemini File Search API.
 
@@ -53,7 +55,8 @@ def command(
       objlib serve --port 8471
       OBJLIB_BASE_URL=http://127.0.0.1:8471 objlib status
     """
-    data = data or backend.embedded_data(invocation.settings())
+    settings = invocation.settings()
+    data = data or backend.embedded_data(settings)
     key = os.environ.get(KEY_VARIABLE) or None
 
     def say(url: str) -> None:
@@ -69,6 +72,7 @@ def command(
             key=key,
             faults=faults,
             latency_s=latency,
+            semantic=semantic or settings.semantic,
             on_listening=say,
         )
     )

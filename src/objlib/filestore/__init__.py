@@ -7,6 +7,17 @@ an ASGI transport, or run it on a port with `objlib serve`.
 from objlib.filestore.app import create_app
 from objlib.filestore.faults import ConnectionDropped, FaultPlan
 from objlib.filestore.kinds import Fault, Kind
+from objlib.filestore.semantic import Embedder, EmbedderMissing, MiniLM
 from objlib.filestore.storage import FileStore
 
-__all__ = ["ConnectionDropped", "Fault", "FaultPlan", "FileStore", "Kind", "create_app"]
+__all__ = [
+    "ConnectionDropped",
+    "Embedder",
+    "EmbedderMissing",
+    "Fault",
+    "FaultPlan",
+    "FileStore",
+    "Kind",
+    "MiniLM",
+    "create_app",
+]

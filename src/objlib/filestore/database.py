@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-VERSION = 3
+VERSION = 4
 
 #: Columns that came later, and what they hold in older rows.
 _ADDED = (

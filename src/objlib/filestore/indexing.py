@@ -1,7 +1,7 @@
 """From bytes to what is searched: text, chunks and their terms, before the document is there.
 
 The work is done on the event loop's thread, in short turns, so that other requests are answered
-while a large document is cut up, and a simulation replays.
+while a large document is cut up, and a simulation replays; only an embedder works on a thread.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from objlib.filestore import passages
 from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.formats import LibraryMissing, Unreadable, read
 from objlib.filestore.passages import BATCH, Chunk
+from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
 from objlib.filestore.text import NoText
 from objlib.filestore.words import closed_up, terms
@@ -64,10 +65,23 @@ async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed:
         for text in chunks(page.text, chunking):
             indexed.chunks.append(Chunk(text, " ".join(terms(closed_up(text))), page.number))
             if len(indexed.chunks) == BATCH:
+                await _embed(store, indexed)
                 _write(store, indexed)
             if len(indexed.chunks) % TURN_CHUNKS == 0:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
+    await _embed(store, indexed)
+
+
+async def _embed(store: FileStore, indexed: Indexed) -> None:
+    """Give the chunks that are not written yet their vectors, on a thread."""
+    if store.embedder is None or not indexed.chunks:
+        return
+    texts = [chunk.text for chunk in indexed.chunks]
+    vectors = packed(await asyncio.to_thread(store.embedder.embed, texts))
+    indexed.chunks = [
+        chunk._replace(vector=vector) for chunk, vector in zip(indexed.chunks, vectors, strict=True)
+    ]
 
 
 def _write(store: FileStore, indexed: Indexed) -> None:

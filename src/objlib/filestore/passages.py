@@ -18,11 +18,15 @@ ABANDONED_AFTER_S = 3600.0
 
 
 class Chunk(NamedTuple):
-    """A passage, what it is found by, and the page on which it begins, if there are pages."""
+    """A passage, what it is found by, and the page on which it begins, if there are pages.
+
+    `vector` is its meaning, where there is an embedder.
+    """
 
     text: str
     terms: str
     page: int | None
+    vector: bytes | None = None
 
 
 def reserve(store: FileStore) -> int:
@@ -39,12 +43,17 @@ def reserve(store: FileStore) -> int:
 
 def add(store: FileStore, document: int, first: int, chunks: Sequence[Chunk]) -> None:
     """Add passages of a document, numbered from `first`. In a transaction."""
-    for ordinal, (text, terms, page) in enumerate(chunks, start=first):
+    for ordinal, (text, terms, page, vector) in enumerate(chunks, start=first):
         chunk = store.insert(
             "INSERT INTO chunks (document, ordinal, text, page) VALUES (?, ?, ?, ?)",
             *(document, ordinal, text, page),
         )
         store.insert("INSERT INTO chunk_terms (rowid, terms) VALUES (?, ?)", chunk, terms)
+        if vector is not None and store.embedder is not None:
+            store.insert(
+                "INSERT INTO vectors (chunk, embedder, vector) VALUES (?, ?, ?)",
+                *(chunk, store.embedder.name, vector),
+            )
 
 
 def finish(store: FileStore, document: int) -> None:
@@ -56,6 +65,10 @@ def remove(store: FileStore, document: int) -> None:
     """Delete a document's passages, whether it is there or only reserved. In a transaction."""
     store.all(
         "DELETE FROM chunk_terms WHERE rowid IN (SELECT id FROM chunks WHERE document = :position)",
+        position=document,
+    )
+    store.all(
+        "DELETE FROM vectors WHERE chunk IN (SELECT id FROM chunks WHERE document = :position)",
         position=document,
     )
     store.all("DELETE FROM chunks WHERE document = :position", position=document)

@@ -1,4 +1,4 @@
-"""Finding the passages that answer a question: BM25 over chunks, by FTS5.
+"""Finding the passages that answer a question: BM25 over chunks, by FTS5, and meaning if wanted.
 
 A question is the OR of its telling terms and of its pairs of neighbouring telling terms. A pair is
 rarer than its words, so BM25 makes it weigh more. Pairs like "what did" and "the president" would
@@ -8,6 +8,7 @@ that "ask what you can do" finds the sentence although each of its words says no
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from objlib.filestore.filters import MetadataValue, Predicate
+from objlib.filestore.semantic import DEPTH, fused, nearest
 from objlib.filestore.storage import ACTIVE, FileStore
 from objlib.filestore.words import closed_up, question_terms, terms
 
@@ -24,25 +26,32 @@ TOP_K_MAX = 100
 #: Pairs of a long question that are looked for; its terms all are.
 PAIRS_MAX = 64
 
+_MAY_BE_FOUND = f"""documents.store_id IN (SELECT value FROM json_each(:stores))
+          AND (:accepted IS NULL
+               OR documents.position IN (SELECT value FROM json_each(:accepted)))
+          AND {ACTIVE} AND visible_at <= :now"""
+
 # The cross joins keep the full-text index outermost; texts are read for the best chunks only.
-_BEST = f"""
-    SELECT documents.store_id, documents.display_name, chunks.text, documents.metadata_json,
-           chunks.page
-    FROM (
-        SELECT chunk_terms.rowid AS id, bm25(chunk_terms) AS score
+_BY_WORDS = f"""
+        SELECT chunk_terms.rowid, bm25(chunk_terms) AS score
         FROM chunk_terms
         CROSS JOIN chunks ON chunks.id = chunk_terms.rowid
         CROSS JOIN documents ON documents.position = chunks.document
-        WHERE chunk_terms MATCH :match
-          AND documents.store_id IN (SELECT value FROM json_each(:stores))
-          AND (:accepted IS NULL
-               OR documents.position IN (SELECT value FROM json_each(:accepted)))
-          AND {ACTIVE} AND visible_at <= :now
-        ORDER BY score, id LIMIT :limit
-    ) AS best
-    JOIN chunks ON chunks.id = best.id
-    JOIN documents ON documents.position = chunks.document
-    ORDER BY best.score, best.id
+        WHERE chunk_terms MATCH :match AND {_MAY_BE_FOUND}
+        ORDER BY score, chunk_terms.rowid LIMIT :limit
+"""
+_VECTORS = f"""
+        SELECT vectors.chunk, vectors.vector
+        FROM vectors
+        CROSS JOIN chunks ON chunks.id = vectors.chunk
+        CROSS JOIN documents ON documents.position = chunks.document
+        WHERE vectors.embedder = :embedder AND {_MAY_BE_FOUND}
+"""
+_HITS = """
+    SELECT chunks.id, documents.store_id, documents.display_name, chunks.text,
+           documents.metadata_json, chunks.page
+    FROM chunks JOIN documents ON documents.position = chunks.document
+    WHERE chunks.id IN (SELECT value FROM json_each(:ids))
 """
 
 
@@ -57,7 +66,7 @@ class Hit:
     page: int | None
 
 
-def find(
+async def find(
     store: FileStore,
     question: str,
     *,
@@ -65,22 +74,37 @@ def find(
     top_k: int,
     accepts: Predicate | None,
 ) -> list[Hit]:
-    """The best chunks of active, visible documents of these stores that the filter accepts."""
-    match = match_expression(question)
-    if not match:
-        return []
+    """The best chunks of active, visible documents of these stores that the filter accepts.
+
+    With an embedder the rankings by words and by meaning are fused.
+    """
+    by_meaning = None
+    if (embedder := store.embedder) is not None:
+        by_meaning = (await asyncio.to_thread(embedder.embed, [question]))[0]
     accepted = None if accepts is None else _accepted(store, store_ids, accepts)
-    rows = store.all(
-        _BEST,
-        match=match,
-        stores=json.dumps(list(store_ids)),
-        accepted=None if accepted is None else json.dumps(accepted),
-        now=store.clock(),
-        limit=top_k,
-    )
+    eligible = {
+        "stores": json.dumps(list(store_ids)),
+        "accepted": None if accepted is None else json.dumps(accepted),
+        "now": store.clock(),
+    }
+    depth = top_k if embedder is None else max(top_k, DEPTH)
+    match = match_expression(question)
+    best: list[int] = []
+    if match:
+        rows = store.all(_BY_WORDS, match=match, limit=depth, **eligible)
+        best = [int(chunk) for chunk, _score in rows]
+    if embedder is not None and by_meaning is not None:
+        vectors = store.cursor(_VECTORS, embedder=embedder.name, **eligible)
+        best = fused([best, nearest(vectors, by_meaning, depth)])
+    return _hits(store, best[:top_k])
+
+
+def _hits(store: FileStore, ids: Sequence[int]) -> list[Hit]:
+    """The chunks with these ids, in their order."""
+    rows = {row[0]: row[1:] for row in store.all(_HITS, ids=json.dumps(ids))}
     return [
         Hit(f"fileSearchStores/{store_id}", title, text, json.loads(metadata_json), page)
-        for store_id, title, text, metadata_json, page in rows
+        for store_id, title, text, metadata_json, page in (rows[id] for id in ids)
     ]
 
 

@@ -93,6 +93,13 @@ CREATE TABLE IF NOT EXISTS chunks (
 );
 CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (document);
 
+-- What passages mean, for those who gave the server an embedder.
+CREATE TABLE IF NOT EXISTS vectors (
+    chunk    INTEGER PRIMARY KEY,
+    embedder TEXT NOT NULL,
+    vector   BLOB NOT NULL                             -- float16, little-endian, of unit length
+);
+
 -- Positions of documents whose chunks are being written and whose row is not there yet.
 CREATE TABLE IF NOT EXISTS unfinished (
     position INTEGER PRIMARY KEY,

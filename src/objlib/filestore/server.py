@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from objlib.filestore.app import create_app
 from objlib.filestore.faults import ConnectionDropped, FaultPlan
 from objlib.filestore.net import is_loopback
+from objlib.filestore.semantic import Embedder
 from objlib.filestore.storage import FileStore
 
 
@@ -66,6 +67,7 @@ async def serve(
     key: str | None = None,
     indexing_delay_s: float = 0.0,
     faults: FaultPlan | None = None,
+    embedder: Embedder | None = None,
     on_listening: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -73,6 +75,7 @@ async def serve(
 
     Args:
         port: 0 for a free one.
+        embedder: lets search find by meaning too.
         on_listening: told the base URL once connections are accepted.
 
     Raises:
@@ -88,7 +91,7 @@ async def serve(
     with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        store = FileStore.open(data, indexing_delay_s=indexing_delay_s)
+        store = FileStore.open(data, indexing_delay_s=indexing_delay_s, embedder=embedder)
         try:
             app = _Quietly(create_app(store, api_key=key, faults=faults))
             config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False)

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from objlib.filestore.database import open_data_file
 from objlib.filestore.limits import check_display_name
+from objlib.filestore.semantic import Embedder
 from objlib.filestore.wire import ApiError
 
 ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
@@ -47,11 +48,13 @@ class FileStore:
         clock: Callable[[], float],
         rng: random.Random,
         indexing_delay_s: float,
+        embedder: Embedder | None = None,
     ) -> None:
         self._db = connection
         self._rng = rng
         self.clock = clock
         self.indexing_delay_s = indexing_delay_s
+        self.embedder = embedder
 
     @classmethod
     def open(
@@ -61,6 +64,7 @@ class FileStore:
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         indexing_delay_s: float = 0.0,
+        embedder: Embedder | None = None,
     ) -> Self:
         """Open the data file, making it where there is none.
 
@@ -68,8 +72,10 @@ class FileStore:
             clock: seconds since the epoch.
             rng: makes ids; the system's randomness unless a test wants to replay.
             indexing_delay_s: how long a document stays pending.
+            embedder: lets search find by meaning too; without one it finds by words.
         """
-        return cls(open_data_file(path), clock, rng or random.SystemRandom(), indexing_delay_s)
+        rng = rng or random.SystemRandom()
+        return cls(open_data_file(path), clock, rng, indexing_delay_s, embedder)
 
     def close(self) -> None:
         """Release the data file."""
@@ -95,6 +101,10 @@ class FileStore:
         """The first row of a statement, or None."""
         row: tuple[Any, ...] | None = self._db.execute(sql, named).fetchone()
         return row
+
+    def cursor(self, sql: str, **named: Any) -> sqlite3.Cursor:
+        """The rows of a statement that are too many for one list."""
+        return self._db.execute(sql, named)
 
     def insert(self, sql: str, *values: Any) -> int:
         """Run an INSERT with plain parameters; the id of the new row."""

@@ -29,7 +29,7 @@ class Interactions:
         model = wanted.get("model", "")
         question = bodies.said_in(wanted.get("input"))
         search = bodies.file_search_of_interaction(wanted)
-        hits = None if search is None else self._search.hits(question, search)
+        hits = None if search is None else await self._search.hits(question, search)
         parts = [] if hits is None else answer.quote(question, hits)
         text = answer.text_of(parts) if hits is not None else answer.NO_TOOL
         annotations: list[dict[str, Any]] = []

@@ -32,7 +32,7 @@ class Search:
         if search is None:
             body = answer.plain_response(question, model, response_id)
         else:
-            hits = self.hits(question, search)
+            hits = await self.hits(question, search)
             body = answer.response(question, model, response_id, hits)
         if not request.url.path.endswith(":streamGenerateContent"):
             return JSONResponse(body)
@@ -41,7 +41,7 @@ class Search:
             return Response(text, media_type="text/event-stream")
         return JSONResponse([body])
 
-    def hits(self, question: str, search: dict[str, Any]) -> list[Hit]:
+    async def hits(self, question: str, search: dict[str, Any]) -> list[Hit]:
         """The best chunks for a question, as a fileSearch tool asks for them."""
         names = search.get("fileSearchStoreNames", [])
         if not names:
@@ -61,4 +61,4 @@ class Search:
             accepts = parse_filter(text) if (text := search.get("metadataFilter")) else None
         except FilterError as error:
             raise invalid(f"Invalid metadata filter: {error}.", "metadataFilter") from error
-        return find(self._store, question, store_ids=ids, top_k=top_k, accepts=accepts)
+        return await find(self._store, question, store_ids=ids, top_k=top_k, accepts=accepts)
