@@ -47,7 +47,7 @@ class Backend:
 
 def choose(settings: Settings) -> Backend:
     """Pick the backend that settings and environment ask for."""
-    key = api_key()
+    key = api_key(settings)
     if (url := settings.server_url) is not None:
         if not url.startswith(("http://", "https://")):
             raise ConfigurationError(f"the base URL {url!r} must start with http:// or https://")

@@ -1,12 +1,14 @@
 """Settings: defaults < objlib.toml < OBJLIB_* environment < flags.
 
-The API key is no setting: it comes from `GEMINI_API_KEY` (or `GOOGLE_API_KEY`) and from nowhere
-else, so it can end up in no file and no process list.
+The API key is no setting: it comes from `GEMINI_API_KEY` (or `GOOGLE_API_KEY`), or from the
+system's keyring, so it can end up in no file and no process list.
 """
 
 from __future__ import annotations
 
 import os
+import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +28,9 @@ from objlib.upload.waits import Waits
 CONFIG_FILE = Path("objlib.toml")
 GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
 
+KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
+KEYRING_SERVICE = "objlib"
+
 _WAITS = Waits()
 
 
@@ -40,6 +45,10 @@ class Settings(BaseSettings):
     )
     library: Path | None = Field(None, description="The library's folder.")
     base_url: str | None = Field(None, description="A File Search server other than Gemini.")
+    keyring: bool = Field(
+        False,
+        description="Read the key from the system's keyring: keyring set objlib GEMINI_API_KEY.",
+    )
     model: str = Field("gemini-3.5-flash", description="The model that answers questions.")
     templates: tuple[str, ...] = Field(
         (), description='Metadata from paths, such as "{course}/Week {week:int} - {title}{ext}".'
@@ -107,10 +116,59 @@ class Settings(BaseSettings):
         return self.base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or None
 
 
-def api_key() -> str | None:
-    """The Gemini API key from the environment, or None."""
-    key = os.environ.get("GEMINI_API_KEY") or os.environ.get("GOOGLE_API_KEY") or ""
-    return key.strip() or None
+def api_key(settings: Settings) -> str | None:
+    """The Gemini API key from the environment, or from the system's keyring if that is wanted.
+
+    Raises:
+        ConfigurationError: the keyring is wanted and cannot be read.
+    """
+    for variable in KEY_VARIABLES:
+        if key := os.environ.get(variable, "").strip():
+            return key
+    return _key_from_keyring() if settings.keyring else None
+
+
+def _key_from_keyring() -> str | None:
+    try:
+        import keyring
+    except ImportError as error:
+        raise ConfigurationError(
+            "keyring = true needs the extra of that name: pip install 'objlib[keyring]'"
+        ) from error
+    try:
+        key = keyring.get_password(KEYRING_SERVICE, KEY_VARIABLES[0])
+    except keyring.errors.KeyringError as error:
+        raise ConfigurationError(f"the system's keyring cannot be read: {error}") from error
+    return (key or "").strip() or None
+
+
+def key_origin(settings: Settings) -> str | None:
+    """Where the key comes from; never the key."""
+    for variable in KEY_VARIABLES:
+        if os.environ.get(variable, "").strip():
+            return variable
+    return "keyring" if api_key(settings) else None
+
+
+def origins(config: Path | None, said: Mapping[str, object]) -> dict[str, str]:
+    """Name of a setting -> where its value comes from: `option`, a variable, a file or `default`.
+
+    Args:
+        config: the settings file that was named, if one was.
+        said: what the command line says; None means nothing was said.
+    """
+    path = config or CONFIG_FILE
+    in_file = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    variables = {variable.upper() for variable in os.environ}
+
+    def origin(name: str) -> str:
+        if said.get(name) is not None:
+            return "option"
+        if (variable := f"OBJLIB_{name.upper()}") in variables:
+            return variable
+        return str(path) if name in in_file else "default"
+
+    return {name: origin(name) for name in Settings.model_fields}
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:

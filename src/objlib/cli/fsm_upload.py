@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import reactivex.operators as ops
-from reactivex import Observable
 
 from objlib.api import Library
 from objlib.catalog.queries import Work
+from objlib.cli.event_files import Files
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
@@ -54,6 +52,9 @@ from objlib.upload.run import states_taken
 @click.option(
     "--events", type=click.Path(path_type=Path), help="Write events to FILE as JSON lines."
 )
+@click.option(
+    "--results", type=click.Path(path_type=Path), help="Write a JSON line for each file to FILE."
+)
 @common_options
 def command(
     invocation: Invocation,
@@ -65,6 +66,7 @@ def command(
     stagger_s: float | None,
     tier: str | None,
     events: Path | None,
+    results: Path | None,
 ) -> int:
     """Upload what the store does not have yet, and see every document become active.
 
@@ -85,7 +87,8 @@ def command(
     )
     if dry_run:
         return asyncio.run(_dry_run(invocation, settings, options))
-    return asyncio.run(_upload(invocation, settings, options, events))
+    files = Files(events, results)
+    return asyncio.run(_upload(invocation, settings, options, files))
 
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
@@ -108,11 +111,11 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
 
 
 async def _upload(
-    invocation: Invocation, settings: Settings, options: Options, events_file: Path | None
+    invocation: Invocation, settings: Settings, options: Options, files: Files
 ) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
-        uploaded = await upload(invocation, library, options, events_file)
+        uploaded = await upload(invocation, library, options, files)
     if invocation.json:
         print_json(uploaded.as_json())
     else:
@@ -161,7 +164,7 @@ class Uploaded:
 
 
 async def upload(
-    invocation: Invocation, library: Library, options: Options, events_file: Path | None = None
+    invocation: Invocation, library: Library, options: Options, files: Files | None = None
 ) -> Uploaded:
     """One run, with its progress on the terminal and two signals to stop it."""
     work = await library.expected(options)
@@ -173,8 +176,8 @@ async def upload(
     started_at = time.monotonic()
     with ExitStack() as stack:
         stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
-        if events_file is not None:
-            stack.enter_context(_json_lines(events, events_file))
+        if files is not None:
+            stack.enter_context(files.written(events))
         stack.enter_context(
             interruptible(run.shutdown, lambda: run.stream.emit(ev.Draining("interrupted")))
         )
@@ -194,21 +197,6 @@ class _Latest:
 
     def take(self, progress: Progress) -> None:
         self.value = progress
-
-
-@contextmanager
-def _json_lines(events: Observable[ev.Event], path: Path) -> Iterator[None]:
-    with path.open("a", encoding="utf-8") as file:
-
-        def write(event: ev.Event) -> None:
-            line = {"at": round(time.time(), 3), **event.to_json()}
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-        subscription = events.subscribe(write)
-        try:
-            yield
-        finally:
-            subscription.dispose()
 
 
 def report(invocation: Invocation, uploaded: Uploaded) -> None:

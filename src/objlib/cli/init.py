@@ -14,7 +14,7 @@ from objlib.errors import ConfigurationError
 _HEAD = """\
 # Settings of objlib. What is commented out has the value that is shown.
 # OBJLIB_<NAME> in the environment goes before this file, and options go before both. The key is no
-# setting: it comes from GEMINI_API_KEY.
+# setting: it comes from GEMINI_API_KEY, or from the system's keyring.
 """
 
 #: What a setting without a value would look like with one.

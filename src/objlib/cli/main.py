@@ -12,12 +12,16 @@ import traceback
 from collections.abc import Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 from objlib import __version__
 from objlib.cli.options import common_options
 from objlib.errors import ObjlibError
 
 INTERRUPTED = 130
+
+#: What a shell sets when it asks for completions.
+COMPLETE_VARIABLE = "_OBJLIB_COMPLETE"
 
 #: Command -> module and its one-line help, which `--help` shows without importing the module.
 COMMANDS = {
@@ -34,6 +38,8 @@ COMMANDS = {
     "history": ("objlib.cli.history", "Show every move of one file."),
     "verify": ("objlib.cli.verify", "Ask the store about each file, and check what it cites."),
     "metadata": ("objlib.cli.metadata", "Show what is sent about one file."),
+    "config": ("objlib.cli.config", "Show the settings and where each one comes from."),
+    "completion": ("objlib.cli.completion", "Print what makes a shell complete objlib."),
     "serve": ("objlib.cli.serve", "Run the File Search server on a port."),
 }
 
@@ -50,6 +56,14 @@ class LazyGroup(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = module.command
         return command
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

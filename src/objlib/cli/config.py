@@ -1,0 +1,52 @@
+"""objlib config show"""
+
+from __future__ import annotations
+
+import click
+
+from objlib.cli.options import Invocation, common_options
+from objlib.cli.render import one_line, print_json
+from objlib.config import key_origin, origins
+
+
+@click.group("config")
+def command() -> None:
+    """Show the settings and where each one comes from.
+
+    \b
+    Example:
+      objlib config show
+    """
+
+
+@command.command("show")
+@common_options
+def show(invocation: Invocation) -> int:
+    """Show every setting, its value, and where the value comes from.
+
+    Options go before OBJLIB_* in the environment, that before objlib.toml, and that before the
+    defaults. The key is never shown.
+
+    \b
+    Example:
+      objlib config show
+      OBJLIB_STORE=talks objlib config show --json
+    """
+    settings = invocation.settings()
+    said = {name: invocation.said.get(name) for name in ("db", "store")}
+    where = origins(invocation.said.get("config"), said)
+    values = settings.model_dump(mode="json")
+    key = key_origin(settings)
+    if invocation.json:
+        shown = {name: {"value": values[name], "from": where[name]} for name in values}
+        print_json({"settings": shown, "key": key})
+        return 0
+    console = invocation.console()
+    width = max(map(len, values))
+    for name, value in values.items():
+        text = one_line("-" if value is None else str(value))
+        style = "dim" if where[name] == "default" else None
+        line = f"{name:<{width}}  {text}  ({where[name]})"
+        console.print(line, markup=False, style=style)
+    console.print(f"{'key':<{width}}  {'from ' + key if key else 'none'}", markup=False)
+    return 0

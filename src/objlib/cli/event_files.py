@@ -1,0 +1,80 @@
+"""What a run writes as it goes: all events, and one line for each file that came to an end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reactivex import Observable
+
+from objlib.errors import ConfigurationError
+from objlib.upload import events as ev
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """Where to write what. Lines are added to what is there."""
+
+    events: Path | None = None
+    results: Path | None = None
+
+    @contextmanager
+    def written(self, events: Observable[ev.Event]) -> Iterator[None]:
+        """Write while the block lasts.
+
+        Raises:
+            ConfigurationError: a file cannot be written.
+        """
+        with ExitStack() as stack:
+            for path, line_of in ((self.events, ev.Event.to_json), (self.results, result_of)):
+                if path is not None:
+                    stack.enter_context(_lines(events, path, line_of))
+            yield
+
+
+def result_of(event: ev.Event) -> dict[str, Any] | None:
+    """`{"path": …, "result": …}` for an event with which a file came to an end, else None.
+
+    The last line of a path counts: a file that failed for a passing reason goes round again.
+    """
+    match event:
+        case ev.FileIndexed():
+            result, said = "indexed", {"document": event.document_name, "adopted": event.adopted}
+        case ev.FileFailed():
+            result, said = "failed", {"reason": event.reason, "transient": event.transient}
+        case ev.FileReleased():
+            result, said = "released", {"reason": event.reason}
+        case ev.FileVanished():
+            result, said = "vanished", {"reason": event.reason}
+        case ev.FileTaken():
+            result, said = "taken_by_another_run", {}
+        case _:
+            return None
+    return {"path": event.path, "result": result, **said}
+
+
+@contextmanager
+def _lines(
+    events: Observable[ev.Event], path: Path, line_of: Callable[[Any], dict[str, Any] | None]
+) -> Iterator[None]:
+    try:
+        file = path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+    with file:
+
+        def write(event: ev.Event) -> None:
+            if (said := line_of(event)) is not None:
+                line = {"at": round(time.time(), 3), **said}
+                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+        subscription = events.subscribe(write)
+        try:
+            yield
+        finally:
+            subscription.dispose()
