@@ -112,8 +112,8 @@ async def classify_documents(
 async def _start_over(catalog: Catalog) -> None:
     await catalog.fetch_all("DROP TABLE IF EXISTS temp.verdicts")
     await catalog.fetch_all(
-        "CREATE TEMP TABLE verdicts (document_name TEXT PRIMARY KEY, class TEXT, path TEXT,"
-        " reason TEXT, position INTEGER, state TEXT, display_name TEXT, identity TEXT)"
+        "CREATE TEMP TABLE verdicts (position INTEGER PRIMARY KEY, document_name TEXT UNIQUE,"
+        " class TEXT, path TEXT, reason TEXT, state TEXT, display_name TEXT, identity TEXT)"
     )
     await catalog.fetch_all("CREATE INDEX temp.verdicts_by_path ON verdicts (path, class)")
     await catalog.fetch_all("DROP TABLE IF EXISTS temp.survey")
@@ -126,8 +126,7 @@ async def _remember(
     catalog: Catalog, documents: Sequence[Document], verdicts: Sequence[Verdict]
 ) -> None:
     await catalog.execute_many(
-        "INSERT OR REPLACE INTO temp.verdicts VALUES (?, ?, ?, ?,"
-        " (SELECT COALESCE(MAX(position), 0) + 1 FROM temp.verdicts), ?, ?, ?)",
+        "INSERT OR REPLACE INTO temp.verdicts VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
                 verdict.document_name,
