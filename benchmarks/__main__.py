@@ -13,9 +13,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.catalog import Contention, compare_transitions, measure_contention
 from benchmarks.figures import Comparison, compared
 from benchmarks.operators import STYLES, Cost, measure_styles
 from benchmarks.scan import compare_scan
+from benchmarks.startup import compare_startup
 from benchmarks.upload import compare_latency, compare_upload
 
 RESULTS = Path("build/bench.json")
@@ -35,12 +37,16 @@ def main() -> None:
     comparisons: list[Comparison] = []
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
+        comparisons += compare_startup(work, 5)
+        comparisons += compare_transitions(work, 1_000, arguments.rounds)
+        contention = measure_contention(work, [1, 2, 4, 8], 300)
         comparisons += compare_scan(work, arguments.scanned, arguments.rounds)
         comparisons += asyncio.run(compare_upload(work, arguments.files, arguments.rounds))
         comparisons += asyncio.run(compare_latency(work, arguments.files))
     recorded: dict[str, float] = json.loads(RECORDED.read_text())
     _show(comparisons, recorded)
     _show_costs(costs)
+    _show_contention(contention)
     if arguments.record:
         recorded |= {one.name: round(one.ratio, 2) for one in comparisons}
         RECORDED.write_text(json.dumps(recorded, indent=2) + "\n")
@@ -52,6 +58,7 @@ def main() -> None:
                 "machine": platform.machine(),
                 "comparisons": [{**asdict(one), "ratio": one.ratio} for one in comparisons],
                 "operators": [asdict(cost) for cost in costs],
+                "contention": [asdict(one) for one in contention],
             },
             indent=2,
         )
@@ -74,6 +81,14 @@ def _show(comparisons: list[Comparison], recorded: dict[str, float]) -> None:
             compared(one.ratio, recorded.get(one.name)),
             one.target,
         )
+    Console(width=150).print(table)
+
+
+def _show_contention(contention: list[Contention]) -> None:
+    table = Table("processes on one catalog", "claims and releases", "a second", "conflicts")
+    for one in contention:
+        rate = one.claims / one.seconds
+        table.add_row(f"{one.processes}", f"{one.claims:,}", f"{rate:,.0f}", f"{one.conflicts:,}")
     Console(width=150).print(table)
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import shlex
+import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.figures import Comparison, typical
@@ -56,7 +58,33 @@ def compare_scan(work: Path, files: int, rounds: int) -> list[Comparison]:
             *_paired(again, "find -printf + reading the catalog"),
             target="2",
         ),
+        *_beside_others(work, root, files, min(ours for ours, _ in again)),
     ]
+
+
+def _beside_others(work: Path, root: Path, files: int, ours_s: float) -> Iterator[Comparison]:
+    """What other programs take for a folder in which nothing has changed, where they are there."""
+    source = shlex.quote(str(root))
+    if shutil.which("rclone"):
+        sync = f"rclone --config /dev/null sync {source} {shlex.quote(str(work / 'copy'))}"
+        _shell(sync)
+        again_s = min(_shell(sync) for _ in range(3))
+        yield Comparison(
+            "scan, nothing changed, and rclone",
+            files,
+            ours_s,
+            "rclone sync to a folder",
+            again_s,
+            "-",
+        )
+    if shutil.which("restic"):
+        restic = f"RESTIC_PASSWORD=x restic -q --no-cache -r {shlex.quote(str(work / 'repo'))}"
+        _shell(f"{restic} init")
+        _shell(f"{restic} backup {source}")
+        again_s = min(_shell(f"{restic} backup {source}") for _ in range(3))
+        yield Comparison(
+            "scan, nothing changed, and restic", files, ours_s, "restic backup again", again_s, "-"
+        )
 
 
 def _paired(rounds: list[tuple[float, float]], baseline: str) -> tuple[float, str, float]:
