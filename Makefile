@@ -57,6 +57,9 @@ bench: $(INSTALLED)
 
 bench-full: $(INSTALLED)
 	@$(BIN)/python -m benchmarks --full --files 1000 --scanned 100000
+	@$(BIN)/python -m benchmarks.growth --sizes 1000 10000 100000
+	@$(BIN)/python -m benchmarks.emulator
+	@$(BIN)/python -m benchmarks.tiers
 
 # The library that the questions are about: US presidential addresses, translations of the UDHR.
 LIBRARY ?= library

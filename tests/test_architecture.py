@@ -29,9 +29,10 @@ ARROWS = {
     "search": {"catalog", "errors", "library", "search", "upload"},
     "upload": {"catalog", "errors", "library", "upload"},
     # The catalog generates its guards from the pure transition table; a scan reads its states.
-    "library": {"catalog", "errors", "library", "upload.fsm"},
+    "library": {"catalog", "errors", "formats", "library", "upload.fsm"},
     "catalog": {"catalog", "errors", "upload.fsm"},
-    "filestore": {"filestore"},
+    "filestore": {"filestore", "formats"},
+    "formats": {"formats"},
 }
 
 

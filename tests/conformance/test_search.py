@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from google.genai import errors, types
@@ -281,3 +282,31 @@ def test_both_of_two_equal_documents_are_searched(service: Service) -> None:
         return True if copies == {0.0, 1.0} else None
 
     assert waited_for(both)
+
+
+@pytest.mark.fact("2.7", "SDK _gaos/types/interactions/interactionsseevent.py")
+def test_an_interaction_is_streamed(service: Service, texts: Texts) -> None:
+    """Created, a step with its text and citations in deltas, completed."""
+    store, subjects = texts
+    stream: Any = service.sdk.interactions.create(
+        model=MODEL,
+        input="Why do clocks tick?",
+        tools=[{"type": "file_search", "file_search_store_names": [store], "top_k": 3}],
+        store=False,
+        stream=True,
+    )
+    events = [event.model_dump(mode="json") for event in stream]
+    kinds = [event["event_type"] for event in events]
+    assert kinds[0] == "interaction.created"
+    assert kinds[-1] == "interaction.completed"
+    assert kinds.index("step.start") < kinds.index("step.delta") < kinds.index("step.stop")
+    deltas = [event["delta"] for event in events if event["event_type"] == "step.delta"]
+    assert "".join(delta["text"] for delta in deltas if delta["type"] == "text")
+    cited = [
+        one["file_name"]
+        for delta in deltas
+        if delta["type"] == "text_annotation_delta"
+        for one in delta["annotations"] or []
+    ]
+    assert subjects[cited[0]] == "clocks"
+    assert events[-1]["interaction"]["status"] == "completed"

@@ -187,7 +187,10 @@ def _ok(answer: str) -> Schema:
     if answer == "Upload":
         return {"description": "done, or a URL to go on with"}
     schema = {"$ref": f"#/components/schemas/{answer}"}
-    return {"description": "done", "content": {"application/json": {"schema": schema}}}
+    content: Schema = {"application/json": {"schema": schema}}
+    if answer == "Interaction":
+        content["text/event-stream"] = {"schema": TEXT}
+    return {"description": "done", "content": content}
 
 
 def _in_path(name: str) -> Schema:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from objlib.filestore import Fault, FileStore, Kind
-from objlib.filestore.formats import Page, Unreadable
 from objlib.filestore.passages import BATCH
+from objlib.formats import Page, Unreadable
 from tests.filestore.mounted import Mounted, mounted
 
 #: Cut into sentences of their own: about 1,400 passages.

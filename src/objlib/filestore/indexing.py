@@ -1,23 +1,26 @@
 """From bytes to what is searched: text, chunks and their terms, before the document is there.
 
-The work is done on the event loop's thread, in short turns, so that other requests are answered
-while a large document is cut up, and a simulation replays; only an embedder works on a thread.
+Text is cut up on the event loop's thread, in short turns, so that other requests are answered
+meanwhile and a simulation replays. An embedder works on a thread, and what is more than text is
+read in a process of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from objlib.filestore import passages
 from objlib.filestore.chunking import Chunking, chunks
-from objlib.filestore.formats import LibraryMissing, Unreadable, read
 from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
-from objlib.filestore.text import NoText
 from objlib.filestore.words import closed_up, terms
+from objlib.formats import LibraryMissing, Page, Unreadable, is_plain, read
+from objlib.formats.isolated import read_isolated
+from objlib.formats.text import NoText
 
 #: Chunks between two looks at what else there is to do: some milliseconds.
 TURN_CHUNKS = 32
@@ -61,7 +64,7 @@ async def index(store: FileStore, content: bytes, mime_type: str, chunking: Chun
 
 
 async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed: Indexed) -> None:
-    for page in read(content, indexed.mime_type):
+    for page in await _pages(content, indexed.mime_type):
         for text in chunks(page.text, chunking):
             indexed.chunks.append(Chunk(text, " ".join(terms(closed_up(text))), page.number))
             if len(indexed.chunks) == BATCH:
@@ -71,6 +74,12 @@ async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed:
                 await asyncio.sleep(0)
         await asyncio.sleep(0)
     await _embed(store, indexed)
+
+
+async def _pages(content: bytes, mime_type: str) -> Iterable[Page]:
+    if is_plain(mime_type):
+        return read(content, mime_type)
+    return await asyncio.to_thread(read_isolated, content, mime_type)
 
 
 async def _embed(store: FileStore, indexed: Indexed) -> None:

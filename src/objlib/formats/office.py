@@ -5,14 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from objlib.filestore.formats.errors import library
-from objlib.filestore.formats.zipped import guarded
+from objlib.formats.errors import library
+from objlib.formats.zipped import guarded
+
+_TEMPLATE = "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml"
 
 
 def word(content: bytes) -> Iterator[str]:
     """Paragraphs and tables, in the order in which they stand."""
-    docx = library("docx")
-    document = docx.Document(guarded(content))
+    package = library("docx.package").Package
+    parts = library("docx.opc.part").PartFactory
+    # python-docx knows documents only; a template differs in this name alone.
+    parts.part_type_for.setdefault(_TEMPLATE, library("docx.parts.document").DocumentPart)
+    document = package.open(guarded(content)).main_document_part.document
     yield "\n\n".join(_blocks(document))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 
-from objlib.filestore.formats.errors import Unreadable
+from objlib.formats.errors import Unreadable
 
 #: More than any honest document has: 100 MB as sent, text compressed five to one.
 UNPACKED_BYTES_MAX = 500 * 1024 * 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from objlib.filestore.formats.errors import Unreadable, library
+from objlib.formats.errors import Unreadable, library
 
 PAGES_MAX = 20_000
 

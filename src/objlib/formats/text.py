@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import codecs
-import html.parser
+import re
 
 from charset_normalizer import from_bytes
+from selectolax.lexbor import LexborHTMLParser
 
 _TEXTUAL_APPLICATIONS = frozenset(
     f"application/{name}"
@@ -15,8 +16,10 @@ _TEXTUAL_APPLICATIONS = frozenset(
         "octet-stream"
     ).split()
 )
-_HTML = frozenset({"text/html", "application/xhtml+xml"})
-_HIDDEN = frozenset({"script", "style", "template", "noscript"})
+HTML = frozenset({"text/html", "application/xhtml+xml"})
+_HIDDEN = ["script", "style", "template", "noscript"]
+#: XHTML may close these at once, for HTML the rest of the page would be inside.
+_EMPTY_RAW = re.compile(r"<(script|style|title|noscript|textarea|iframe)\b[^<>]*/>", re.IGNORECASE)
 _BLOCKS = frozenset(
     "address article aside blockquote br dd div dl dt footer h1 h2 h3 h4 h5 h6 header hr li main "
     "nav ol p pre section table td th tr ul".split()
@@ -51,10 +54,10 @@ def extract(content: bytes, mime_type: str) -> str:
         NoText: the type is not one of text, or the bytes are none.
     """
     kind = mime_type.partition(";")[0].strip().lower()
-    if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS | _HTML):
+    if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS | HTML):
         raise NoText(f"text cannot be extracted from {kind}")
     text = _decode(content)
-    return _without_markup(text) if kind in _HTML else text
+    return _without_markup(text) if kind in HTML else text
 
 
 def _decode(content: bytes) -> str:
@@ -86,27 +89,11 @@ def _decode_legacy(content: bytes) -> str:
     return str(best)
 
 
-class _Visible(html.parser.HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.parts: list[str] = []
-        self._hidden = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._hidden += tag in _HIDDEN
-        if tag in _BLOCKS:
-            self.parts.append("\n\n")
-
-    def handle_endtag(self, tag: str) -> None:
-        self._hidden = max(0, self._hidden - (tag in _HIDDEN))
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.parts.append(data)
-
-
 def _without_markup(text: str) -> str:
-    visible = _Visible()
-    visible.feed(text)
-    visible.close()
-    return "".join(visible.parts).strip()
+    page = LexborHTMLParser(_EMPTY_RAW.sub(r"<\1></\1>", text))
+    page.strip_tags(_HIDDEN, recursive=True)
+    parts = (
+        node.text_content if node.tag == "-text" else "\n\n" if node.tag in _BLOCKS else ""
+        for node in (page.root.traverse(include_text=True) if page.root is not None else ())
+    )
+    return "".join(part or "" for part in parts).strip()

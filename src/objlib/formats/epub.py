@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
-from objlib.filestore.formats.errors import Unreadable
-from objlib.filestore.formats.zipped import opened
-from objlib.filestore.text import extract
+from objlib.formats.errors import Unreadable
+from objlib.formats.text import extract
+from objlib.formats.zipped import opened
 
 _CONTAINER = "META-INF/container.xml"
 _RIGHTS = "META-INF/rights.xml"

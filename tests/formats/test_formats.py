@@ -17,8 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objlib.filestore.formats import LibraryMissing, Unreadable, read
-from objlib.filestore.text import NoText
+from objlib.formats import LibraryMissing, Unreadable, read
+from objlib.formats.text import NoText
 from tests.filestore.mounted import Mounted, mounted
 
 pypdf = pytest.importorskip("pypdf")
@@ -173,6 +173,19 @@ def test_a_word_document_is_read_in_order() -> None:
         "3 m | 4 t",
         "Кирпичи тоже.",
     ]
+
+
+def test_a_word_template_is_read_like_a_document() -> None:
+    """Only the name of its main part's type differs."""
+    template = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(word_of())) as source, zipfile.ZipFile(template, "w") as copy:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "[Content_Types].xml":
+                content = content.replace(b"document.main+xml", b"template.main+xml")
+            copy.writestr(name, content)
+    kind = OFFICE + "wordprocessingml.template"
+    assert text_of(template.getvalue(), kind).startswith("On Arches\n\nStones press")
 
 
 def test_slides_are_read_with_tables_and_notes() -> None:
@@ -333,7 +346,7 @@ def test_a_damaged_document_is_read_or_refused(kind: str, seed: int) -> None:
 
 def test_without_its_library_a_type_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """But rich text, which is read as it stands."""
-    for name in ("pypdf", "docx", "pptx", "openpyxl", "striprtf.striprtf"):
+    for name in ("pypdf", "docx.package", "pptx", "openpyxl", "striprtf.striprtf"):
         monkeypatch.setitem(sys.modules, name, None)
     for kind in (PDF, WORD, SLIDES, SHEETS, RTF):
         with pytest.raises(LibraryMissing, match=r"pip install 'objlib\[formats\]'"):

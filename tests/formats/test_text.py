@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objlib.filestore.text import NoText, extract
+from objlib.formats.text import NoText, extract
 
 FRENCH = "Élève, où étais-tu ? Ça coûte 5 € — « très » cher, mon cœur."
 RUSSIAN = "Мысль изречённая есть ложь. Взрывая, возмутишь ключи, питайся ими и молчи."
@@ -73,6 +73,20 @@ def test_what_is_no_text_is_refused(content: bytes, mime_type: str) -> None:
 def test_types_of_text_are_read(mime_type: str) -> None:
     """Upper case and parameters do not matter."""
     assert extract(b"text", mime_type) == "text"
+
+
+@pytest.mark.parametrize(
+    "piece", ["<!--", "<![", "<a ", "</", "<script>", "<![CDATA[", "&#", "<b>"]
+)
+def test_broken_markup_takes_no_time_and_no_life(piece: str) -> None:
+    """What stays open stays open."""
+    assert extract((f"<p>Stones.</p>{piece * 20_000}").encode(), "text/html").startswith("Stones.")
+
+
+def test_an_empty_title_of_xhtml_does_not_swallow_the_page() -> None:
+    """Elements closed at once are empty."""
+    page = "<html><head><title/><script src='x'/></head><body><p>Stones.</p></body></html>"
+    assert extract(page.encode(), "application/xhtml+xml") == "Stones."
 
 
 def test_markup_is_left_out_of_html() -> None:

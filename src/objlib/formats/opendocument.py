@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from objlib.filestore.formats.zipped import opened
+from objlib.formats.zipped import opened
 
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _BLOCKS = frozenset({f"{_TEXT}p", f"{_TEXT}h"})

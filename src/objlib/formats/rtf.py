@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from objlib.filestore.formats.errors import Unreadable, library
+from objlib.formats.errors import Unreadable, library
 
 
 def text(content: bytes) -> Iterator[str]:

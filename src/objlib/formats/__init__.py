@@ -10,10 +10,10 @@ import importlib
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from objlib.filestore.formats.errors import LibraryMissing, Unreadable
-from objlib.filestore.text import extract
+from objlib.formats.errors import LibraryMissing, Unreadable
+from objlib.formats.text import HTML, extract
 
-__all__ = ["LibraryMissing", "Page", "Unreadable", "read"]
+__all__ = ["LibraryMissing", "Page", "Unreadable", "is_plain", "kind_of", "read"]
 
 
 class Page(NamedTuple):
@@ -31,6 +31,7 @@ _OFFICE = "application/vnd.openxmlformats-officedocument."
 _READERS = {
     "application/pdf": ("pdf", "pages"),
     f"{_OFFICE}wordprocessingml.document": ("office", "word"),
+    f"{_OFFICE}wordprocessingml.template": ("office", "word"),
     f"{_OFFICE}presentationml.presentation": ("office", "slides"),
     f"{_OFFICE}spreadsheetml.sheet": ("office", "sheets"),
     "application/vnd.oasis.opendocument.text": ("opendocument", "paragraphs"),
@@ -51,7 +52,7 @@ def read(content: bytes, mime_type: str) -> Iterator[Page]:
         Unreadable: the document is damaged, encrypted, or would grow beyond all bounds.
         LibraryMissing: the extra `formats` is not installed.
     """
-    kind = mime_type.partition(";")[0].strip().lower()
+    kind = kind_of(mime_type)
     if kind not in _READERS:
         yield Page(None, extract(content, mime_type))
         return
@@ -65,8 +66,21 @@ def read(content: bytes, mime_type: str) -> Iterator[Page]:
         yield Page(None, extract(content, mime_type))  # with its markup, better than not at all
     except Unreadable:
         raise
+    except MemoryError as error:
+        raise Unreadable("The document takes more memory than there is for one.") from error
     except Exception as error:  # the libraries raise whatever damage makes them stumble over
         raise Unreadable(f"The document is damaged: it cannot be read as {kind}.") from error
+
+
+def kind_of(mime_type: str) -> str:
+    """A MIME type without its parameters."""
+    return mime_type.partition(";")[0].strip().lower()
+
+
+def is_plain(mime_type: str) -> bool:
+    """Whether a document is its text as it stands: nothing to be parsed, nothing to go wrong."""
+    kind = kind_of(mime_type)
+    return kind not in _READERS and kind not in HTML
 
 
 def _reader(kind: str) -> Reader:

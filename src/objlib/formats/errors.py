@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from objlib.filestore.text import NoText
+from objlib.formats.text import NoText
 
 
 class Unreadable(NoText):

@@ -1,0 +1,76 @@
+"""Reading in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+import pytest
+
+from objlib.formats import LibraryMissing, Page, Unreadable
+from objlib.formats.isolated import read_isolated
+from tests.filestore.mounted import mounted
+
+#: Nested so deeply that walking it takes minutes.
+ENDLESS = "<div>" * 200_000
+
+
+def test_pages_come_back_as_they_were_read() -> None:
+    """In any script."""
+    page = "<h1>Über</h1><p>Камни давят. \U0001f9f1</p>".encode()
+    assert read_isolated(page, "text/html; charset=utf-8") == [
+        Page(None, "Über\n\nКамни давят. \U0001f9f1")
+    ]
+
+
+def test_problems_come_back_as_they_were_raised() -> None:
+    """With their messages."""
+    with pytest.raises(Unreadable, match="no ZIP archive"):
+        read_isolated(b"no book", "application/epub+zip")
+
+
+def test_what_takes_too_long_is_ended() -> None:
+    """Its process is."""
+    with pytest.raises(Unreadable, match=r"within 0\.5 seconds"):
+        read_isolated(ENDLESS.encode(), "text/html", deadline_s=0.5)
+
+
+def test_a_reader_that_dies_is_the_documents_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the system ends it for its memory."""
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(Unreadable, match="had to be ended"):
+        read_isolated(b"<p>Stones.</p>", "text/html")
+
+
+def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Also from the other process."""
+    (tmp_path / "pypdf.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(LibraryMissing, match="pypdf is missing"):
+        read_isolated(b"%PDF-1.4", "application/pdf")
+
+
+def test_the_server_answers_while_a_document_takes_forever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And says in the end what became of it."""
+    monkeypatch.setattr("objlib.formats.isolated.DEADLINE_S", 2.0)
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            store = await server.new_store()
+            file = await server.new_file(ENDLESS, mime_type="text/html")
+            importing = asyncio.create_task(
+                server.http.post(f"/v1beta/{store}:importFile", json={"fileName": file})
+            )
+            answered = 0
+            while not importing.done():
+                await server.documents(store)
+                answered += 1
+                await asyncio.sleep(0.05)
+            assert answered > 10
+            operation = await server.call("GET", f"/v1beta/{(await importing).json()['name']}")
+            assert "within 2 seconds" in operation["error"]["message"]
+
+    asyncio.run(story())
