@@ -13,6 +13,7 @@ from objlib.catalog.connection import Catalog
 from objlib.errors import Transient
 from objlib.filestore import Fault, Kind
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
+from objlib.upload.client import PAGE_ATTEMPTS
 from objlib.upload.payload import Source
 from tests.upload.test_recovery import claimed, imported, recover
 from tests.upload.world import LIBRARY_ID, World, make_world
@@ -62,8 +63,10 @@ def test_documents_still_being_indexed_are_adopted_and_then_watched(tmp_path: Pa
     story(tmp_path, tell, indexing_delay_s=0.5, poll_deadline_s=30.0)
 
 
-@pytest.mark.parametrize("kind", [Kind.EMPTY_LIST, Kind.ERROR])
-def test_a_bad_listing_adopts_nothing_and_takes_over_no_id(tmp_path: Path, kind: Kind) -> None:
+@pytest.mark.parametrize(("kind", "times"), [(Kind.EMPTY_LIST, 1), (Kind.ERROR, PAGE_ATTEMPTS)])
+def test_a_bad_listing_adopts_nothing_and_takes_over_no_id(
+    tmp_path: Path, kind: Kind, times: int
+) -> None:
     """Empty or broken, it proves nothing; a good one later starts over."""
 
     async def tell(world: World) -> None:
@@ -73,7 +76,7 @@ def test_a_bad_listing_adopts_nothing_and_takes_over_no_id(tmp_path: Path, kind:
         assert await world.catalog.fetch_all("SELECT * FROM catalog_info WHERE value <> ''") == []
         assert (await rebuilt(world)).adopted == 30
 
-    story(tmp_path, tell, files=30, faults=[Fault(kind, route=LISTING, times=1, after=1)])
+    story(tmp_path, tell, files=30, faults=[Fault(kind, route=LISTING, times=times, after=1)])
 
 
 def test_documents_that_failed_are_not_adopted(tmp_path: Path) -> None:

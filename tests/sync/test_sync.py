@@ -312,3 +312,18 @@ def test_how_much_a_repair_may_delete(
 ) -> None:
     """A count is taken literally, a share is of all documents."""
     assert MaxDelete.parse(text).allows(deletions, documents) is allowed
+
+
+@pytest.mark.parametrize("kind", [Kind.ERROR, Kind.DROP_BEFORE, Kind.TRUNCATED_BODY])
+def test_one_bad_page_does_not_begin_the_listing_anew(tmp_path: Path, kind: Kind) -> None:
+    """It is asked for again: of a hundred pages one is always bad."""
+    bad = Fault(kind, route=LISTING, after=1, times=2)
+
+    async def tell(world: World) -> None:
+        for number in range(50):
+            await add_document(world, f"foreign{number}")
+        report = await world.survey()
+        assert sum(counts(report).values()) == 56
+        assert world.count("/documents") == 3 + 2
+
+    story(tmp_path, tell, faults=[bad])

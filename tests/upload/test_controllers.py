@@ -390,6 +390,14 @@ def test_sending_halves_and_rises_by_one_in_ten() -> None:
     assert good(sending, 100).limit == 8.0
 
 
+def test_a_breakdown_costs_a_tenth() -> None:
+    """One in twenty answers is broken without any load: halving for it would end at two."""
+    sending = Sending(8, 8.0).broken(10.0, 9.0)
+    assert sending.limit == pytest.approx(7.2)
+    assert sending.broken(10.1, 9.9) == sending
+    assert Sending(8, 1.0).broken(1.0, 1.0).limit == 1.0
+
+
 def test_a_refusal_begins_the_ten_anew() -> None:
     """Nine good ones before it do not count."""
     assert good(good(Sending(8, 4.0), 9).refused(1.0, 1.0), 9).limit == 2.0

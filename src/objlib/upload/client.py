@@ -12,28 +12,35 @@ import base64
 import binascii
 import io
 import ssl
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import httpx2
 from google import genai
 from google.genai import types
+from reactivex import operators as ops
 
-from objlib.errors import NotFound, Rejected, Transient
+from objlib.errors import NotFound, RateLimited, Rejected, Transient
+from objlib.upload._operators import LoopScheduler, completion, from_coroutine, retry_when, waiting
 from objlib.upload.gate import RequestGate
 from objlib.upload.transport import Gated, HonestUploads
 from objlib.upload.wire_errors import Effect, translated
 
 API_VERSION = "v1beta"
 PAGE_SIZE = 20  # the server's maximum for stores and documents
+#: A listing of a hundred pages would hardly ever end if each of them had but one chance.
+PAGE_ATTEMPTS = 4
+PAGE_BACKOFF_S = 0.5
 CALL_TIMEOUT_MS = 60_000
 UPLOAD_TIMEOUT_MS = 300_000
 
 #: Every request goes through our transport. For roads not taken the SDK would load the system's
 #: certificates, twice: 40 ms at every start.
 _TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+T = TypeVar("T")
 
 Metadata = Mapping[str, str | int | float | list[str]]
 
@@ -281,13 +288,18 @@ class GeminiFileSearchClient:
     async def document_pages(self, store_name: str) -> AsyncIterator[list[Document]]:
         """All documents of a store, a page at a time, oldest first."""
         token: str | None = None
-        while True:
+
+        async def fetch() -> tuple[list[Document], str | None]:
             with translated(f"list documents of {store_name}", secret=self._secret):
                 page = await self._calls.file_search_stores.documents.list(
                     parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
                 )
-            yield [_document(document) for document in page.page]
-            token = _next_token(page.config.get("page_token"), token, store_name)
+            return [_document(document) for document in page.page], page.config.get("page_token")
+
+        while True:
+            documents, following = await _patiently(fetch)
+            yield documents
+            token = _next_token(following, token, store_name)
             if token is None:
                 return
 
@@ -323,6 +335,21 @@ class GeminiFileSearchClient:
 
     def _count(self, _method: str, _path: str) -> None:
         self.requests += 1
+
+
+async def _patiently(fetch: Callable[[], Awaitable[T]]) -> T:
+    """What a read yields, repeated after a refusal or a passing failure."""
+    answers: list[T] = []
+    fetched = from_coroutine(fetch).pipe(retry_when(waiting(_again_in_s)))
+    await completion(fetched.pipe(ops.do_action(answers.append)), LoopScheduler.running())
+    return answers[0]
+
+
+def _again_in_s(error: Exception, earlier: int) -> float | None:
+    # No jitter: nobody else makes the same requests at the same time.
+    if not isinstance(error, RateLimited | Transient) or earlier + 1 >= PAGE_ATTEMPTS:
+        return None
+    return max(error.retry_after_s or 0.0, PAGE_BACKOFF_S * 2.0**earlier)
 
 
 def _next_token(token: str | None, last: str | None, what: str) -> str | None:

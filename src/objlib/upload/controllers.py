@@ -279,9 +279,9 @@ class Rate:
 class Sending:
     """Files being sent at a time.
 
-    One more after ten good answers, half as many after a refusal or a breakdown, nine tenths where
-    answers take twice as long as usual. One decision for ten answers; what was sent before a cut
-    says nothing about the limit after it.
+    One more after ten good answers, half as many after a refusal, nine tenths after a breakdown or
+    where answers take twice as long as usual. One decision for ten answers; what was sent before a
+    cut says nothing about the limit after it.
 
     Source: additive increase, multiplicative decrease, Chiu and Jain, 1989.
     """
@@ -306,10 +306,17 @@ class Sending:
         return replace(known, good=0, limit=min(float(self.ceiling), self.limit + 1))
 
     def refused(self, now: float, sent_at: float) -> Sending:
-        """A refusal or a breakdown."""
+        """A refusal."""
+        return self._cut(self.HARD, now, sent_at)
+
+    def broken(self, now: float, sent_at: float) -> Sending:
+        """A breakdown. One in twenty says little of the load; more in a row open the circuit."""
+        return self._cut(self.SOFT, now, sent_at)
+
+    def _cut(self, factor: float, now: float, sent_at: float) -> Sending:
         if sent_at < self.cut_at:
             return self
-        return replace(self, good=0, cut_at=now, limit=max(1.0, self.limit * self.HARD))
+        return replace(self, good=0, cut_at=now, limit=max(1.0, self.limit * factor))
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,6 +344,14 @@ class Indexing:
     LIMIT_MIN = 4.0
     HARD, SOFT = 0.7, 0.9
     FAILED_SHARE, SAMPLE_MIN, FAILED_RUN = 0.1, 10, 3
+
+    @property
+    def usual_s(self) -> float | None:
+        """How long a document takes until it is seen active; None before the first one.
+
+        The lower of two averages: a few that took forever do not make all others wait.
+        """
+        return min(self.trend.short_s, self.trend.long_s) if self.trend.seen else None
 
     def watched(self, step: int) -> Indexing:
         """One document more, or one less."""

@@ -184,7 +184,7 @@ def respond(state: Pressure, outcome: Outcome, now: float) -> Pressure:
             return replace(
                 state,
                 breaker=state.breaker.answered(now, sent_at, broken=True, retry_after_s=asked_s),
-                sending=state.sending.refused(now, sent_at),
+                sending=state.sending.broken(now, sent_at),
                 not_before=max(state.not_before, now + (asked_s or 0.0)),
             )
         case Abandoned(took_s=took_s):

@@ -87,6 +87,7 @@ class UploadRun:
             owner=identity.owner,
             waits=waits,
             emit=self.stream.emit,
+            usual_indexing_s=lambda: gate.state.indexing.usual_s,
         )
         self._orchestrator = UploadOrchestrator(
             catalog=catalog,

@@ -44,7 +44,7 @@ from objlib.upload.lease import Lease
 from objlib.upload.lookup import DocumentLookup, full_name, is_for
 from objlib.upload.payload import LIBRARY, PATH, Payload, Source, document_metadata, key_of, prepare
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
-from objlib.upload.waits import Waits, poll_wait_s
+from objlib.upload.waits import Waits, is_worth_a_look, poll_wait_s
 
 
 class NotReady(ObjlibError):
@@ -97,6 +97,7 @@ class FileStages:
         owner: str,
         waits: Waits,
         emit: Callable[[ev.Event], None],
+        usual_indexing_s: Callable[[], float | None],
     ) -> None:
         self._catalog = catalog
         self._state = AsyncUploadStateManager(catalog)
@@ -107,6 +108,7 @@ class FileStages:
         self._owner = owner
         self._waits = waits
         self._emit = emit
+        self._usual_indexing_s = usual_indexing_s
         #: Finds documents whose names are not known.
         self.lookup = DocumentLookup(client, store_name, self._overdue)
         #: Names of failed documents whose deletion was asked for.
@@ -387,6 +389,8 @@ class FileStages:
 
     async def _active_document(self, watch: Watch) -> Document:
         record = watch.record
+        if not watch.waited_s and self._is_too_early(record):
+            raise self._not_ready(watch, self._age_s(record.upload_timestamp))
         document, operation = await self._look(record)
         age_s = max(self._age_s(record.upload_timestamp), watch.waited_s)
         if record.upload_timestamp is None:  # of the earlier generation, so it was long ago
@@ -408,11 +412,16 @@ class FileStages:
         self._say_once_that_it_failed(watch, age_s)
         raise IndexingFailed(f"{record.file_path}: {_why(operation, age_s)}")
 
+    def _is_too_early(self, record: FileRecord) -> bool:
+        age_s = self._age_s(record.upload_timestamp)
+        is_ours = record.upload_timestamp is not None and record.run_id == self._run_id
+        return is_ours and not is_worth_a_look(age_s, self._waits, self._usual_indexing_s())
+
     def _has_settled(self, document: Document) -> bool:
         return self._age_s(document.created_at) >= self._waits.settle_s
 
     def _not_ready(self, watch: Watch, age_s: float) -> NotReady:
-        wait_s = poll_wait_s(age_s, self._waits)
+        wait_s = poll_wait_s(age_s, self._waits, self._usual_indexing_s())
         watch.waited_s += wait_s
         return NotReady(wait_s)
 

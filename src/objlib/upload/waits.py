@@ -29,8 +29,26 @@ class Waits:
 #: Waits between two looks grow by this share of the age, up to the cap: 1, 1.5, 2.25 … 15 s.
 _POLL_GROWTH = 0.5
 _POLL_CAP_S = 15.0
+#: Once it is known how long documents take, the first look comes a little before that, and the
+#: next ones soon: a first look that is always too late would never learn that they are faster now.
+_FIRST_LOOK = 0.8
+_LATER_GROWTH = 0.25
 
 
-def poll_wait_s(age_s: float, waits: Waits) -> float:
-    """How long to wait before the next look at a document of this age."""
-    return max(waits.poll_s, min(_POLL_CAP_S, age_s * _POLL_GROWTH))
+def poll_wait_s(age_s: float, waits: Waits, usual_s: float | None = None) -> float:
+    """How long to wait before the next look at a document of this age.
+
+    Args:
+        usual_s: how long documents have taken lately; None when that is not known yet.
+    """
+    if usual_s is None:
+        return max(waits.poll_s, min(_POLL_CAP_S, age_s * _POLL_GROWTH))
+    first_look_s = _FIRST_LOOK * usual_s
+    if age_s < first_look_s:
+        return max(waits.poll_s, first_look_s - age_s)
+    return max(waits.poll_s, min(_POLL_CAP_S, age_s * _LATER_GROWTH))
+
+
+def is_worth_a_look(age_s: float, waits: Waits, usual_s: float | None) -> bool:
+    """Whether a document of this age may be active already, as far as is known."""
+    return usual_s is None or age_s + waits.poll_s >= _FIRST_LOOK * usual_s
