@@ -32,6 +32,7 @@ import httpx2
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.plots import plot_growth
 from benchmarks.scan import scan_once
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.catalog import queries
@@ -50,6 +51,15 @@ from objlib.upload.state import AsyncUploadStateManager
 
 SIZES = (1_000, 10_000, 100_000)
 RESULTS = Path("build/growth.json")
+PLOT = Path("docs/images/growth.svg")
+PLOTTED = (
+    "scan: first",
+    "scan: nothing changed",
+    "store-sync: list and classify",
+    "search: a question, median",
+    "catalog: the counts of `status`",
+    "catalog: claim one file and release it",
+)
 STORE = "fileSearchStores/bench-000000000000"
 QUESTIONS = 40
 VOCABULARY = 20_000
@@ -304,6 +314,17 @@ def costs(kinds: list[str], sizes: list[int]) -> list[Cost]:
     return found
 
 
+def _with_earlier(found: list[Cost]) -> list[Cost]:
+    """Also what an earlier run has found for other sizes: a million files take their time."""
+    earlier = [Cost(**cost) for cost in json.loads(RESULTS.read_text())] if RESULTS.exists() else []
+    fresh = {(cost.what, cost.size) for cost in found}
+    return [cost for cost in earlier if (cost.what, cost.size) not in fresh] + found
+
+
+def _curve(found: list[Cost], what: str) -> list[tuple[int, float]]:
+    return sorted((cost.size, cost.wall_s) for cost in found if cost.what == what)
+
+
 def show(found: list[Cost]) -> None:
     """A row for each piece of work, a column for each size."""
     sizes = sorted({cost.size for cost in found})
@@ -329,15 +350,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
     parser.add_argument("--only", choices=KINDS, nargs="+", default=list(KINDS))
+    parser.add_argument("--plot", action="store_true", help=f"draw {PLOT}")
     parser.add_argument("--step", choices=["prepare", "measure"], help=argparse.SUPPRESS)
     parser.add_argument("--work", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.step is None:
-        found = costs(arguments.only, arguments.sizes)
+        found = _with_earlier(costs(arguments.only, arguments.sizes))
         show(found)
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_text(json.dumps([asdict(cost) for cost in found], indent=2))
         print(f"written to {RESULTS}")
+        if arguments.plot:
+            plot_growth(PLOT, {what: _curve(found, what) for what in PLOTTED})
         return
     prepare, measure = KINDS[arguments.only[0]]
     if arguments.step == "prepare":

@@ -59,6 +59,20 @@ def plot_documents(path: Path, title: str, runs: Runs, _quota: Quota) -> None:
     _save(figure, path)
 
 
+def plot_growth(path: Path, curves: dict[str, list[tuple[int, float]]]) -> None:
+    """Seconds against the number of files, both logarithmic: a slope of one is linear."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axes = figure.subplots()
+    for what, points in curves.items():
+        axes.loglog(*zip(*points, strict=True), marker="o", ms=3, label=what.replace("`", ""))
+    axes.set_title("What grows with the library", loc="left")
+    axes.set_xlabel("files")
+    axes.set_ylabel("seconds")
+    axes.grid(alpha=0.2)
+    axes.legend(frameon=False, fontsize=8)
+    _save(figure, path)
+
+
 def _finish(axes: Axes, title: str, label: str) -> None:
     axes.set_title(title, loc="left")
     axes.set_ylabel(label)

@@ -93,6 +93,12 @@ class AccessRefused(RunEnded):
     """The backend refused the key or the project."""
 
 
+class LibraryGone(RunEnded):
+    """The library's folder is not there any more, or has nothing in it: an unmounted disk."""
+
+    exit_code = 2
+
+
 class StorageFull(RunEnded):
     """The project's File Search storage is used up; waiting does not help."""
 

@@ -189,7 +189,7 @@ def _ok(answer: str) -> Schema:
     schema = {"$ref": f"#/components/schemas/{answer}"}
     content: Schema = {"application/json": {"schema": schema}}
     if answer == "Interaction":
-        content["text/event-stream"] = {"schema": TEXT}
+        content["text/event-stream"] = {}
     return {"description": "done", "content": content}
 
 

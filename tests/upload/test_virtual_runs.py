@@ -95,6 +95,20 @@ def test_one_signal_drains(tmp_path: Path, moment: float) -> None:
     play(tmp_path, story)
 
 
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_an_hour_of_sleep_costs_nothing_but_the_hour(tmp_path: Path, moment: float) -> None:
+    """Leases, deadlines and waits run out at once; nothing is given up and nothing made twice."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        loop.call_later(moment, loop.freeze, 3600.0)
+        await world.upload()
+        states = await world.states()
+        assert set(states) <= {"indexed", "failed"}
+        await assert_a_next_run_completes(world)
+
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize("second", MOMENTS[1:])
 def test_two_signals_cancel(tmp_path: Path, second: float) -> None:
     """The run ends at once, no task outlives it, and the next run completes what was left."""

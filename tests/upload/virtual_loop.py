@@ -46,6 +46,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now_s
 
+    def freeze(self, seconds: float) -> None:
+        """Let time pass in which nothing runs, as while a laptop sleeps or under SIGSTOP."""
+        self._clock.now_s += seconds
+
     def elapsed_s(self) -> float:
         """Virtual seconds since the loop was made."""
         return self.time() - START_S

@@ -189,6 +189,8 @@ def _explain(path: Path, message: str) -> str:
             f"{path} is not a readable SQLite database ({message}); restore a backup, "
             "or move it away and scan again"
         )
+    if "i/o error" in text:
+        return f"the disk of the catalog {path} is full or failing ({message}); nothing was lost"
     if "unable to open" in text:
         return f"cannot open the catalog {path}: no permission, or its folder is missing"
     return f"the catalog {path} failed: {message}"

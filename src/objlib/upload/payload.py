@@ -7,13 +7,16 @@ touched.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from objlib.catalog.records import FileRecord
+from objlib.errors import LibraryGone
 from objlib.library.hashing import FileChanged, Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, decode_text, identity_header, upload_key
 
@@ -32,6 +35,20 @@ class Source:
     root: Path
     library_id: str
     identity_header: bool = True
+
+    def check(self) -> None:
+        """A file that is not there says little while nothing is.
+
+        Raises:
+            LibraryGone: the folder is missing, unreadable or empty.
+        """
+        with contextlib.suppress(OSError), os.scandir(self.root) as entries:
+            if next(entries, None) is not None:
+                return
+        raise LibraryGone(
+            f"the library at {self.root} is gone; is its disk mounted? Nothing was lost: what was "
+            "not sent waits for the next run"
+        )
 
 
 @dataclass(frozen=True, slots=True)

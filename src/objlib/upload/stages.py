@@ -148,10 +148,12 @@ class FileStages:
         try:
             payload = prepare(record, self._source)
         except FileNotFoundError:
+            self._source.check()
             await mark_deleted(self._catalog, [record.file_path])
             self._emit(ev.FileVanished(record.file_path, "gone since the scan; scan again"))
             return None
         except (OSError, FileChanged) as error:
+            self._source.check()
             reason = getattr(error, "strerror", None) or str(error)
             self._emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
             return None
@@ -230,6 +232,7 @@ class FileStages:
         except AlreadyExists:
             raw_file = await self._client.get_file(f"files/{key}")
         except FileNotFoundError as error:
+            self._source.check()
             raise Transient(f"{path}: gone while it was being sent") from error
         if raw_file.sha256 not in (None, attempt.payload.sha256):
             await self._client.delete_file(raw_file.name)

@@ -1,0 +1,163 @@
+"""Bad days of `objlib sync`: each ends in one clear line, and the next sync completes it."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from objlib.filestore import Fault, Kind
+from tests.cli.servers import server
+from tests.cli.test_processes import start, wait_until
+from tests.conftest import Cli, Query, states, write_library
+
+FILES = 30
+#: What a sync says at last when nothing is left to do.
+IN_STEP = "The store holds exactly what the library does"
+
+
+@pytest.fixture
+def root(workplace: Path, cli: Cli) -> Path:
+    """A library of thirty texts in the catalog."""
+    write_library(workplace / "library", FILES)
+    assert cli("scan", "--library", workplace / "library").exit_code == 0
+    return workplace / "library"
+
+
+@pytest.fixture
+def served(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server that takes 20 ms an answer, in use by every command."""
+    with server(workplace / "served.db", Fault(Kind.LATENCY, seconds=0.02)) as url:
+        monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        yield url
+
+
+def sync(root: Path) -> subprocess.Popen[str]:
+    """A sync on its way."""
+    return start("sync", "--yes", "--library", str(root))
+
+
+def stop_outside_of_writing(process: subprocess.Popen[str], catalog: Path) -> None:
+    """SIGSTOP, at a moment at which it does not hold the catalog's lock as well."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(0.05)
+        with closing(sqlite3.connect(catalog, timeout=0)) as connection:
+            with suppress(sqlite3.OperationalError):
+                connection.execute("BEGIN IMMEDIATE")
+                return
+        process.send_signal(signal.SIGCONT)
+        time.sleep(0.003)
+
+
+def said(process: subprocess.Popen[str]) -> list[str]:
+    """The lines of a sync that ended badly; the last one says why."""
+    out, err = process.communicate(timeout=60)
+    assert "Traceback" not in out + err
+    return [line for line in (out + err).splitlines() if line.strip()]
+
+
+def assert_completes(cli: Cli, root: Path, rows: Query) -> None:
+    """The next sync does the rest, and nothing is there twice."""
+    outcome = cli("sync", "--yes", "--library", root)
+    assert outcome.exit_code == 0, outcome
+    assert IN_STEP in outcome.out
+    assert states(rows) == {"indexed": FILES}
+    assert cli("store-sync", "--json").json["documents"]["canonical"] == FILES
+
+
+def test_the_library_is_pulled_away(
+    served: str, root: Path, cli: Cli, rows: Query, workplace: Path
+) -> None:
+    """As when the disk that holds it is unplugged: what it could not read is named and waits."""
+    with sync(root) as process:
+        wait_until(rows, "gemini_state = 'indexed'", process)
+        root.rename(workplace / "unplugged")
+        lines = said(process)
+    assert process.returncode == 2, "\n".join(lines[-12:])
+    assert lines[-1].startswith(f"objlib: the library at {root} is gone; is its disk mounted?")
+    assert rows("SELECT COUNT(*) FROM files WHERE is_deleted") == [(0,)]
+    shutil.move(workplace / "unplugged", root)
+    assert_completes(cli, root, rows)
+
+
+def test_the_lid_is_closed(
+    served: str, root: Path, cli: Cli, rows: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For longer than leases last. Nobody else was there: it goes on where it was."""
+    monkeypatch.setenv("OBJLIB_LEASE_S", "0.5")
+    with sync(root) as process:
+        wait_until(rows, "gemini_state = 'indexed'", process)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, out + err
+    assert IN_STEP in out
+    assert_completes(cli, root, rows)
+
+
+def test_the_lid_is_closed_and_another_machine_does_the_work(
+    served: str,
+    root: Path,
+    cli: Cli,
+    rows: Query,
+    workplace: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever wakes up finds its files done, and makes none twice."""
+    monkeypatch.setenv("OBJLIB_LEASE_S", "0.5")
+    with sync(root) as process:
+        wait_until(rows, "gemini_state IN ('uploading', 'processing')", process)
+        stop_outside_of_writing(process, workplace / "data" / "library.db")
+        try:
+            time.sleep(1.0)
+            assert_completes(cli, root, rows)
+        finally:
+            process.send_signal(signal.SIGCONT)
+        lines = said(process)
+    assert process.returncode == 0, "\n".join(lines[-12:])
+    assert_completes(cli, root, rows)
+
+
+def test_the_key_is_revoked(served: str, root: Path, cli: Cli, rows: Query) -> None:
+    """Exit code 3, and what to do."""
+    refusal = {"fault": [{"kind": "error", "status": 401, "message": "API key not valid."}]}
+    with sync(root) as process:
+        wait_until(rows, "gemini_state = 'indexed'", process)
+        httpx2.put(f"{served}/debug/faults", json=refusal)
+        lines = said(process)
+    assert process.returncode == 3
+    assert "GEMINI_API_KEY" in lines[-1]
+    assert 0 < states(rows)["indexed"] < FILES
+    httpx2.delete(f"{served}/debug/faults")
+    assert_completes(cli, root, rows)
+
+
+def _small_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (260_000, resource.RLIM_INFINITY))
+
+
+def test_the_disk_fills_up(served: str, root: Path, cli: Cli, rows: Query) -> None:
+    """In the middle of writing the catalog."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "objlib", "sync", "--yes", "--library", str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_small_files,
+    ) as process:
+        lines = said(process)
+    assert process.returncode == 2, "\n".join(lines[-12:])
+    assert lines[-1].startswith("objlib: the disk of the catalog data/library.db is full")
+    assert_completes(cli, root, rows)
