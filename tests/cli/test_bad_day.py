@@ -52,10 +52,12 @@ def stop_outside_of_writing(process: subprocess.Popen[str], catalog: Path) -> No
     while True:
         process.send_signal(signal.SIGSTOP)
         time.sleep(0.05)
-        with closing(sqlite3.connect(catalog, timeout=0)) as connection:
-            with suppress(sqlite3.OperationalError):
-                connection.execute("BEGIN IMMEDIATE")
-                return
+        with (
+            closing(sqlite3.connect(catalog, timeout=0)) as connection,
+            suppress(sqlite3.OperationalError),
+        ):
+            connection.execute("BEGIN IMMEDIATE")
+            return
         process.send_signal(signal.SIGCONT)
         time.sleep(0.003)
 
