@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -118,12 +117,12 @@ def test_changes_are_those_of_two_dictionaries(
 @pytest.mark.parametrize(
     "known",
     [
-        replace(KNOWN, size_bytes=11),
-        replace(KNOWN, mtime=1.25),
-        replace(KNOWN, inode=8),
-        replace(KNOWN, inode=None),
-        replace(KNOWN, content_hash=None),
-        replace(KNOWN, is_deleted=True),
+        KNOWN._replace(size_bytes=11),
+        KNOWN._replace(mtime=1.25),
+        KNOWN._replace(inode=8),
+        KNOWN._replace(inode=None),
+        KNOWN._replace(content_hash=None),
+        KNOWN._replace(is_deleted=True),
     ],
 )
 def test_any_doubt_makes_a_file_suspect(known: KnownFile) -> None:
@@ -133,7 +132,7 @@ def test_any_doubt_makes_a_file_suspect(known: KnownFile) -> None:
 
 def test_a_disk_mounted_under_another_number_changes_nothing() -> None:
     """The device's number is not compared: it may differ after every restart."""
-    known = replace(KNOWN, device=99)
+    known = KNOWN._replace(device=99)
 
     assert list(compare([FOUND], [known])) == [Unchanged(FOUND, known)]
 
@@ -141,7 +140,7 @@ def test_a_disk_mounted_under_another_number_changes_nothing() -> None:
 def test_nothing_below_an_unreadable_folder_is_missing() -> None:
     """Neighbours of the folder go missing as usual; what lies in it, at any depth, is protected."""
     closed = SkippedPath("a/", "permission denied", is_folder=True)
-    known = [replace(KNOWN, path=path) for path in ("a", "a-b", "a/b", "a/c/d", "a0")]
+    known = [KNOWN._replace(path=path) for path in ("a", "a-b", "a/b", "a/c/d", "a0")]
 
     assert list(compare([closed], known)) == [
         Missing(known[0]),
@@ -155,14 +154,14 @@ def test_nothing_below_an_unreadable_folder_is_missing() -> None:
 
 def test_what_was_deleted_stays_deleted_in_silence() -> None:
     """A row that is marked as deleted is not reported a second time."""
-    assert list(compare([], [replace(KNOWN, is_deleted=True)])) == []
+    assert list(compare([], [KNOWN._replace(is_deleted=True)])) == []
 
 
 @pytest.mark.parametrize("paths", [("b", "a"), ("a", "a")])
 def test_an_input_out_of_order_stops_the_merge(paths: tuple[str, str]) -> None:
     """A stream that does not ascend would make files look missing, so it is refused."""
-    found = [replace(FOUND, path=path) for path in paths]
-    known = [replace(KNOWN, path=path) for path in paths]
+    found = [FOUND._replace(path=path) for path in paths]
+    known = [KNOWN._replace(path=path) for path in paths]
 
     with pytest.raises(ValueError, match="ascend"):
         list(compare(found, []))
@@ -178,7 +177,7 @@ def test_the_inputs_are_pulled_as_they_are_needed() -> None:
         number = 0
         while True:
             pulled.append(number)
-            yield replace(FOUND, path=f"{number:09d}")
+            yield FOUND._replace(path=f"{number:09d}")
             number += 1
 
     changes = compare(endless(), [])

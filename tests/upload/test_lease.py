@@ -102,6 +102,8 @@ def test_a_start_time_may_be_off_by_rounding(shift_s: float) -> None:
         f"{HERE}/{os.getpid()}/nan/run",
         f"{HERE}/{os.getpid()}/1.00/run/more",
     ],
+    # Not the texts: they hold the number of this process.
+    ids="elsewhere nothing word number no-pid empty-pid negative soon nan more".split(),
 )
 def test_where_nothing_can_be_told_the_clock_decides(owner: str) -> None:
     """Other hosts and names that are none of ours are never declared dead; their time runs out."""

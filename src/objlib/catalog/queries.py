@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ _IN_THE_LIBRARY = """
          FROM catalog_info WHERE key = 'library_root'), TRUE))"""
 
 
-def stream_known_files(path: Path) -> Iterator[tuple[Any, ...]]:
+def stream_known_files(path: Path) -> Generator[tuple[Any, ...], None, None]:
     """Every row's facts in the order of paths, over a read-only connection of its own.
 
     A scan merges this with its walk, so it must not hold the rows in memory, nor stop the scan's

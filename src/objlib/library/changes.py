@@ -1,8 +1,8 @@
 """Two snapshots, disk and catalog, become changes: a merge of two sorted streams, pure and O(1).
 
 A file is Suspect, not changed, when its size, mtime or inode differ, or its sidecar does: only a
-closer look can tell. What
-lies under a folder that could not be read is Unreadable, never Missing: not seeing a file is no
+closer look can tell. What lies
+under a folder that could not be read is Unreadable, never Missing: not seeing a file is no
 proof that it is gone.
 """
 
@@ -10,14 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias, TypeVar
+from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
 from objlib.library.walk import FoundFile, SkippedPath
 
 
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """What the catalog remembers of a path; None is "never recorded"."""
+class KnownFile(NamedTuple):
+    """What the catalog remembers of a path; None is "never recorded".
+
+    The fields stand as `queries.stream_known_files` selects them.
+    """
 
     path: str
     size_bytes: int | None
@@ -43,8 +45,7 @@ class Suspect:
     known: KnownFile
 
 
-@dataclass(frozen=True, slots=True)
-class Unchanged:
+class Unchanged(NamedTuple):
     found: FoundFile
     known: KnownFile
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from objlib.errors import ObjlibError
 
-#: How far reading runs ahead of the consumer, per worker.
-LOOKAHEAD_PER_WORKER = 4
+_PIECE_BYTES = 256 * 1024
 
 #: Non-blocking: a file that has become a named pipe since the walk would else be opened for ever.
 _READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -35,8 +32,16 @@ class FileChanged(ObjlibError):
         super().__init__(f"{path}: changed while it was being read; scan again when it is at rest")
 
 
-def sha256_file(path: Path) -> Fingerprint:
-    """The fingerprint of a file at rest, read in pieces.
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one reading of a file has shown: how it begins, and its fingerprint if it was wanted."""
+
+    head: bytes
+    fingerprint: Fingerprint | None
+
+
+def look_into(path: Path | str, head_bytes: int, is_wanted: Callable[[bytes], bool]) -> Look:
+    """Read a file once: its beginning, and all of it where `is_wanted` says so of the beginning.
 
     Raises:
         FileChanged: size or modification time differ before and after reading.
@@ -46,39 +51,20 @@ def sha256_file(path: Path) -> Fingerprint:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError(f"{path}: not a regular file any more; scan again")
-        digest = hashlib.file_digest(file, "sha256")
+        head = file.read(head_bytes)
+        if not is_wanted(head):
+            return Look(head, None)
+        digest = hashlib.sha256(head)
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise FileChanged(path)
-    return Fingerprint(digest.hexdigest(), after.st_size, after.st_mtime)
+        raise FileChanged(Path(path))
+    return Look(head, Fingerprint(digest.hexdigest(), after.st_size, after.st_mtime))
 
 
-def sha256_many(
-    paths: Iterable[Path], workers: int
-) -> Iterator[Fingerprint | OSError | FileChanged]:
-    """Fingerprints in the order of `paths`; a file that cannot be read yields its error as a value.
-
-    Threads suffice, for hashlib releases the GIL. Paths are pulled on demand: never more than
-    `LOOKAHEAD_PER_WORKER * workers` are ahead of the consumer. Closing the iterator drops what
-    has not begun and waits for what has.
-    """
-    if workers < 1:
-        raise ValueError(f"workers must be at least 1, not {workers}")
-    ahead: deque[Future[Fingerprint | OSError | FileChanged]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="sha256")
-    try:
-        for path in paths:
-            if len(ahead) == LOOKAHEAD_PER_WORKER * workers:
-                yield ahead.popleft().result()
-            ahead.append(pool.submit(_fingerprint_or_error, path))
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _fingerprint_or_error(path: Path) -> Fingerprint | OSError | FileChanged:
-    try:
-        return sha256_file(path)
-    except (OSError, FileChanged) as error:
-        return error
+def sha256_file(path: Path) -> Fingerprint:
+    """The fingerprint of a file at rest, read in pieces. Raises what `look_into` does."""
+    fingerprint = look_into(path, _PIECE_BYTES, lambda _head: True).fingerprint
+    assert fingerprint is not None, "it was wanted"
+    return fingerprint

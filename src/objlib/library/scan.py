@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from objlib.catalog.connection import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts
 from objlib.errors import ConfigurationError, OCCConflictError
+from objlib.library.ahead import map_ahead
 from objlib.library.changes import (
     Change,
     KnownFile,
@@ -33,14 +34,17 @@ from objlib.library.changes import (
     compare,
 )
 from objlib.library.described import BadSidecar, describe, front_matter_of, read_sidecar
-from objlib.library.hashing import FileChanged, Fingerprint, sha256_many
+from objlib.library.hashing import FileChanged, look_into
 from objlib.library.ignore import IgnoreRules
-from objlib.library.metadata import PathTemplate, extract_metadata
-from objlib.library.mime import HEAD_BYTES, Unsupported, mime_type_of, size_problem
+from objlib.library.metadata import MetadataValue, PathTemplate, extract_metadata
+from objlib.library.mime import HEAD_BYTES, Accepted, Unsupported, mime_type_of, size_problem
 from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.upload.fsm import IN_FLIGHT, State
 
 BATCH = 500
+
+#: Up to here a file is read and hashed in less time than it takes to hand it to another thread.
+LIGHT_BYTES = 64 * 1024
 
 #: Reasons for which a document is replaced.
 CHANGED, METADATA_CHANGED = "changed on disk", "metadata changed"
@@ -103,8 +107,8 @@ async def scan_library(
     workers = workers or os.cpu_count() or 1
     scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current)
     # Closed here and now: it holds a connection, which only the thread that opened it may close.
-    with contextlib.closing(_known_files(catalog)) as known:
-        changes = compare(_files_of_others(root, catalog), known)
+    with contextlib.closing(queries.stream_known_files(catalog.path)) as rows:
+        changes = compare(_files_of_others(root, catalog), map(KnownFile._make, rows))
         all_again = is_current is not None
         while batch := list(islice(_worth_a_look(changes, report, all_again), BATCH)):
             await scan.apply(batch)
@@ -139,27 +143,20 @@ def _files_of_others(root: Path, catalog: Catalog) -> Iterator[FoundFile | Skipp
     return walk(root, rules)
 
 
-def _known_files(catalog: Catalog) -> Generator[KnownFile, None, None]:
-    for row in queries.stream_known_files(catalog.path):
-        path, size, mtime, inode, device, digest, deleted, reason, sidecar_mtime = row
-        yield KnownFile(
-            path, size, mtime, inode, device, digest, bool(deleted), reason, sidecar_mtime
-        )
-
-
 def _worth_a_look(
     changes: Iterator[Change], report: ScanReport, all_again: bool
 ) -> Iterator[Change]:
     """All but the unchanged, which are only counted, unless `all_again` is said."""
     for change in changes:
-        if isinstance(change, New | Suspect | Unchanged):
+        if isinstance(change, Unchanged):  # asked first: nearly all are
             report.found += 1
-        if isinstance(change, Unchanged) and all_again:
-            yield Suspect(change.found, change.known)
-        elif isinstance(change, Unchanged):
-            report.unchanged += 1
-            report.skipped += change.known.skip_reason is not None
+            if all_again:
+                yield Suspect(change.found, change.known)
+            else:
+                report.unchanged += 1
+                report.skipped += change.known.skip_reason is not None
         elif not isinstance(change, Unreadable):
+            report.found += isinstance(change, New | Suspect)
             yield change
 
 
@@ -256,86 +253,96 @@ class _Scan:
         return None
 
     def _judge(self, batch: Sequence[Change]) -> Iterator[tuple[Change, FileFacts | None]]:
-        """Pair every change with what is to be written; hash what needs hashing, on all cores.
+        """Pair every change with what is to be written, large files read on all cores.
 
         None stands for a file that was there a moment ago and is gone.
         """
-        facts = [self._first_look(change) for change in batch]
-        to_hash = [
-            (index, seen)
-            for index, (change, seen) in enumerate(zip(batch, facts, strict=True))
-            if isinstance(change, New | Suspect) and seen is not None and seen.skip_reason is None
-        ]
-        digests = sha256_many((self.root / seen.file_path for _, seen in to_hash), self.workers)
-        for (index, seen), digest in zip(to_hash, digests, strict=True):
-            facts[index] = _with_digest(seen, digest)
-        yield from zip(batch, facts, strict=True)
+        judged = map_ahead(self._facts_of, batch, self.workers, is_light=_is_light)
+        with contextlib.closing(judged):
+            yield from zip(batch, judged, strict=True)
 
-    def _first_look(self, change: Change) -> FileFacts | None:
+    def _facts_of(self, change: Change) -> FileFacts | None:
         if isinstance(change, New | Suspect):
-            return self._facts_of(change.found, is_known=isinstance(change, Suspect))
+            return self._look_into(change.found, is_known=isinstance(change, Suspect))
         if isinstance(change, Skipped):
             return FileFacts(change.skipped.path, skip_reason=change.skipped.reason)
         assert isinstance(change, Missing)
         return FileFacts(change.known.path)
 
-    def _facts_of(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
-        facts = FileFacts(
+    def _look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
+        """Read a file once, for its type, its own metadata and its hash."""
+        verdict: Accepted | Unsupported | None = None
+
+        def is_wanted(head: bytes) -> bool:
+            nonlocal verdict
+            verdict = mime_type_of(found.path, head)
+            return isinstance(verdict, Accepted)
+
+        if problem := size_problem(found.size_bytes):
+            return self._unread(found, problem)
+        try:
+            look = look_into(f"{self.root}/{found.path}", HEAD_BYTES, is_wanted)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, FileChanged) as error:
+            # Its time is not recorded, so that the next scan tries again: giving permission changes
+            # neither size nor time.
+            return replace(self._unread(found, _why_unread(error)), mtime=None)
+        if not isinstance(verdict, Accepted) or look.fingerprint is None:
+            assert isinstance(verdict, Unsupported), "it was judged"
+            return self._unread(found, verdict.reason)
+        metadata, sidecar_mtime = self._metadata_of(found, look.head, verdict.mime_type, is_known)
+        return FileFacts(
+            found.path,
+            size_bytes=look.fingerprint.size_bytes,
+            mtime=look.fingerprint.mtime,
+            inode=found.inode,
+            device=found.device,
+            content_hash=look.fingerprint.sha256_hex,
+            mime_type=verdict.mime_type,
+            metadata=metadata,
+            sidecar_mtime=sidecar_mtime,
+        )
+
+    def _unread(self, found: FoundFile, reason: str) -> FileFacts:
+        """What is known of a file from without."""
+        return FileFacts(
             found.path,
             size_bytes=found.size_bytes,
             mtime=found.mtime,
             inode=found.inode,
             device=found.device,
             metadata=extract_metadata(found.path, self.templates),
-            skip_reason=size_problem(found.size_bytes),
+            skip_reason=reason,
             sidecar_mtime=found.sidecar_mtime,
         )
-        if facts.skip_reason is not None:
-            return facts
-        try:
-            with (self.root / found.path).open("rb") as file:
-                head = file.read(HEAD_BYTES)
-                verdict = mime_type_of(found.path, head)
-        except OSError as error:
-            return _without_content(facts, error)
-        if isinstance(verdict, Unsupported):
-            return replace(facts, skip_reason=verdict.reason)
-        facts = replace(facts, mime_type=verdict.mime_type)
+
+    def _metadata_of(
+        self, found: FoundFile, head: bytes, mime_type: str, is_known: bool
+    ) -> tuple[dict[str, MetadataValue] | None, float | None]:
+        """What is said about a file, and of when its sidecar is; None for what is not known."""
         try:
             sidecar = read_sidecar(self.root / found.sidecar) if found.sidecar else None
         except BadSidecar as problem:
             self.report.bad_sidecars[str(found.sidecar)] = str(problem)
             # Its time is not recorded, so that the next scan tries again.
-            kept = None if is_known else facts.metadata
-            return replace(facts, metadata=kept, sidecar_mtime=None)
+            return None if is_known else extract_metadata(found.path, self.templates), None
         described = describe(
             found.path,
             templates=self.templates,
-            front_matter=front_matter_of(head, verdict.mime_type),
+            front_matter=front_matter_of(head, mime_type),
             sidecar=sidecar,
         )
-        return replace(facts, metadata=described.metadata)
+        return described.metadata, found.sidecar_mtime
 
 
-def _with_digest(facts: FileFacts, digest: Fingerprint | OSError | FileChanged) -> FileFacts | None:
-    if isinstance(digest, Fingerprint):
-        return replace(
-            facts,
-            content_hash=digest.sha256_hex,
-            size_bytes=digest.size_bytes,
-            mtime=digest.mtime,
-        )
-    return _without_content(facts, digest)
+def _is_light(change: Change) -> bool:
+    """Whether a look takes less than handing it to another thread and back."""
+    return not isinstance(change, New | Suspect) or change.found.size_bytes <= LIGHT_BYTES
 
 
-def _without_content(facts: FileFacts, error: OSError | FileChanged) -> FileFacts | None:
-    """A file that could not be read. Its time is not recorded, so that the next scan tries again:
-    giving permission changes neither size nor time."""
-    if isinstance(error, FileNotFoundError | NotADirectoryError):
-        return None
+def _why_unread(error: OSError | FileChanged) -> str:
     if isinstance(error, FileChanged):
-        reason = "it was being written to; scan again when it is at rest"
-    else:
-        problem = (error.strerror or str(error)).lower()
-        reason = f"it cannot be read ({problem}); change its permissions"
-    return replace(facts, mtime=None, skip_reason=reason)
+        return "it was being written to; scan again when it is at rest"
+    problem = (error.strerror or str(error)).lower()
+    return f"it cannot be read ({problem}); change its permissions"

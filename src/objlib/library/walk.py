@@ -15,10 +15,10 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from objlib.errors import ConfigurationError
 from objlib.library.described import sidecar_of
@@ -31,8 +31,9 @@ HOUSEKEEPING = frozenset({IGNORE_FILE_NAME, "objlib.toml", ".DS_Store", "Thumbs.
 _RULES_UNREADABLE = f"its {IGNORE_FILE_NAME} cannot be read; make it readable or remove it"
 
 
-@dataclass(frozen=True, slots=True)
-class FoundFile:
+class FoundFile(NamedTuple):
+    """A file on disk. A tuple, because a rescan makes one for each file and does little else."""
+
     #: Relative to the library's root, with "/" between the segments.
     path: str
     size_bytes: int
@@ -205,7 +206,7 @@ def _described(file: FoundFile, sidecar: os.DirEntry[str], prefix: str) -> Found
         mtime = sidecar.stat().st_mtime
     except OSError:
         mtime = 0.0  # reading it will say why
-    return replace(file, sidecar=prefix + sidecar.name, sidecar_mtime=mtime)
+    return file._replace(sidecar=prefix + sidecar.name, sidecar_mtime=mtime)
 
 
 def _folder(entry: os.DirEntry[str], path: str) -> _Subfolder | SkippedPath:
