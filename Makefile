@@ -30,14 +30,17 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
+# One process a core: a test that is waiting for a server or a signal leaves the core to another.
+PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest
+	@$(PYTEST)
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 coverage: $(INSTALLED)
 	@$(BIN)/python -m coverage run -m pytest -q
