@@ -106,12 +106,8 @@ def compare(
 def _seen_again(found: FoundFile | SkippedPath, known: KnownFile) -> Change:
     if isinstance(found, SkippedPath):
         return Skipped(found, known)
-    is_same = (found.size_bytes, found.mtime, found.inode, found.sidecar_mtime) == (
-        known.size_bytes,
-        known.mtime,
-        known.inode,
-        known.sidecar_mtime,
-    )
+    # Path, size, time and inode, which both begin with.
+    is_same = found[:4] == known[:4] and found.sidecar_mtime == known.sidecar_mtime
     was_judged = known.content_hash is not None or known.skip_reason is not None
     if is_same and was_judged and not known.is_deleted:
         return Unchanged(found, known)
