@@ -169,7 +169,8 @@ def _errors() -> str:
         "| exit code | means |\n| --- | --- |\n"
         + "\n".join(f"| {code} | {meaning} |" for code, meaning in codes),
         "An error is one line that begins with `objlib: `; "
-        "[troubleshooting](../troubleshooting.md) explains each. With `-vv` a traceback comes with it.",
+        "[troubleshooting](../troubleshooting.md) explains each. With `-vv` a "
+        "traceback comes with it.",
         "## Classes",
         " ".join(head.split()),
         f"```text\n{inspect.cleandoc(tree)}\n```",
