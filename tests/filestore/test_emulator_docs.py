@@ -23,7 +23,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "emulator.md").read_text("utf-8")
 
 def blocks(language: str) -> list[str]:
     """The code of a language on the page."""
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    return re.findall(
+        rf"^```{language}(?: title=[^\n]*)?\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
+    )
 
 
 def first_column(heading: str) -> list[str]:
