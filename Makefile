@@ -6,12 +6,15 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check coverage mutate simulate validate bench bench-full eval pressure clean help
+.PHONY: demo test check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
 	@echo "make test       the whole suite"
 	@echo "make check      ruff, mypy --strict and the suite: what CI runs"
+	@echo "make docs       the documentation as a site, in build/site"
+	@echo "make reference  docs/reference, from the code"
+	@echo "make tutorial   the tutorial in a terminal (tmux), written to docs/tutorial-run.md"
 	@echo "make coverage   branches of the pipeline that the suite takes, at least 95 %"
 	@echo "make mutate     break the operators and the pressure control; each time a test must fail"
 	@echo "make simulate   the whole system under virtual time, SEEDS=1000 times; see docs/reliability.md"
@@ -41,6 +44,15 @@ check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(PYTEST)
+
+docs: $(INSTALLED)
+	@$(BIN)/python -m zensical build --strict
+
+reference: $(INSTALLED)
+	@$(BIN)/python -m tools.reference
+
+tutorial: $(INSTALLED)
+	@$(BIN)/python -m tools.tutorial
 
 coverage: $(INSTALLED)
 	@$(BIN)/python -m coverage run -m pytest -q

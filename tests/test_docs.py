@@ -7,6 +7,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,11 @@ def shell_blocks(page: Path) -> list[Block]:
     return [block for block in blocks(page.read_text("utf-8")) if block.language == "sh"]
 
 
+def filled(pages: list[Path]) -> list[Path]:
+    """Those with commands on them."""
+    return [page for page in pages if shell_blocks(page)]
+
+
 @pytest.fixture
 def home(workplace: Path) -> Path:
     """A home folder with the bundled library in it."""
@@ -59,7 +66,9 @@ def home(workplace: Path) -> Path:
     return workplace
 
 
-@pytest.mark.parametrize("page", list(filter(shell_blocks, PAGES)), ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if shell_blocks(page)], ids=lambda page: page.name
+)
 def test_the_commands_of_a_page_run_in_their_order(
     page: Path, cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,3 +154,47 @@ def test_the_reference_is_what_the_code_says() -> None:
     """`make reference` writes it."""
     kept = {page.name: page.read_text("utf-8") for page in reference.FOLDER.glob("*.md")}
     assert kept == reference.pages()
+
+
+def test_every_page_is_in_the_menu_of_the_site() -> None:
+    """And nothing else is: the site's builder would not mind."""
+    menu = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))["project"]["nav"]
+    pages = sorted(
+        path.relative_to(ROOT / "docs").as_posix() for path in PAGES if _is_of_site(path)
+    )
+    assert sorted(_entries(menu)) == pages
+
+
+def _is_of_site(page: Path) -> bool:
+    return page.is_relative_to(ROOT / "docs")
+
+
+def _entries(menu: object) -> Iterator[str]:
+    match menu:
+        case str():
+            yield menu
+        case list():
+            for item in menu:
+                yield from _entries(item)
+        case dict():
+            for item in menu.values():
+                yield from _entries(item)
+
+
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    """`make docs`: every link and every anchor leads somewhere, and reading it needs no network."""
+    for part in ("docs", "zensical.toml"):
+        source = ROOT / part
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, tmp_path / part)
+    built = subprocess.run(
+        [sys.executable, "-m", "zensical", "build", "--strict"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert built.returncode == 0, built.stdout + built.stderr
+    pages = list((tmp_path / "build" / "site").rglob("*.html"))
+    assert len(pages) > 20
+    fetched = re.compile(r"<(?:link|script|img)\b[^>]*(?:href|src)=\"?(https?:[^\" >]*)")
+    assert {url for page in pages for url in fetched.findall(page.read_text("utf-8"))} == set()
