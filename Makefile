@@ -86,4 +86,4 @@ pressure: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.pressure --write
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
