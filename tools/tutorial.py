@@ -1,8 +1,8 @@
 """Follow the tutorial in a real terminal, and write down what is seen: `make tutorial`.
 
-Needs tmux, git and the network. The repository's last commit is cloned into a home folder of its own;
-the commands of `docs/tutorial.md` are typed there, in a terminal of 80 columns, and what the terminal
-shows becomes `docs/tutorial-run.md`.
+Needs tmux, git and the network. The repository's last commit is cloned into a home folder of its
+own; the commands of `docs/tutorial.md` are typed there, in a terminal of 80 columns, and what the
+terminal shows becomes `docs/tutorial-run.md`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,13 +28,13 @@ UNTIL_INTERRUPTED_S = 3.5
 HEAD = """\
 # The tutorial, recorded
 
-Written by `make tutorial`: the commands of [the tutorial](tutorial.md), typed into a terminal of 80
-columns in a fresh home folder, and what the terminal showed. For the folder of one's own in the last
-step stands a copy of this documentation.
+Written by `make tutorial`: the commands of [the tutorial](tutorial.md), typed into a terminal of
+80 columns in a fresh home folder, and what the terminal showed. For the folder of one's own in the
+last step stands a copy of this documentation.
 """
 
 _PIECE = re.compile(
-    r'^(?:## (?P<heading>.*)|```sh(?: title="(?P<title>[^"]*)")?\n(?P<commands>.*?)^```)$',
+    r'^(?:## (?P<heading>[^\n]*)|```sh(?: title="(?P<title>[^"]*)")?\n(?P<commands>.*?)^```)$',
     re.MULTILINE | re.DOTALL,
 )
 
@@ -51,8 +51,9 @@ class Terminal:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     def type(self, text: str) -> None:
-        """Text, and the return key."""
+        """Text, and the return key as soon as the text is to be seen."""
         self.tmux("send-keys", "-l", text)
+        self._wait_until(lambda: text in "".join(self.screen().splitlines()))
         self.tmux("send-keys", "Enter")
 
     def screen(self) -> str:
@@ -65,8 +66,11 @@ class Terminal:
         Raises:
             TimeoutError: it never did.
         """
+        self._wait_until(lambda: self.screen().rstrip().endswith(ending))
+
+    def _wait_until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
-        while not (self.screen().splitlines() or [""])[-1].rstrip().endswith(ending):
+        while not is_so():
             if time.monotonic() > deadline:
                 raise TimeoutError(self.screen())
             time.sleep(0.1)
@@ -141,7 +145,7 @@ def _console(text: str) -> str:
 
 
 def main() -> int:
-    """Make the home folder, follow the tutorial, write the page; 1 if the folder is there already."""
+    """Make a home folder, follow the tutorial, write the page; 1 if the folder is there already."""
     if HOME.exists():
         sys.stderr.write(f"{HOME} is there already; move it away first\n")
         return 1
