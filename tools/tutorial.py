@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 HOME = Path("/tmp/ada")
 PROMPT = "$"
 QUESTION = "[y/N]:"
-PATIENCE_S = 300.0
+PATIENCE_S = 120.0
 #: Until Ctrl-C is pressed.
 UNTIL_INTERRUPTED_S = 3.5
 
@@ -53,7 +53,7 @@ class Terminal:
     def type(self, text: str) -> None:
         """Text, and the return key as soon as the text is to be seen."""
         self.tmux("send-keys", "-l", text)
-        self._wait_until(lambda: text in "".join(self.screen().splitlines()))
+        self._wait_until(lambda: _unwrapped(text) in _unwrapped(self.screen()))
         self.tmux("send-keys", "Enter")
 
     def screen(self) -> str:
@@ -78,8 +78,15 @@ class Terminal:
     def clear(self) -> None:
         """An empty screen without a past."""
         self.tmux("send-keys", "C-l")
-        self.wait_for(PROMPT)
-        self.tmux("clear-history")
+        self._wait_until(self._is_clear)
+
+    def _is_clear(self) -> bool:
+        self.tmux("clear-history")  # what the shell has cleared is pushed there
+        return self.screen().strip() == PROMPT
+
+
+def _unwrapped(text: str) -> str:
+    return "".join(text.split())
 
 
 @contextmanager
@@ -91,6 +98,7 @@ def terminal(home: Path, folder: Path) -> Iterator[Terminal]:
     kept = {name: value for name, value in os.environ.items() if name.startswith("PIP_")}
     environment = {
         **kept,
+        "HISTFILE": "",
         "HOME": str(home),
         "LANG": "C.UTF-8",
         "PATH": path,
