@@ -115,16 +115,13 @@ def _settings() -> str:
         "What an option says goes before the environment, that before `objlib.toml` in the current "
         "folder (or what `--config` names), and that before the default. `objlib init` writes the "
         "file with each setting explained; `objlib config show` says where each value comes from.",
-        "| in `objlib.toml` | in the environment | kind | default | |\n"
-        "| --- | --- | --- | --- | --- |",
+        "In the environment its name has capitals and begins with `OBJLIB_`: `OBJLIB_STORE`.",
+        "| setting | kind | default | |\n| --- | --- | --- | --- |",
     ]
     for name, field in Settings.model_fields.items():
         default = "" if field.default is None else f"`{_toml(field.default)}`"
         description = _escaped(field.description or "")
-        lines[-1] += (
-            f"\n| `{name}` | `OBJLIB_{name.upper()}` | {_kind(field.annotation)} | {default} "
-            f"| {description} |"
-        )
+        lines[-1] += f"\n| `{name}` | {_kind(field.annotation)} | {default} | {description} |"
     keys = " or ".join(f"`{variable}`" for variable in KEY_VARIABLES)
     lines += [
         f"The key is no setting and stands in no file: it comes from {keys}, or from the system's "
