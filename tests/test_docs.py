@@ -16,7 +16,7 @@ from tools import reference
 
 from objlib.cli.main import COMMANDS
 from tests.conftest import Cli
-from tests.reader import Block, Reader, blocks
+from tests.reader import Block, Reader, assert_answered, blocks
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -77,6 +77,18 @@ def test_the_commands_of_a_page_run_in_their_order(
     if page.name == "tutorial.md":
         monkeypatch.chdir(ROOT)  # it begins in a clone
     reader.follow(page.read_text("utf-8").replace("DIR", "~/Lectures"))
+
+
+def test_the_run_at_the_top_of_the_readme_is_a_real_one(
+    cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command answers what is shown below it."""
+    reader = Reader(cli, monkeypatch, home, {})
+    (home / "Lectures").rename(home / "library")
+    first = next(block for block in blocks(README) if block.language == "console")
+    for step in first.text.split("$ ")[1:]:
+        command, _, answer = step.partition("\n")
+        assert_answered(answer.replace("/home/ada", str(home)), reader.run(command))
 
 
 def test_the_blocks_that_no_test_runs_are_known() -> None:
