@@ -150,16 +150,10 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_the_examples_in_the_help_texts_are_commands_that_exist() -> None:
-    """Each `--help` shows an example of its own command."""
-    for name in COMMANDS:
-        shown = subprocess.run(
-            [sys.executable, "-m", "objlib", name, "--help"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        assert f"objlib {name}" in shown.split("Example:")[1]
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_example_in_a_help_text_is_of_its_command(cli: Cli, command: str) -> None:
+    """Each `--help` shows one."""
+    assert f"objlib {command}" in cli(command, "--help").out.split("Example:")[1]
 
 
 def test_the_reference_is_what_the_code_says() -> None:
