@@ -40,7 +40,7 @@ _PIECE = re.compile(
 
 
 class Terminal:
-    """A tmux session with one shell."""
+    """One shell in a tmux of its own."""
 
     def __init__(self, name: str) -> None:
         self._name = name
