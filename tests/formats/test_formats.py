@@ -33,6 +33,8 @@ WORD = OFFICE + "wordprocessingml.document"
 SLIDES = OFFICE + "presentationml.presentation"
 SHEETS = OFFICE + "spreadsheetml.sheet"
 ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+FB2 = "application/x-fictionbook+xml"
 EPUB = "application/epub+zip"
 RTF = "application/rtf"
 NOTEBOOK = "application/vnd.jupyter"
@@ -228,6 +230,127 @@ def test_a_book_is_read_in_the_order_of_its_spine() -> None:
     assert text_of(epub_of(), EPUB).split() == "One Stones press. Bricks, too.".split()
 
 
+def test_a_book_with_an_entry_that_leads_nowhere_is_read() -> None:
+    """They are common; what there is, is read. Of a font that is encrypted nothing is said."""
+    holes = '<package><manifest><item id="b" href="second.xhtml"/><item id="x" href="x.xhtml"/>'
+    spine = '</manifest><spine><itemref idref="x"/><itemref idref="y"/><itemref idref="b"/></spine>'
+    book = epub_of(
+        **{
+            "OEBPS/book.opf": f"{holes}{spine}</package>",
+            "META-INF/encryption.xml": '<e><CipherReference URI="OEBPS/a.otf"/></e>',
+        }
+    )
+    assert text_of(book, EPUB) == "Bricks, too."
+
+
+def test_a_book_whose_chapters_are_encrypted_is_refused() -> None:
+    """What can be read of it is noise."""
+    declared = '<e><CipherReference URI="OEBPS/second.xhtml"/></e>'
+    with pytest.raises(Unreadable, match="protected"):
+        text_of(epub_of(**{"META-INF/encryption.xml": declared}), EPUB)
+
+
+def test_a_sheet_of_opendocument_is_read_row_by_row() -> None:
+    """Under its name; what is there a million times is said once."""
+    sheet = (
+        '<table:table xmlns:table="urn:oasis:names:tc:opendocument:xmlns:table:1.0" '
+        'table:name="Loads"><table:table-row><table:table-cell><text:p>span</text:p>'
+        "</table:table-cell><table:table-cell/><table:table-cell><text:p>3 m</text:p><text:p>wide"
+        "</text:p></table:table-cell></table:table-row><table:table-row "
+        'table:number-rows-repeated="1000000"><table:table-cell '
+        'table:number-columns-repeated="1000"><text:p>0</text:p>'
+        "</table:table-cell></table:table-row><table:table-row/></table:table>"
+    )
+    assert text_of(odt_of(sheet), ODS) == "Loads\n\nspan | 3 m wide\n\n0"
+
+
+def test_a_fictionbook_is_read_without_its_pictures() -> None:
+    """Title, annotation, then the bodies."""
+    book = (
+        '<FictionBook xmlns="http://www.gribuser.ru/xml/fictionbook/2.0"><description><title-info>'
+        "<genre>sf</genre><book-title>Arches</book-title><annotation><p>On stones.</p></annotation>"
+        "</title-info></description><body><title><p>One</p></title><section><p>Stones <emphasis>"
+        "press</emphasis>.</p><poem><stanza><v>Brick by brick.</v></stanza></poem></section></body>"
+        '<body name="notes"><section><p>A note.</p></section></body>'
+        '<binary id="cover">aGlkZGVu</binary></FictionBook>'
+    )
+    assert text_of(book.encode(), FB2).split("\n\n") == [
+        "Arches",
+        "On stones.",
+        "One",
+        "Stones press.",
+        "Brick by brick.",
+        "A note.",
+    ]
+    with pytest.raises(Unreadable, match="no FictionBook"):
+        text_of(b"<html/>", FB2)
+
+
+@pytest.mark.parametrize(
+    ("build", "before", "after", "kind"),
+    [
+        (
+            "word",
+            f"{OFFICE}wordprocessingml.document.main+xml",
+            "application/vnd.ms-word.document.macroEnabled.main+xml",
+            "application/vnd.ms-word.document.macroEnabled.12",
+        ),
+        (
+            "word",
+            f"{OFFICE}wordprocessingml.document.main+xml",
+            "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+            "application/vnd.ms-word.template.macroEnabled.12",
+        ),
+        (
+            "slides",
+            f"{OFFICE}presentationml.presentation.main+xml",
+            f"{OFFICE}presentationml.slideshow.main+xml",
+            f"{OFFICE}presentationml.slideshow",
+        ),
+        (
+            "slides",
+            f"{OFFICE}presentationml.presentation.main+xml",
+            f"{OFFICE}presentationml.template.main+xml",
+            f"{OFFICE}presentationml.template",
+        ),
+        (
+            "slides",
+            f"{OFFICE}presentationml.presentation.main+xml",
+            "application/vnd.ms-powerpoint.presentation.macroEnabled.main+xml",
+            "application/vnd.ms-powerpoint.presentation.macroEnabled.12",
+        ),
+        (
+            "sheets",
+            f"{OFFICE}spreadsheetml.sheet.main+xml",
+            "application/vnd.ms-excel.sheet.macroEnabled.main+xml",
+            "application/vnd.ms-excel.sheet.macroEnabled.12",
+        ),
+        (
+            "sheets",
+            f"{OFFICE}spreadsheetml.sheet.main+xml",
+            f"{OFFICE}spreadsheetml.template.main+xml",
+            f"{OFFICE}spreadsheetml.template",
+        ),
+    ],
+)
+def test_relatives_of_office_documents_are_read_like_them(
+    build: str, before: str, after: str, kind: str
+) -> None:
+    """Templates, slide shows and documents with macros: only a name differs."""
+    content = {"word": word_of, "slides": slides_of, "sheets": sheets_of}[build]()
+    relative = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(relative, "w") as copy:
+        for name in source.namelist():
+            member = source.read(name)
+            if name == "[Content_Types].xml":
+                assert before.encode() in member
+                member = member.replace(before.encode(), after.encode())
+            copy.writestr(name, member)
+
+    plain = {"word": WORD, "slides": SLIDES, "sheets": SHEETS}[build]
+    assert text_of(relative.getvalue(), kind) == text_of(content, plain)
+
+
 def test_rich_text_is_read_without_its_markup() -> None:
     """Under both of its names."""
     for kind in (RTF, "text/rtf"):
@@ -313,6 +436,7 @@ DOCUMENTS = {
     SHEETS: sheets_of(),
     ODT: odt_of("<text:p>Stones press.</text:p>"),
     EPUB: epub_of(),
+    FB2: b"<FictionBook><body><p>Stones press.</p></body></FictionBook>",
     RTF: RTF_BYTES,
     NOTEBOOK: NOTEBOOK_BYTES,
 }

@@ -6,10 +6,12 @@ import asyncio
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 from objlib.formats import LibraryMissing, Page, Unreadable
-from objlib.formats.isolated import read_isolated
+from objlib.formats.__main__ import _pages
+from objlib.formats.isolated import read_apart, read_isolated
 from tests.filestore.mounted import mounted
 
 #: Nested so deeply that walking it takes minutes.
@@ -49,6 +51,41 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(LibraryMissing, match="pypdf is missing"):
         read_isolated(b"%PDF-1.4", "application/pdf")
+
+
+def test_without_a_thread_the_same_comes_back() -> None:
+    """Pages, problems, and an end for what takes too long."""
+    assert asyncio.run(read_apart(b"<p>Stones.</p>", "text/html")) == [Page(None, "Stones.")]
+    with pytest.raises(Unreadable, match="no ZIP archive"):
+        asyncio.run(read_apart(b"no book", "application/epub+zip"))
+    with pytest.raises(Unreadable, match=r"within 0\.5 seconds"):
+        asyncio.run(read_apart(ENDLESS.encode(), "text/html", deadline_s=0.5))
+
+
+def test_who_is_cancelled_takes_the_process_along() -> None:
+    """A run that is stopped leaves nothing behind that goes on reading."""
+
+    def children() -> list[int]:
+        return [child.pid for child in psutil.Process().children()]
+
+    async def story() -> None:
+        before = set(children())
+        reading = asyncio.create_task(read_apart(ENDLESS.encode(), "text/html"))
+        while not (begun := set(children()) - before):  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        assert not any(psutil.pid_exists(pid) for pid in begun)
+
+    asyncio.run(story())
+
+
+def test_more_text_than_any_document_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before it is handed over."""
+    monkeypatch.setattr("objlib.formats.__main__.TEXT_CHARS_MAX", 10)
+    with pytest.raises(Unreadable, match="too much text"):
+        _pages(b"<p>More than ten characters.</p>", "text/html")
 
 
 def test_the_server_answers_while_a_document_takes_forever(

@@ -8,15 +8,21 @@ from typing import Any
 from objlib.formats.errors import library
 from objlib.formats.zipped import guarded
 
-_TEMPLATE = "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml"
+#: What a template's main part is called, and that of a document or template with macros.
+_LIKE_DOCUMENTS = (
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.template.main+xml",
+    "application/vnd.ms-word.document.macroEnabled.main+xml",
+    "application/vnd.ms-word.template.macroEnabledTemplate.main+xml",
+)
 
 
 def word(content: bytes) -> Iterator[str]:
     """Paragraphs and tables, in the order in which they stand."""
     package = library("docx.package").Package
     parts = library("docx.opc.part").PartFactory
-    # python-docx knows documents only; a template differs in this name alone.
-    parts.part_type_for.setdefault(_TEMPLATE, library("docx.parts.document").DocumentPart)
+    # python-docx knows documents only; the others differ in this name alone.
+    for kind in _LIKE_DOCUMENTS:
+        parts.part_type_for.setdefault(kind, library("docx.parts.document").DocumentPart)
     document = package.open(guarded(content)).main_document_part.document
     yield "\n\n".join(_blocks(document))
 
@@ -33,8 +39,10 @@ def _blocks(container: Any) -> Iterator[str]:
 
 def slides(content: bytes) -> Iterator[str]:
     """What is written on each slide, and its notes."""
-    pptx = library("pptx")
-    for slide in pptx.Presentation(guarded(content)).slides:
+    library("pptx")  # says which classes there are for parts
+    # Not `pptx.Presentation`: it knows templates and slide shows too, and refuses them.
+    package = library("pptx.package").Package.open(guarded(content))
+    for slide in package.main_document_part.presentation.slides:
         parts = list(_written_on(slide.shapes))
         if slide.has_notes_slide and slide.notes_slide.notes_text_frame is not None:
             parts.append(slide.notes_slide.notes_text_frame.text)
