@@ -137,7 +137,8 @@ def test_what_is_said_of_files_that_are_left_out_is_on_the_page(cli: Cli, librar
     (library / "song.mp3").write_bytes(b"ID3")
     (library / "loop").symlink_to(library)
     (library / "report.pdf").write_text("no PDF at all")
-    with (library / "huge.txt").open("wb") as huge:
+    with (library / "huge.pdf").open("wb") as huge:
+        huge.write(b"%PDF-1.7\n")
         huge.truncate(101 * 1024 * 1024)
     cli("scan", "--library", library)
     reasons = [group["reason"] for group in cli("failures", "--json").json]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -65,18 +66,21 @@ def test_without_a_thread_the_same_comes_back() -> None:
 def test_who_is_cancelled_takes_the_process_along() -> None:
     """A run that is stopped leaves nothing behind that goes on reading."""
 
-    def children() -> list[int]:
-        return [child.pid for child in psutil.Process().children()]
+    def at_work() -> list[psutil.Process]:
+        """Readers that have read so much that they must have got their document."""
+        children = psutil.Process().children()
+        return [child for child in children if child.cpu_times().user > 0.3]
 
     async def story() -> None:
-        before = set(children())
+        before = {child.pid for child in psutil.Process().children()}
         reading = asyncio.create_task(read_apart(ENDLESS.encode(), "text/html"))
-        while not (begun := set(children()) - before):  # noqa: ASYNC110 - nobody tells
-            await asyncio.sleep(0)
+        while not (begun := [one for one in at_work() if one.pid not in before]):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert os.getsid(begun[0].pid) != os.getsid(0)  # Ctrl-C must not reach it
         reading.cancel()
         with pytest.raises(asyncio.CancelledError):
             await reading
-        assert not any(psutil.pid_exists(pid) for pid in begun)
+        assert not begun[0].is_running()
 
     asyncio.run(story())
 

@@ -509,7 +509,7 @@ def test_a_file_that_may_not_be_read_is_taken_up_once_it_may(
 def test_files_that_cannot_be_uploaded_are_rows_with_their_reasons(shelf: Shelf) -> None:
     """Too large, empty, of the wrong kind or lying about it: nothing is dropped in silence."""
     shelf.write("empty.txt", "")
-    with shelf.write("huge.txt").open("r+b") as file:
+    with shelf.write("huge.csv", "1,2,3\n" * 2_000).open("r+b") as file:
         file.truncate(MAX_DOCUMENT_BYTES + 1)
     shelf.write("film.mp4")
     shelf.write("lie.txt").write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(range(256)))
@@ -519,7 +519,7 @@ def test_files_that_cannot_be_uploaded_are_rows_with_their_reasons(shelf: Shelf)
     assert shelf.scan() == {"found": 6, "skipped": 6}
 
     assert shelf.reason("empty.txt") == "the file is empty"
-    assert "100 MB" in shelf.reason("huge.txt")
+    assert "100 MB" in shelf.reason("huge.csv")
     assert "a video" in shelf.reason("film.mp4")
     assert "an image, whatever its name .txt says" in shelf.reason("lie.txt")
     assert "does not begin like one" in shelf.reason("lie.pdf")

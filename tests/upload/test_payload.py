@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import codecs
 import hashlib
 import json
 import os
@@ -15,21 +17,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.catalog.records import FileRecord
+from objlib.library import parts
+from objlib.library.conversion import CONVERTERS, Converter
 from objlib.library.hashing import FileChanged
 from objlib.library.identity import strip_identity_header
+from objlib.library.mime import HEADED_TYPES
 from objlib.upload.fsm import State
 from objlib.upload.payload import (
-    HEADED_TYPES,
     KEY,
     LIBRARY,
     PATH,
     SHA256,
+    NoPayload,
     Payload,
     Source,
     document_metadata,
     key_of,
-    prepare,
 )
+from objlib.upload.payload import prepare as prepare_it
+from tests.formats.test_formats import epub_of
 
 RECORD = FileRecord(
     file_path="Logic/Week 1.txt",
@@ -61,6 +67,11 @@ RECORD = FileRecord(
 )
 PDF = replace(RECORD, file_path="a.pdf", mime_type="application/pdf")
 LATIN_1 = "Überlegungen zur Güte, façade et cœur: ".encode("cp1252") * 20
+
+
+def prepare(record: FileRecord, source: Source) -> Payload:
+    """Outside of a run."""
+    return asyncio.run(prepare_it(record, source))
 
 
 def shelve(root: Path, record: FileRecord, content: bytes) -> Path:
@@ -311,3 +322,80 @@ def test_a_pipe_in_place_of_a_file_does_not_hang_the_run(tmp_path: Path) -> None
         os.mkfifo(tmp_path / record.file_path)
         with pytest.raises(OSError):
             prepare(record, Source(tmp_path, "lib"))
+
+
+# Parts and what is converted
+
+
+def test_a_part_says_which_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of which file, but not of how many: or what is appended would change them all."""
+    monkeypatch.setattr(parts, "WINDOW_BYTES", 64)
+    monkeypatch.setattr(parts, "MARGIN_BYTES", 32)
+    text = "Steine drücken aufeinander.\n" * 5
+    shelve(tmp_path, RECORD, codecs.BOM_UTF16_LE + text.encode("utf-16-le"))
+
+    payloads = [
+        prepare(replace(RECORD, file_path=f"{RECORD.file_path}//part {n}"), Source(tmp_path, "lib"))
+        for n in (1, 2, 3, 4, 5)
+    ]
+
+    assert "path: Logic/Week 1.txt\npart: 2\n[/objlib]" in sent(payloads[1]).decode()
+    read = "".join(strip_identity_header(sent(payload).decode()) for payload in payloads)
+    assert text.startswith(read)
+    assert len(read) > 4 * 28
+    assert len({payload.sha256 for payload in payloads}) == 5
+    beyond = replace(RECORD, file_path=f"{RECORD.file_path}//part 9")
+    with pytest.raises(FileNotFoundError):
+        prepare(beyond, Source(tmp_path, "lib"))
+
+
+EPUB = replace(RECORD, file_path="Logic/Book.epub", mime_type="application/epub+zip")
+
+
+def test_a_book_goes_up_as_text_under_its_header(tmp_path: Path) -> None:
+    """The same bytes each time; the fingerprint is that of the file on disk.
+
+    What is expected here was written down with version 1 of the converter. Where it changes, its
+    version has to.
+    """
+    path = shelve(tmp_path, EPUB, epub_of())
+
+    payload = prepare(EPUB, Source(tmp_path, "lib"))
+
+    assert payload.mime_type == "text/plain"
+    expected = "One\n\nStones press.\n\nBricks, too.\n"
+    assert strip_identity_header(sent(payload).decode()) == expected
+    assert prepare(EPUB, Source(tmp_path, "lib")) == payload
+    assert payload.fingerprint.sha256_hex == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert CONVERTERS["application/epub+zip"].treatment == "epub:1"
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        (b"PK\x03\x04 and no more", "damaged"),
+        (epub_of(**{"META-INF/rights.xml": ""}), "the e-book is protected"),
+        (
+            epub_of(**{"OEBPS/second.xhtml": "<p/>", "OEBPS/part 1/first.xhtml": "<p> </p>"}),
+            "there is none in it",
+        ),
+    ],
+    ids=["damaged", "protected", "empty"],
+)
+def test_what_cannot_be_converted_says_why(tmp_path: Path, content: bytes, word: str) -> None:
+    """In one line, with what was read: the row has to be settled for that."""
+    shelve(tmp_path, EPUB, content)
+    with pytest.raises(NoPayload, match=word) as refused:
+        prepare(EPUB, Source(tmp_path, "lib"))
+    assert refused.value.fingerprint.sha256_hex == hashlib.sha256(content).hexdigest()
+    assert not refused.value.may_pass
+    assert "\n" not in str(refused.value)
+
+
+def test_the_converter_is_a_part_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its version; of what is not converted the key is what it always was."""
+    before = key(EPUB), key(RECORD), key(PDF)
+    monkeypatch.setitem(CONVERTERS, "application/epub+zip", Converter("epub", 2))
+    assert key(EPUB) != before[0]
+    assert (key(RECORD), key(PDF)) == before[1:]
+    assert key(RECORD) == "r2yeeikj7t7yxou4df3bwvnbtu"

@@ -85,7 +85,7 @@ async def claimed(world: World, owner: Lease = DEAD) -> list[FileRecord]:
 async def imported(world: World, row: FileRecord) -> str:
     """Import the file of a claimed row without a word to the catalog; the operation's name."""
     source = Source(world.root, LIBRARY_ID)
-    payload = prepare(row, source)
+    payload = await prepare(row, source)
     raw = await world.client.upload_file(
         io.BytesIO(payload.body or b""), name=str(row.upload_key), mime_type=payload.mime_type
     )

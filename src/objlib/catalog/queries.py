@@ -352,6 +352,8 @@ _REASON = """
          WHEN gemini_state = 'indexed' THEN 'forced'
          WHEN superseded_doc_id IS NOT NULL AND transition_reason = 'metadata changed'
              THEN 'metadata'
+         WHEN superseded_doc_id IS NOT NULL
+             AND transition_reason = 'would be sent differently today' THEN 'form'
          WHEN superseded_doc_id IS NOT NULL THEN 'changed'
          WHEN version > 0 THEN 'again'
          ELSE 'new' END"""
@@ -363,7 +365,7 @@ _IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/j
 class Work:
     """What an upload would take."""
 
-    #: Why -> number of files: new, changed, metadata, again (it was interrupted, or its document
+    #: Why -> number of files: new, changed, metadata, form, again (interrupted, or its document
     #: is gone), failed before, forced.
     reasons: Mapping[str, int]
     size_bytes: int = 0
@@ -418,6 +420,35 @@ async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:
         " GROUP BY skip_reason ORDER BY COUNT(*) DESC, skip_reason"
     )
     return {str(reason): int(count) for reason, count in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class TallyOfParts:
+    """How many texts go up in parts, and in how many together."""
+
+    files: int
+    parts: int
+
+
+async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
+    """Over texts that exist on disk."""
+    row = await catalog.fetch_one(
+        "SELECT COUNT(DISTINCT substr(file_path, 1, instr(file_path, '//part '))), COUNT(*)"
+        " FROM files WHERE is_deleted = 0 AND instr(file_path, '//part ') > 1"
+    )
+    assert row is not None, "an aggregate always answers"
+    return TallyOfParts(int(row[0]), int(row[1]))
+
+
+async def parts_of_file(catalog: Catalog, file: str) -> list[FileRecord]:
+    """The rows of the parts of a file, those included that it has no more."""
+    first = f"{file}//part "
+    rows = await catalog.fetch_all(
+        f"SELECT {COLUMNS} FROM files WHERE file_path > ? AND file_path < ?"
+        " ORDER BY length(file_path), file_path",
+        (first, first + ":"),  # ":" follows the digits
+    )
+    return [FileRecord.from_row(row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

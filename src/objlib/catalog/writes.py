@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -29,7 +30,8 @@ class FileFacts:
     def _row(self) -> tuple[object, ...]:
         metadata = json.dumps(dict(self.metadata or {}), ensure_ascii=False, sort_keys=True)
         return (
-            self.file_path.rstrip("/").rpartition("/")[2],
+            # Of a part of a file, `big.txt//part 2`, the name of the file.
+            re.sub(r"(?<=.)//.*", "", self.file_path).rstrip("/").rpartition("/")[2],
             self.size_bytes,
             self.mtime,
             self.inode,

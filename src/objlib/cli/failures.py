@@ -10,7 +10,7 @@ import click
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import FailureGroup, failure_groups, failure_paths
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, one_line, print_json
+from objlib.cli.render import count, one_line, path_line, print_json
 
 NAMED = 3
 
@@ -50,7 +50,7 @@ async def _failures(invocation: Invocation) -> int:
     for group, paths in zip(groups, named, strict=True):
         console.print(f"{count(group.files, 'file')}: {one_line(group.reason)}", markup=False)
         for path in paths:
-            console.print(f"  {one_line(path)}", markup=False)
+            console.print(f"  {path_line(path)}", markup=False)
         if group.files > len(paths):
             console.print(f"  … and {group.files - len(paths):,} more (-v names all)")
         console.print(f"  -> {_remedy(group)}", markup=False)
@@ -58,6 +58,8 @@ async def _failures(invocation: Invocation) -> int:
 
 
 def _remedy(group: FailureGroup) -> str:
+    if "pip install" in group.reason:
+        return "install that, then objlib sync"
     if group.kind == "transient":
         return "it may pass: objlib fsm-upload --retry-failed"
     if group.kind == "permanent":

@@ -27,7 +27,7 @@ from objlib.cli.plan import (
     print_price,
 )
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, duration, one_line, print_json, size
+from objlib.cli.render import count, duration, one_line, path_line, print_json, size
 from objlib.config import Settings
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
@@ -226,7 +226,7 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
             say(f"  {number:>7,}  {what}")
     say(actual_beside_expected(uploaded.actual, uploaded.work))
     for event in progress.failures:
-        say(f"  {one_line(event.path)}: {one_line(event.reason)}")
+        say(f"  {path_line(event.path)}: {one_line(event.reason)}")
 
 
 def _next_step(uploaded: Uploaded) -> str | None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import click
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import audit_trail, get_file
+from objlib.catalog.queries import audit_trail, get_file, parts_of_file
+from objlib.catalog.records import FileRecord, TransitionRecord
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import one_line, print_json
+from objlib.cli.render import one_line, path_line, print_json
 from objlib.errors import ConfigurationError
+from objlib.library.part_names import named, part_number
 
 
 @click.command("history")
@@ -19,6 +23,8 @@ from objlib.errors import ConfigurationError
 @common_options
 def command(invocation: Invocation, file: str) -> int:
     """Show every move of one file. FILE is its path in the library, as `status` names it.
+
+    Of a text that went up in parts the moves of each part are shown.
 
     \b
     Example:
@@ -29,19 +35,47 @@ def command(invocation: Invocation, file: str) -> int:
 
 async def _history(invocation: Invocation, file: str) -> int:
     async with await Catalog.open(invocation.settings().db) as catalog:
-        record = await get_file(catalog, file)
-        if record is None:
+        whole = await get_file(catalog, named(file))
+        rows = [*([whole] if whole is not None else []), *await parts_of_file(catalog, file)]
+        if not rows:
             raise ConfigurationError(
                 f"the catalog knows no file {one_line(file)!r}; paths are relative to the library"
             )
-        moves = await audit_trail(catalog, file)
+        trails = [(row, await audit_trail(catalog, row.file_path)) for row in rows]
     if invocation.json:
-        print_json({"file": file, "state": record.gemini_state, "moves": [*map(asdict, moves)]})
+        print_json(_as_json(file, whole, trails))
         return 0
     console = invocation.console()
-    for move in moves:
-        what = f"{move.from_state} -> {move.to_state}"
-        reason = one_line(move.reason or "")
-        console.print(f"{move.at}  v{move.version:<3} {what:<24} {reason}".rstrip(), markup=False)
-    console.print(f"Now: {record.gemini_state.value}, version {record.version}")
+    for number, (record, moves) in enumerate(trails):
+        if len(trails) > 1:
+            title = path_line(record.file_path)
+            console.print(f"{title}:" if number == 0 else f"\n{title}:", markup=False)
+        for move in moves:
+            what = f"{move.from_state} -> {move.to_state}"
+            reason = one_line(move.reason or "")
+            line = f"{move.at}  v{move.version:<3} {what:<24} {reason}".rstrip()
+            console.print(line, markup=False)
+        gone = ", gone from disk" if record.is_deleted and len(trails) > 1 else ""
+        console.print(f"Now: {record.gemini_state.value}, version {record.version}{gone}")
     return 0
+
+
+def _as_json(
+    file: str,
+    whole: FileRecord | None,
+    trails: Sequence[tuple[FileRecord, Sequence[TransitionRecord]]],
+) -> dict[str, Any]:
+    """The moves of the file, or of each of its parts."""
+    parts = [
+        {"part": part_number(row.file_path), "state": row.gemini_state, "moves": _moves(moves)}
+        for row, moves in trails
+        if row is not whole
+    ]
+    if whole is None:
+        return {"file": file, "parts": parts}
+    own = {"file": file, "state": whole.gemini_state, "moves": _moves(trails[0][1])}
+    return {**own, "parts": parts} if parts else own
+
+
+def _moves(moves: Sequence[TransitionRecord]) -> list[dict[str, Any]]:
+    return [asdict(move) for move in moves]

@@ -13,6 +13,7 @@ from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
 from objlib.config import Settings
 from objlib.errors import ConfigurationError
+from objlib.library.conversion import CONVERTERS
 from objlib.library.described import (
     SIDECAR_SUFFIXES,
     BadSidecar,
@@ -22,7 +23,9 @@ from objlib.library.described import (
     read_sidecar,
 )
 from objlib.library.metadata import MetadataValue
-from objlib.library.mime import HEAD_BYTES, Unsupported, mime_type_of
+from objlib.library.mime import Unsupported, look_at
+from objlib.library.part_names import file_of, named
+from objlib.library.parts import count_parts
 from objlib.upload.binding import bound_library
 
 _KINDS = {str: "text", int: "number", float: "number", list: "list"}
@@ -47,6 +50,7 @@ def command(invocation: Invocation, file: str) -> int:
     relative = _relative(file, root)
     try:
         description, mime_type = _describe(root, relative, settings)
+        parts = count_parts(root / relative, mime_type)
     except OSError as error:
         raise ConfigurationError(f"cannot read {relative}: {error.strerror}") from error
     if invocation.json:
@@ -58,13 +62,16 @@ def command(invocation: Invocation, file: str) -> int:
             {
                 "file": relative,
                 "mime_type": mime_type,
+                "sent_as": "text/plain" if mime_type in CONVERTERS else mime_type,
+                "parts": parts,
                 "metadata": entries,
                 "left_out": description.left_out,
             }
         )
         return 0
     console = invocation.console()
-    console.print(f"{one_line(relative)} ({mime_type})", markup=False)
+    how = ", sent as text" if mime_type in CONVERTERS else f", in {parts} parts" * (parts > 1)
+    console.print(f"{one_line(relative)} ({mime_type}{how})", markup=False)
     width = max(map(len, description.metadata), default=0)
     for key, value in description.metadata.items():
         kind, origin = _KINDS[type(value)], description.origins[key]
@@ -81,7 +88,9 @@ async def _root(settings: Settings) -> Path:
 
 
 def _relative(file: str, root: Path) -> str:
-    """The path in the library, whichever way the file was named."""
+    """The path in the library, whichever way the file was named, or a part of it."""
+    if not (root / file).is_file():
+        file = file_of(named(file))
     if (root / file).is_file() and not Path(file).is_absolute():
         return Path(os.path.normpath(file)).as_posix()
     absolute = Path(file).absolute()
@@ -91,9 +100,7 @@ def _relative(file: str, root: Path) -> str:
 
 
 def _describe(root: Path, relative: str, settings: Settings) -> tuple[Description, str]:
-    with (root / relative).open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    verdict = mime_type_of(relative, head)
+    head, verdict = look_at(root / relative)
     if isinstance(verdict, Unsupported):
         raise ConfigurationError(f"{one_line(relative)} is not sent at all: {verdict.reason}")
     sidecar = None

@@ -39,6 +39,7 @@ def print_citation(
     else:
         link = (root / citation.path).as_uri()
         line.append(one_line(citation.path), Style(bold=True, link=link))
+        line.append(f", part {citation.part}" if citation.part is not None else "")
     console.print(line)
     if passage:
         console.print(Text(_INDENT) + _highlighted(_around(citation.text, question), question))

@@ -8,7 +8,7 @@ from typing import Any
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import Work, planned_page
-from objlib.cli.render import count, dollars, duration, one_line, size
+from objlib.cli.render import count, dollars, duration, path_line, size
 from objlib.config import Settings
 from objlib.upload.estimate import DOLLARS_PER_MILLION_TOKENS, Estimate, estimate
 
@@ -19,6 +19,7 @@ _REASONS = {
     "new": "new",
     "changed": "changed: the old version stays searchable until the new one is",
     "metadata": "same text, other metadata: replaced without a gap in search",
+    "form": "same file, sent differently (path, header or converter): replaced without a gap",
     "again": "once more: interrupted, or gone from the store",
     "failed before": "failed before",
     "forced": "forced: indexed already",
@@ -118,7 +119,7 @@ async def print_files(
         if not page:
             return
         for path, reason, size_bytes in page:
-            say(f"  + {one_line(path)} ({reason}, {size(size_bytes)})")
+            say(f"  + {path_line(path)} ({reason}, {size(size_bytes)})")
         shown, after = shown + len(page), page[-1][0]
     if limit > shown:
         say(f"  … and {limit - shown:,} more (-v names all)")

@@ -23,7 +23,7 @@ from rich.progress import (
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from objlib.cli.render import count, duration, one_line
+from objlib.cli.render import count, duration, path_line
 from objlib.upload import events as ev
 from objlib.upload.progress import Progress, advance
 
@@ -130,7 +130,7 @@ class _Narrator:
             case ev.PressureChanged(circuit="open", pause_s=pause_s):
                 return f"The backend refuses or fails too often; pausing for {duration(pause_s)}"
             case ev.FileVanished(path=path, reason=reason):
-                return f"{one_line(path)}: {reason}"
+                return f"{path_line(path)}: {reason}"
             case ev.RetryPassScheduled(files=files, wait_s=wait_s):
                 return f"Trying {count(files, 'file')} again in {duration(wait_s)}"
             case ev.PhaseFinished(phase=phase, adopted=adopted, released=released, left=left):
@@ -141,9 +141,9 @@ class _Narrator:
             case ev.PhaseFailed(phase=phase, reason=reason):
                 return f"Recovery, {phase}: {reason}; its files stay as they were"
             case ev.CallRetried(path=path, wait_s=wait_s, reason=reason) if self._verbosity:
-                return f"{one_line(path)}: {reason}; again in {duration(wait_s)}"
+                return f"{path_line(path)}: {reason}; again in {duration(wait_s)}"
             case ev.FileIndexed(path=path) if self._verbosity:
-                return f"{one_line(path)}: indexed"
+                return f"{path_line(path)}: indexed"
             case _:
                 return None
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from objlib.library.part_names import shown
+
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
@@ -48,6 +50,11 @@ def one_line(text: str) -> str:
         character if character.isprintable() else character.encode("unicode_escape").decode()
         for character in text
     )
+
+
+def path_line(path: str) -> str:
+    """The path of a row on one line; of a part of a file `big.txt, part 2`."""
+    return one_line(shown(path))
 
 
 def print_json(document: Any) -> None:

@@ -12,7 +12,7 @@ import click
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import get_info
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, one_line, print_json
+from objlib.cli.render import count, one_line, path_line, print_json
 from objlib.errors import ConfigurationError
 from objlib.library.scan import ScanReport, scan_library
 from objlib.upload.binding import LIBRARY_ROOT, bind_library
@@ -90,12 +90,13 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
         (report.missing, "missing"),
         (report.unchanged, "unchanged"),
         (report.in_flight, "being uploaded, left for the next scan"),
+        (report.parts, "of those are parts of texts that are too long for one document"),
         (report.skipped, "cannot be uploaded (`objlib status` says why)"),
     )
     for number, what in lines:
         if number:
             console.print(f"  {number:>7,}  {what}", markup=False)
     for old, new in report.moved[:NAMED_MOVES]:
-        console.print(f"  moved: {one_line(old)} -> {one_line(new)}", markup=False)
+        console.print(f"  moved: {path_line(old)} -> {path_line(new)}", markup=False)
     for sidecar, problem in report.bad_sidecars.items():
         console.print(f"  {one_line(sidecar)}: {one_line(problem)}; not used", markup=False)

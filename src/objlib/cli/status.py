@@ -11,7 +11,7 @@ import click
 from objlib.catalog import queries
 from objlib.catalog.connection import Catalog
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, one_line, print_json, size
+from objlib.cli.render import count, one_line, path_line, print_json, size
 from objlib.upload import binding
 
 NAMED = 10
@@ -42,6 +42,8 @@ class Status:
     store: str | None
     store_name: str | None
     states: dict[str, dict[str, int]]
+    in_parts: int
+    parts: int
     proven: int
     oldest_proof: str | None
     deleted: int
@@ -78,6 +80,7 @@ async def _status(invocation: Invocation) -> int:
 async def _gather(catalog: Catalog) -> Status:
     tallies = await queries.tally_by_state(catalog)
     deleted, deleted_with_document = await queries.count_deleted(catalog)
+    in_parts = await queries.tally_of_parts(catalog)
     proofs = await queries.tally_of_proofs(catalog)
     skipped: dict[str, list[str]] = {}
     for record in await queries.skipped_page(catalog, None, NAMED):
@@ -88,6 +91,8 @@ async def _gather(catalog: Catalog) -> Status:
         store=await queries.get_info(catalog, binding.STORE_DISPLAY_NAME),
         store_name=await queries.get_info(catalog, binding.STORE_NAME),
         states={state: asdict(tallies.get(state, queries.Tally(0, 0))) for state in STATES},
+        in_parts=in_parts.files,
+        parts=in_parts.parts,
         proven=proofs.files,
         oldest_proof=proofs.oldest,
         deleted=deleted,
@@ -113,6 +118,9 @@ def _print(invocation: Invocation, status: Status) -> None:
     for state, tally in status.states.items():
         bar = "█" * round(BAR_CELLS * tally["files"] / total) if total else ""
         say(f"  {state:<11}{tally['files']:>8,}  {size(tally['size_bytes']):>10}  {bar}".rstrip())
+    if status.in_parts:
+        texts = count(status.in_parts, "text")
+        say(f"Of those in parts: {texts}, too long for one document, in {status.parts:,}")
     if status.proven:
         since = f", the oldest proof of {status.oldest_proof[:10]}" if status.oldest_proof else ""
         say(f"Verified: {count(status.proven, 'file')}{since}")
@@ -124,12 +132,12 @@ def _print(invocation: Invocation, status: Status) -> None:
         say(f"Cannot be uploaded: {count(status.skipped_files, 'file')}")
         for reason, paths in status.skipped.items():
             for path in paths:
-                say(f"  {one_line(path)}: {reason}")
+                say(f"  {path_line(path)}: {reason}")
         _say_rest(say, status.skipped_files, sum(map(len, status.skipped.values())))
     if status.failed:
         say("Failed:")
         for path, reason in status.failed.items():
-            say(f"  {one_line(path)}: {one_line(reason)}")
+            say(f"  {path_line(path)}: {one_line(reason)}")
         _say_rest(say, status.states["failed"]["files"], len(status.failed))
     say(f"Next: {status.next_step}")
 

@@ -11,7 +11,7 @@ from reactivex import operators as ops
 
 from objlib.api import Library
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, one_line, print_json
+from objlib.cli.render import count, path_line, print_json
 from objlib.errors import ConfigurationError
 from objlib.search.proof import Proof, Subset, Verdict
 from objlib.upload._operators import LoopScheduler, completion
@@ -89,7 +89,7 @@ def _show(invocation: Invocation, proofs: list[Proof], tally: Counter[Verdict]) 
         return
     console = invocation.console()
     for proof in sorted(proofs, key=lambda proof: proof.path):
-        line = f"{proof.verdict.value:<15}  {one_line(proof.path)}"
+        line = f"{proof.verdict.value:<15}  {path_line(proof.path)}"
         console.print(line, markup=False, style="red" if proof.is_failure else None)
     if not tally:
         console.print("No file is indexed, so there is nothing to ask about")

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from objlib.errors import ObjlibError
 
@@ -33,6 +34,15 @@ class FileChanged(ObjlibError):
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of a file, and when the file was written to last when its bounds were found."""
+
+    offset: int
+    size_bytes: int
+    mtime: float
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What one reading of a file has shown: how it begins, and its fingerprint if it was wanted."""
 
@@ -40,11 +50,20 @@ class Look:
     fingerprint: Fingerprint | None
 
 
-def look_into(path: Path | str, head_bytes: int, is_wanted: Callable[[bytes], bool]) -> Look:
+def look_into(
+    path: Path | str,
+    head_bytes: int,
+    is_wanted: Callable[[bytes], bool],
+    stretch: Stretch | None = None,
+) -> Look:
     """Read a file once: its beginning, and all of it where `is_wanted` says so of the beginning.
 
+    Args:
+        stretch: read this part of it instead of all.
+
     Raises:
-        FileChanged: size or modification time differ before and after reading.
+        FileChanged: size or modification time differ before and after reading, or from what a
+            stretch goes by.
         OSError: the file is gone, unreadable, or no regular file (any more).
     """
     with os.fdopen(os.open(path, _READ_FLAGS), "rb", buffering=0) as file:
@@ -54,13 +73,27 @@ def look_into(path: Path | str, head_bytes: int, is_wanted: Callable[[bytes], bo
         head = file.read(head_bytes)
         if not is_wanted(head):
             return Look(head, None)
-        digest = hashlib.sha256(head)
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
+        if stretch is None:
+            digest = hashlib.sha256(head)
+            while piece := file.read(_PIECE_BYTES):
+                digest.update(piece)
+        else:
+            digest = _digest_of(file, stretch)
         after = os.fstat(file.fileno())
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+    is_another = stretch is not None and after.st_mtime != stretch.mtime
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or is_another:
         raise FileChanged(Path(path))
-    return Look(head, Fingerprint(digest.hexdigest(), after.st_size, after.st_mtime))
+    size_bytes = after.st_size if stretch is None else stretch.size_bytes
+    return Look(head, Fingerprint(digest.hexdigest(), size_bytes, after.st_mtime))
+
+
+def _digest_of(file: BinaryIO, stretch: Stretch) -> hashlib._Hash:
+    digest, left = hashlib.sha256(), stretch.size_bytes
+    file.seek(stretch.offset)
+    while left and (piece := file.read(min(left, _PIECE_BYTES))):
+        digest.update(piece)
+        left -= len(piece)
+    return digest
 
 
 def sha256_file(path: Path) -> Fingerprint:

@@ -59,11 +59,19 @@ _ASCII = bytes(range(0x80))
 _DAMAGE_DIVISOR = 20
 
 
-def identity_header(path: str, metadata: Mapping[str, MetadataValue]) -> str:
-    """The block that goes before a text: title first, the other fields by name, the path last."""
+def identity_header(
+    path: str, metadata: Mapping[str, MetadataValue], part: int | None = None
+) -> str:
+    """The block that goes before a text: title first, the other fields by name, the path last.
+
+    Args:
+        part: which part of the file this is. Of how many is not said, or what is appended to a file
+            would change them all.
+    """
     names = sorted(metadata, key=lambda name: (name != "title", name))
     fields = [(name, _one_line(metadata[name])) for name in names]
-    lines = [f"{name}: {value}" for name, value in (*fields, ("path", _one_line(path))) if value]
+    place = [("path", _one_line(path)), ("part", str(part or ""))]
+    lines = [f"{name}: {value}" for name, value in (*fields, *place) if value]
     return "\n".join((_BEGIN, *lines, _END)) + _AFTER_HEADER
 
 

@@ -1,23 +1,35 @@
 """What a file is sent as, or why it is not sent.
 
-The extension decides, the first bytes may object. Text of every kind that has no better home
-goes as `text/plain`: of the many types the API lists, its validation accepts few, and text under
-a rare name is refused with a 400 (github.com/googleapis/python-genai/issues/1900).
+The extension decides, the content may object. Where the extension says nothing (`talk.pdf_old`,
+`report`), the content decides. Text of every kind that has no better home goes as `text/plain`: of
+the many types the API lists, its validation accepts few, and text under a rare name is refused with
+a 400 (github.com/googleapis/python-genai/issues/1900). What the API does not take but can be read
+is accepted under its own type and converted on the way up (`objlib.library.conversion`).
 """
 
 from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import puremagic
+
+from objlib.library.containers import ARCHIVE, COMPOUND, ENCRYPTED, ZIP, kind_inside
+from objlib.library.conversion import missing_for
+
+#: Raise it when a verdict changes: files that could not be sent are then looked at again.
+VERDICTS_VERSION = 1
 
 #: One document in File Search, https://ai.google.dev/gemini-api/docs/file-search
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
 
 #: Enough of a file's beginning for `mime_type_of` to judge by.
 HEAD_BYTES = 8192
+
+#: Types whose bytes are text that people read: decoded, given a header, sent as UTF-8, in parts
+#: where it is too long for one document.
+HEADED_TYPES = frozenset({"text/plain", "text/markdown"})
 
 TEXT_TYPES = {
     ".md": "text/markdown",
@@ -32,22 +44,51 @@ TEXT_TYPES = {
     ".xml": "text/xml",
     ".rtf": "text/rtf",
 }
+#: Extensions that promise plain text, so that other content under them is a lie.
+PLAIN_EXTENSIONS = frozenset(
+    f".{name}"
+    for name in (
+        "txt text asc log rst tex bib org adoc yaml yml toml ini cfg conf css js ts py rb pl sh "
+        "bat c h cpp hpp cs java go rs swift kt sql r lua php srt vtt ics vcf eml"
+    ).split()
+)
 
-_ZIP = (b"PK\x03\x04",)
-_OLE = (b"\xd0\xcf\x11\xe0",)
 _OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPENDOCUMENT = "application/vnd.oasis.opendocument."
+_PDF, _RTF = b"%PDF-", b"{\\rtf"
 
 #: Extension -> type, and how such a file begins.
-DOCUMENT_TYPES: dict[str, tuple[str, tuple[bytes, ...]]] = {
-    ".pdf": ("application/pdf", (b"%PDF-",)),
-    ".docx": (_OFFICE + "wordprocessingml.document", _ZIP),
-    ".dotx": (_OFFICE + "wordprocessingml.template", _ZIP),
-    ".pptx": (_OFFICE + "presentationml.presentation", _ZIP),
-    ".xlsx": (_OFFICE + "spreadsheetml.sheet", _ZIP),
-    ".odt": ("application/vnd.oasis.opendocument.text", _ZIP),
-    ".doc": ("application/msword", (*_OLE, b"{\\rtf")),
-    ".xls": ("application/vnd.ms-excel", _OLE),
+DOCUMENT_TYPES: dict[str, tuple[str, bytes]] = {
+    ".pdf": ("application/pdf", _PDF),
+    ".docx": (_OFFICE + "wordprocessingml.document", ZIP),
+    ".dotx": (_OFFICE + "wordprocessingml.template", ZIP),
+    ".pptx": (_OFFICE + "presentationml.presentation", ZIP),
+    ".xlsx": (_OFFICE + "spreadsheetml.sheet", ZIP),
+    ".odt": (_OPENDOCUMENT + "text", ZIP),
+    ".doc": ("application/msword", COMPOUND),
+    ".xls": ("application/vnd.ms-excel", COMPOUND),
+    ".hwp": ("application/x-hwp-v5", COMPOUND),
+    # Converted on the way up:
+    ".epub": ("application/epub+zip", ZIP),
+    ".fb2": ("application/x-fictionbook+xml", b"<FictionBook"),
+    ".ott": (_OPENDOCUMENT + "text-template", ZIP),
+    ".odp": (_OPENDOCUMENT + "presentation", ZIP),
+    ".ods": (_OPENDOCUMENT + "spreadsheet", ZIP),
+    ".docm": ("application/vnd.ms-word.document.macroenabled.12", ZIP),
+    ".dotm": ("application/vnd.ms-word.template.macroenabled.12", ZIP),
+    ".pptm": ("application/vnd.ms-powerpoint.presentation.macroenabled.12", ZIP),
+    ".ppsx": (_OFFICE + "presentationml.slideshow", ZIP),
+    ".potx": (_OFFICE + "presentationml.template", ZIP),
+    ".xlsm": ("application/vnd.ms-excel.sheet.macroenabled.12", ZIP),
+    ".xltx": (_OFFICE + "spreadsheetml.template", ZIP),
 }
+#: Extensions whose archives look alike inside.
+_ALIKE = (
+    {".docx", ".dotx", ".docm", ".dotm"},
+    {".pptx", ".pptm", ".ppsx", ".potx"},
+    {".xlsx", ".xlsm", ".xltx"},
+    {".odt", ".ott"},
+)
 
 _KINDS = {
     "a sound recording": "mp3 wav flac ogg oga opus m4a aac wma aif aiff mid midi",
@@ -56,7 +97,10 @@ _KINDS = {
     "an archive": "zip gz tgz bz2 xz zst 7z rar tar lz4 iso dmg jar",
     "a program": "exe dll so dylib o a lib class pyc wasm bin msi app deb rpm apk",
     "a database": "db sqlite sqlite3 mdb accdb",
-    "an e-book": "epub mobi azw azw3",
+    "an e-book for Kindle": "mobi azw azw3 kfx",
+    "a scanned book": "djvu djv",
+    "an older PowerPoint document": "ppt pps",
+    "a binary Excel document": "xlsb",
     "a font": "ttf otf woff woff2",
 }
 REFUSED_EXTENSIONS = {f".{ext}": kind for kind, exts in _KINDS.items() for ext in exts.split()}
@@ -65,7 +109,10 @@ _ADVICE = {
     "a sound recording": "add a transcript instead",
     "a video": "add a transcript instead",
     "an archive": "unpack it here",
-    "an e-book": "convert it to text or PDF",
+    "an e-book for Kindle": "convert it to EPUB",
+    "a scanned book": "convert it to PDF",
+    "an older PowerPoint document": "save it as .pptx or PDF",
+    "a binary Excel document": "save it as .xlsx",
 }
 
 _TEXT_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -84,18 +131,52 @@ class Accepted:
 class Unsupported:
     #: One line for people.
     reason: str
+    #: It is not the file's fault.
+    may_pass: bool = False
 
 
-def mime_type_of(name: str, head: bytes) -> Accepted | Unsupported:
-    """The type to send a file under, judged by its name and its first `HEAD_BYTES` bytes."""
+def look_at(path: Path) -> tuple[bytes, Accepted | Unsupported]:
+    """The first bytes of a file on disk, and the verdict on it. Raises `OSError`."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return head, judged(path, head)
+
+
+def judged(path: Path | str, head: bytes) -> Accepted | Unsupported:
+    """The verdict on a file on disk; of an archive its directory is read.
+
+    Args:
+        head: its first `HEAD_BYTES` bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    inside = None
+    if head.startswith((ZIP, COMPOUND)):
+        with Path(path).open("rb") as file:
+            inside = kind_inside(file, head)
+    verdict = mime_type_of(str(path), head, inside)
+    if isinstance(verdict, Accepted) and (remedy := missing_for(verdict.mime_type)) is not None:
+        reason = f"it has to be converted to text, which takes more: {remedy}"
+        return Unsupported(reason, may_pass=True)
+    return verdict
+
+
+def mime_type_of(name: str, head: bytes, inside: str | None = None) -> Accepted | Unsupported:
+    """The type to send a file under, judged by its name and its content.
+
+    Args:
+        head: its first `HEAD_BYTES` bytes.
+        inside: what `kind_inside` says of it.
+    """
     suffix = PurePosixPath(name).suffix.lower()
     if kind := REFUSED_EXTENSIONS.get(suffix):
         return _unsupported(kind)
     if suffix in DOCUMENT_TYPES:
-        mime_type, beginnings = DOCUMENT_TYPES[suffix]
-        if any(beginning in head[:1024] for beginning in beginnings):
-            return Accepted(mime_type)
-        return Unsupported(f"it is called {suffix} but does not begin like one; open it and check")
+        return _promised(suffix, head, inside)
+    is_known = suffix in TEXT_TYPES or suffix in PLAIN_EXTENSIONS
+    if not is_known and (shown := _shown_by(head, inside)) is not None:
+        return _type_of(shown)
     if kind := _kind_by_content(head):
         return _unsupported(kind, f", whatever its name {suffix} says" if suffix else "")
     return Accepted(TEXT_TYPES.get(suffix, "text/plain"))
@@ -111,6 +192,40 @@ def size_problem(size_bytes: int) -> str | None:
     return None
 
 
+def _promised(suffix: str, head: bytes, inside: str | None) -> Accepted | Unsupported:
+    """The verdict on a file whose extension says what must be in it."""
+    mime_type, beginning = DOCUMENT_TYPES[suffix]
+    if inside == ENCRYPTED:
+        return Unsupported("it is encrypted; save it without a password")
+    if suffix == ".doc" and head.startswith(_RTF):  # as Word saves it, too
+        return Accepted(TEXT_TYPES[".rtf"])
+    if beginning not in head[:1024]:
+        return Unsupported(f"it is called {suffix} but does not begin like one; open it and check")
+    if inside is None or inside == suffix or any({inside, suffix} <= alike for alike in _ALIKE):
+        return Accepted(mime_type)
+    if inside == ARCHIVE:
+        return Unsupported(f"it is called {suffix} but is another kind of archive; unpack it here")
+    return Unsupported(f"it is called {suffix} but holds what a {inside} does; rename it")
+
+
+def _shown_by(head: bytes, inside: str | None) -> str | None:
+    """The extension that a content deserves, of those that can be told for certain."""
+    if inside not in (None, ARCHIVE):
+        return inside
+    if head.startswith(_PDF):
+        return ".pdf"
+    return ".rtf" if head.startswith(_RTF) else None
+
+
+def _type_of(suffix: str) -> Accepted | Unsupported:
+    if suffix == ENCRYPTED:
+        return Unsupported("it is encrypted; save it without a password")
+    if kind := REFUSED_EXTENSIONS.get(suffix):
+        return _unsupported(kind)
+    known = DOCUMENT_TYPES.get(suffix)
+    return Accepted(known[0] if known else TEXT_TYPES[suffix])
+
+
 def _unsupported(kind: str, addition: str = "") -> Unsupported:
     advice = _ADVICE.get(kind)
     return Unsupported(f"{kind}{addition}, not a text" + (f"; {advice}" if advice else ""))
@@ -118,11 +233,11 @@ def _unsupported(kind: str, addition: str = "") -> Unsupported:
 
 def _kind_by_content(head: bytes) -> str | None:
     """What the bytes are when they are no text; None for text."""
-    if head.startswith(b"%PDF-"):
+    if head.startswith(_PDF):
         return "a PDF"  # its beginning may be all text
     if head.startswith(_TEXT_BOMS) or _looks_like_text(head):
         return None
-    if head.startswith(_ZIP):
+    if head.startswith(ZIP):
         return "a ZIP archive or an office document"
     return _kind_by_signature(head)
 

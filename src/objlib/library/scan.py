@@ -34,10 +34,19 @@ from objlib.library.changes import (
     compare,
 )
 from objlib.library.described import BadSidecar, describe, front_matter_of, read_sidecar
-from objlib.library.hashing import FileChanged, look_into
+from objlib.library.hashing import FileChanged, Stretch, look_into
 from objlib.library.ignore import IgnoreRules
 from objlib.library.metadata import MetadataValue, PathTemplate, extract_metadata
-from objlib.library.mime import HEAD_BYTES, Accepted, Unsupported, mime_type_of, size_problem
+from objlib.library.mime import (
+    HEAD_BYTES,
+    VERDICTS_VERSION,
+    Accepted,
+    Unsupported,
+    judged,
+    size_problem,
+)
+from objlib.library.part_names import file_of
+from objlib.library.parts import in_parts
 from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.upload.fsm import IN_FLIGHT, State
 
@@ -48,6 +57,11 @@ LIGHT_BYTES = 64 * 1024
 
 #: Reasons for which a document is replaced.
 CHANGED, METADATA_CHANGED = "changed on disk", "metadata changed"
+#: It lies elsewhere, its header has another form, or its converter gives another text.
+SENT_DIFFERENTLY = "would be sent differently today"
+
+#: Key in `catalog_info`: the version of the verdicts on files that cannot be uploaded.
+VERDICTS = "verdicts_version"
 
 #: Key in `catalog_info`: since when no scan has come to its end; empty when the last one has.
 UNFINISHED_SCAN = "unfinished_scan_since"
@@ -72,9 +86,15 @@ class ScanReport:
     missing: int = 0
     skipped: int = 0
     in_flight: int = 0
+    #: Of those found: parts of texts that are too long for one document.
+    parts: int = 0
     moved: list[tuple[str, str]] = field(default_factory=list)
     #: Sidecar -> why it cannot be read. Its file keeps the metadata it had.
     bad_sidecars: dict[str, str] = field(default_factory=dict)
+
+    def note_parts(self, parts: int) -> None:
+        """One text was found that goes up in so many parts."""
+        self.parts += parts
 
 
 async def scan_library(
@@ -102,20 +122,24 @@ async def scan_library(
     await _refuse_emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
+    again = _Again(
+        everything=is_current is not None,
+        skipped=await queries.get_info(catalog, VERDICTS) != str(VERDICTS_VERSION),
+    )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     report = ScanReport()
     workers = workers or os.cpu_count() or 1
     scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current)
     # Closed here and now: it holds a connection, which only the thread that opened it may close.
     with contextlib.closing(queries.stream_known_files(catalog.path)) as rows:
-        changes = compare(_files_of_others(root, catalog), map(KnownFile._make, rows))
-        all_again = is_current is not None
-        while batch := list(islice(_worth_a_look(changes, report, all_again), BATCH)):
+        found = in_parts(root, _files_of_others(root, catalog), report.note_parts)
+        changes = compare(found, map(KnownFile._make, rows))
+        while batch := list(islice(_worth_a_look(changes, report, again), BATCH)):
             await scan.apply(batch)
             if on_progress is not None:
                 on_progress(report)
     report.moved = await writes.adopt_moves(catalog, since)
-    await queries.set_info(catalog, **{UNFINISHED_SCAN: ""})
+    await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: str(VERDICTS_VERSION)})
     report.new = max(0, report.new - len(report.moved))
     report.missing = max(0, report.missing - len(report.moved))
     return report
@@ -143,18 +167,29 @@ def _files_of_others(root: Path, catalog: Catalog) -> Iterator[FoundFile | Skipp
     return walk(root, rules)
 
 
-def _worth_a_look(
-    changes: Iterator[Change], report: ScanReport, all_again: bool
-) -> Iterator[Change]:
-    """All but the unchanged, which are only counted, unless `all_again` is said."""
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """What is looked at again although nothing about it has changed on disk.
+
+    Args:
+        skipped: files that an earlier objlib could not upload; the verdicts may be others now.
+    """
+
+    everything: bool
+    skipped: bool
+
+
+def _worth_a_look(changes: Iterator[Change], report: ScanReport, again: _Again) -> Iterator[Change]:
+    """All but the unchanged, which are only counted, unless they are looked at again."""
     for change in changes:
         if isinstance(change, Unchanged):  # asked first: nearly all are
             report.found += 1
-            if all_again:
+            is_skipped = change.known.skip_reason is not None
+            if again.everything or (is_skipped and again.skipped):
                 yield Suspect(change.found, change.known)
             else:
                 report.unchanged += 1
-                report.skipped += change.known.skip_reason is not None
+                report.skipped += is_skipped
         elif not isinstance(change, Unreadable):
             report.found += isinstance(change, New | Suspect)
             yield change
@@ -249,7 +284,7 @@ class _Scan:
         if row.metadata != dict(facts.metadata or {}):
             return METADATA_CHANGED
         if self.is_current is not None and row.gemini_state is State.INDEXED and row.upload_key:
-            return None if self.is_current(row) else METADATA_CHANGED
+            return None if self.is_current(row) else SENT_DIFFERENTLY
         return None
 
     def _judge(self, batch: Sequence[Change]) -> Iterator[tuple[Change, FileFacts | None]]:
@@ -272,25 +307,31 @@ class _Scan:
     def _look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
         """Read a file once, for its type, its own metadata and its hash."""
         verdict: Accepted | Unsupported | None = None
+        path = f"{self.root}/{file_of(found.path)}"
+        problem = size_problem(found.size_bytes)
 
         def is_wanted(head: bytes) -> bool:
             nonlocal verdict
-            verdict = mime_type_of(found.path, head)
-            return isinstance(verdict, Accepted)
+            verdict = judged(path, head)
+            return isinstance(verdict, Accepted) and not problem
 
-        if problem := size_problem(found.size_bytes):
-            return self._unread(found, problem)
+        if not found.size_bytes:
+            return self._unread(found, str(problem))
         try:
-            look = look_into(f"{self.root}/{found.path}", HEAD_BYTES, is_wanted)
+            look = look_into(path, HEAD_BYTES, is_wanted, _stretch(found))
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, FileChanged) as error:
             # Its time is not recorded, so that the next scan tries again: giving permission changes
             # neither size nor time.
             return replace(self._unread(found, _why_unread(error)), mtime=None)
-        if not isinstance(verdict, Accepted) or look.fingerprint is None:
-            assert isinstance(verdict, Unsupported), "it was judged"
-            return self._unread(found, verdict.reason)
+        if isinstance(verdict, Unsupported):
+            # Of what does not lie with the file the time is not recorded either.
+            unread = self._unread(found, verdict.reason)
+            return replace(unread, mtime=None) if verdict.may_pass else unread
+        if look.fingerprint is None:
+            return self._unread(found, str(problem))
+        assert verdict is not None, "it was judged"
         metadata, sidecar_mtime = self._metadata_of(found, look.head, verdict.mime_type, is_known)
         return FileFacts(
             found.path,
@@ -312,7 +353,7 @@ class _Scan:
             mtime=found.mtime,
             inode=found.inode,
             device=found.device,
-            metadata=extract_metadata(found.path, self.templates),
+            metadata=extract_metadata(file_of(found.path), self.templates),
             skip_reason=reason,
             sidecar_mtime=found.sidecar_mtime,
         )
@@ -326,14 +367,20 @@ class _Scan:
         except BadSidecar as problem:
             self.report.bad_sidecars[str(found.sidecar)] = str(problem)
             # Its time is not recorded, so that the next scan tries again.
-            return None if is_known else extract_metadata(found.path, self.templates), None
+            path = file_of(found.path)
+            return None if is_known else extract_metadata(path, self.templates), None
         described = describe(
-            found.path,
+            file_of(found.path),
             templates=self.templates,
             front_matter=front_matter_of(head, mime_type),
             sidecar=sidecar,
         )
         return described.metadata, found.sidecar_mtime
+
+
+def _stretch(found: FoundFile) -> Stretch | None:
+    part = found.part
+    return None if part is None else Stretch(part.offset, part.size_bytes, found.mtime)
 
 
 def _is_light(change: Change) -> bool:

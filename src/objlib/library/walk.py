@@ -31,6 +31,16 @@ HOUSEKEEPING = frozenset({IGNORE_FILE_NAME, "objlib.toml", ".DS_Store", "Thumbs.
 _RULES_UNREADABLE = f"its {IGNORE_FILE_NAME} cannot be read; make it readable or remove it"
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A stretch of a text that is too long for one document; see `objlib.library.parts`."""
+
+    #: From 1.
+    number: int
+    offset: int
+    size_bytes: int
+
+
 class FoundFile(NamedTuple):
     """A file on disk. A tuple, because a rescan makes one for each file and does little else."""
 
@@ -43,6 +53,8 @@ class FoundFile(NamedTuple):
     #: The file that describes this one, and when it changed last.
     sidecar: str | None = None
     sidecar_mtime: float | None = None
+    #: Set where this is not the whole file but a part of it, of `size_bytes`.
+    part: Part | None = None
 
 
 @dataclass(frozen=True, slots=True)

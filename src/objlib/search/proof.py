@@ -8,7 +8,6 @@ the store holds it, but it is outranked.
 
 from __future__ import annotations
 
-import hashlib
 import random
 import re
 import zlib
@@ -23,10 +22,13 @@ from objlib.catalog import queries, writes
 from objlib.catalog.connection import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConfigurationError
-from objlib.library.identity import decode_text, strip_identity_header
+from objlib.library.content import read_content
+from objlib.library.hashing import FileChanged
+from objlib.library.identity import strip_identity_header
+from objlib.library.mime import HEADED_TYPES
 from objlib.upload._operators import flat_map_limited, from_coroutine, paged, upload_with_retry
 from objlib.upload.client import Passage
-from objlib.upload.payload import HEADED_TYPES, KEY
+from objlib.upload.payload import KEY
 from objlib.upload.waits import Waits
 
 PAGE = 200
@@ -137,7 +139,7 @@ async def _prove(
     catalog: Catalog, root: Path, ask: Ask, record: FileRecord, rng: random.Random
 ) -> Proof:
     try:
-        text = _text_of(root / record.file_path, record)
+        text = _text_of(root, record)
     except _AnotherFile:
         return Proof(record.file_path, Verdict.CHANGED, "")
     title = str(record.metadata.get("title", record.filename))
@@ -180,15 +182,15 @@ class _AnotherFile(Exception):
     """What lies on disk is not what was uploaded."""
 
 
-def _text_of(path: Path, record: FileRecord) -> str | None:
+def _text_of(root: Path, record: FileRecord) -> str | None:
     """The text as it was sent; None for formats that are not text."""
     try:
-        content = path.read_bytes()
-    except OSError as error:
+        content = read_content(root, record.file_path)
+    except (OSError, FileChanged) as error:
         raise _AnotherFile from error
-    if hashlib.sha256(content).hexdigest() != record.content_hash:
+    if content.fingerprint.sha256_hex != record.content_hash:
         raise _AnotherFile
-    return decode_text(content) if record.mime_type in HEADED_TYPES else None
+    return content.text if record.mime_type in HEADED_TYPES else None
 
 
 def _is_of(passage: Passage, record: FileRecord) -> bool:

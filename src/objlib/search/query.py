@@ -10,18 +10,24 @@ from objlib.catalog.queries import files_by_key, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConfigurationError, Rejected
 from objlib.library.identity import strip_identity_header
+from objlib.library.part_names import split
 from objlib.upload.client import GeminiFileSearchClient, Passage
 from objlib.upload.payload import KEY, LIBRARY, PATH
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A passage and the file it comes from. `path` is None for documents objlib did not make."""
+    """A passage and the file it comes from. `path` is None for documents objlib did not make.
+
+    Args:
+        part: which part of its file the passage is in, where that went up in parts.
+    """
 
     path: str | None
     title: str
     text: str
     metadata: dict[str, str | int | float | list[str]] = field(compare=False)
+    part: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +118,10 @@ async def resolve(catalog: Catalog, passages: Sequence[Passage], library_id: str
 
 def _citation(passage: Passage, row: FileRecord | None) -> Citation:
     metadata = row.metadata if row else {}
+    path, part = split(row.file_path) if row else (None, None)
     return Citation(
-        path=row.file_path if row else None,
+        path=path,
+        part=part,
         title=str(metadata.get("title") or passage.title),
         text=strip_identity_header(passage.text).strip(),
         metadata=metadata,

@@ -30,6 +30,7 @@ from objlib.catalog.connection import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.errors import (
     BackendUnavailable,
+    NotConvertible,
     OCCConflictError,
     RateLimited,
     RemoteError,
@@ -280,7 +281,7 @@ class UploadOrchestrator:
             elif isinstance(error, OCCConflictError):
                 self._emit(ev.FileTaken(record.file_path))
                 return rx.just(_Settled.DONE)
-            elif not isinstance(error, RemoteError | FileChanged | OSError):
+            elif not isinstance(error, RemoteError | NotConvertible | FileChanged | OSError):
                 return rx.throw(error)  # the catalog, or a bug: stop loudly
             settled = occ_transition(lambda: self._stages.settle(record, error), rng=self._rng)
             return settled.pipe(ops.map(_done))

@@ -1,8 +1,8 @@
 """What is sent for one file: its bytes, its type, its checksum and its metadata.
 
 Text goes up as UTF-8 whatever its encoding on disk, with an identity header, because names and
-metadata are not searchable at the API. Everything else goes up as it is. The file on disk is never
-touched.
+metadata are not searchable at the API; and so does what has to be converted to text. Everything
+else goes up as it is. The file on disk is never touched.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ import contextlib
 import hashlib
 import io
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from objlib.catalog.records import FileRecord
-from objlib.errors import LibraryGone
-from objlib.library.hashing import FileChanged, Fingerprint, sha256_file
-from objlib.library.identity import HEADER_VERSION, decode_text, identity_header, upload_key
-
-#: Types whose bytes are text that people read: decoded, given a header, sent as UTF-8.
-HEADED_TYPES = frozenset({"text/plain", "text/markdown"})
+from objlib.errors import ConverterMissing, LibraryGone, NotConvertible
+from objlib.library.content import read_content
+from objlib.library.conversion import CONVERTERS, convert
+from objlib.library.hashing import Fingerprint, sha256_file
+from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
+from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
+from objlib.library.part_names import split
 
 _TEXT_VERSION = 1
 
@@ -66,28 +66,56 @@ class Payload:
         return self.path.open("rb") if self.body is None else io.BytesIO(self.body)
 
 
-def prepare(record: FileRecord, source: Source) -> Payload:
-    """Read a file as it is now.
+class NoPayload(NotConvertible):
+    """There is nothing that could be sent of a file as it is now.
+
+    Args:
+        fingerprint: of what was read.
+        may_pass: another attempt can succeed, though the file stays as it is.
+    """
+
+    def __init__(self, path: str, fingerprint: Fingerprint, problem: NotConvertible) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.fingerprint = fingerprint
+        self.may_pass = isinstance(problem, ConverterMissing)
+
+
+async def prepare(record: FileRecord, source: Source) -> Payload:
+    """Read a file as it is now, and convert it where that must be.
 
     Raises:
         OSError: it is gone or cannot be read.
         FileChanged: it was written to while it was being read.
+        NoPayload: it cannot be converted to text, or its text is too long for a document.
     """
-    path = source.root / record.file_path
     mime_type = _mime_type(record)
-    if mime_type not in HEADED_TYPES:
+    name, part = split(record.file_path)
+    path = source.root / name
+    if mime_type not in HEADED_TYPES and mime_type not in CONVERTERS:
         fingerprint = sha256_file(path)
         return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint)
-    content, fingerprint = _read(path)
-    header = identity_header(record.file_path, record.metadata) if source.identity_header else ""
-    body = (header + decode_text(content)).encode("utf-8")
-    return Payload(path, body, hashlib.sha256(body).hexdigest(), mime_type, fingerprint)
+    content = read_content(source.root, record.file_path)
+    header = identity_header(name, record.metadata, part) if source.identity_header else ""
+    sent_as = mime_type if mime_type in HEADED_TYPES else "text/plain"
+    try:
+        text = content.text if mime_type == sent_as else await convert(content.raw, mime_type)
+        body = (header + text).encode("utf-8")
+        if len(body) > MAX_DOCUMENT_BYTES:
+            size_mb = len(body) / 1024 / 1024
+            raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
+    except NotConvertible as problem:
+        raise NoPayload(record.file_path, content.fingerprint, problem) from problem
+    return Payload(path, body, hashlib.sha256(body).hexdigest(), sent_as, content.fingerprint)
 
 
 def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
     """The upload key of a file with this content."""
-    headed = source.identity_header and _mime_type(record) in HEADED_TYPES
+    mime_type = _mime_type(record)
+    converter = CONVERTERS.get(mime_type)
+    headed = source.identity_header and (converter or mime_type in HEADED_TYPES)
     treatment = f"text:{_TEXT_VERSION} header:{HEADER_VERSION if headed else 0}"
+    if converter is not None:
+        treatment += f" {converter.treatment}"
     return upload_key(source.library_id, record.file_path, content_hash, record.metadata, treatment)
 
 
@@ -113,15 +141,3 @@ def document_metadata(
 def _mime_type(record: FileRecord) -> str:
     """Catalogs of the earlier generation did not record it."""
     return record.mime_type or "text/plain"
-
-
-def _read(path: Path) -> tuple[bytes, Fingerprint]:
-    before = path.stat()
-    if not stat.S_ISREG(before.st_mode):  # a named pipe would be read for ever
-        raise OSError(f"{path}: not a regular file any more; scan again")
-    content = path.read_bytes()
-    after = path.stat()
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-        raise FileChanged(path)
-    digest = hashlib.sha256(content).hexdigest()
-    return content, Fingerprint(digest, len(content), after.st_mtime)

@@ -35,14 +35,23 @@ from objlib.errors import (
     RunEnded,
     Transient,
 )
-from objlib.library.hashing import FileChanged
+from objlib.library.hashing import FileChanged, Fingerprint
 from objlib.upload import events as ev
 from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
 from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, RawFile
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.lease import Lease
 from objlib.upload.lookup import DocumentLookup, full_name, is_for
-from objlib.upload.payload import LIBRARY, PATH, Payload, Source, document_metadata, key_of, prepare
+from objlib.upload.payload import (
+    LIBRARY,
+    PATH,
+    NoPayload,
+    Payload,
+    Source,
+    document_metadata,
+    key_of,
+    prepare,
+)
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
 from objlib.upload.waits import Waits, is_worth_a_look, poll_wait_s
 
@@ -134,6 +143,9 @@ class FileStages:
 
         A file that was edited since the scan is taken as it is now. One that is gone is recorded as
         such. Reads the row afresh, so it can be run again after an OCC conflict.
+
+        Raises:
+            NoPayload: it cannot be sent; the row is ours, to be settled.
         """
         record = await get_file(self._catalog, listed.file_path)
         if record is None or record.gemini_state is not listed.gemini_state:
@@ -146,7 +158,10 @@ class FileStages:
         if not is_claimable(record):
             return None
         try:
-            payload = prepare(record, self._source)
+            payload = await prepare(record, self._source)
+        except NoPayload as problem:
+            await self._begin(record, problem.fingerprint)
+            raise
         except FileNotFoundError:
             self._source.check()
             await mark_deleted(self._catalog, [record.file_path])
@@ -157,8 +172,12 @@ class FileStages:
             reason = getattr(error, "strerror", None) or str(error)
             self._emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
             return None
-        record = await self._take_current_content(record, payload)
-        key = key_of(record, self._source, payload.fingerprint.sha256_hex)
+        return Attempt(await self._begin(record, payload.fingerprint), payload)
+
+    async def _begin(self, record: FileRecord, seen: Fingerprint) -> FileRecord:
+        """untracked -> uploading, for the content that was just seen."""
+        record = await self._take_current_content(record, seen)
+        key = key_of(record, self._source, seen.sha256_hex)
         if record.import_intent_at is not None and record.upload_key != key:
             record = await self._settle_doubt(record)
         record = await self._state.begin_upload(
@@ -167,8 +186,8 @@ class FileStages:
             run_id=self._run_id,
             lease=self.lease(),
         )
-        self._emit(ev.FileStarted(record.file_path, payload.fingerprint.size_bytes))
-        return Attempt(record, payload)
+        self._emit(ev.FileStarted(record.file_path, seen.size_bytes))
+        return record
 
     async def _settle_doubt(self, record: FileRecord) -> FileRecord:
         """Find the document that an import in doubt may have made, while its key is on record.
@@ -187,8 +206,7 @@ class FileStages:
             return record
         return await self._state.keep_until_indexed(record, found.name)
 
-    async def _take_current_content(self, record: FileRecord, payload: Payload) -> FileRecord:
-        seen = payload.fingerprint
+    async def _take_current_content(self, record: FileRecord, seen: Fingerprint) -> FileRecord:
         if seen.sha256_hex == record.content_hash:
             return record
         facts = replace(
@@ -496,7 +514,8 @@ class FileStages:
                 await self._state.release(fresh, reason=str(error))
                 self._emit(ev.FileReleased(record.file_path, str(error)))
             return
-        transient = isinstance(error, RemoteError) and not isinstance(error, Rejected)
+        is_passing = isinstance(error, RemoteError) and not isinstance(error, Rejected)
+        transient = is_passing or (isinstance(error, NoPayload) and error.may_pass)
         await self._state.fail(
             fresh,
             reason=str(error),

@@ -1,0 +1,328 @@
+"""Formats through the command line, on the embedded store: converted, odd-named, too long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from objlib.library import parts
+from tests.conftest import Cli, Query, states
+from tests.formats.test_formats import epub_of, odt_of, pdf_of, sheets_of, slides_of, word_of
+
+SPANS = "The span of the old bridge at Trilj is nineteen metres and a half.\n\n"
+FILLER = "Rope and tar were bought at the market, as in every year before that one.\n\n"
+
+
+@pytest.fixture
+def shelf(workplace: Path) -> Path:
+    """An empty library."""
+    root = workplace / "library"
+    root.mkdir()
+    return root
+
+
+@pytest.fixture
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of at most 4,096 bytes, for texts of more than 10,000."""
+    monkeypatch.setattr(parts, "WINDOW_BYTES", 4096)
+    monkeypatch.setattr(parts, "MARGIN_BYTES", 256)
+    monkeypatch.setattr(parts, "WHOLE_BYTES_MAX", 10_000)
+
+
+def cited(cli: Cli, question: str) -> tuple[str, int | None]:
+    """File and part of the first citation."""
+    first = cli("search", question, "--json").json["citations"][0]
+    return first["path"], first["part"]
+
+
+# Converted
+
+
+def test_a_book_goes_from_disk_to_citation(cli: Cli, shelf: Path, rows: Query) -> None:
+    """As text, under its title; a second upload sends nothing; verify finds it."""
+    (shelf / "On Arches.epub").write_bytes(epub_of())
+    assert cli("scan", "--library", shelf, "--json").json["new"] == 1
+    plan = cli("fsm-upload", "--dry-run").out
+    assert "+ On Arches.epub (new" in plan
+    assert "and those of other formats" in plan
+
+    assert cli("fsm-upload", "--json").json["indexed"] == 1
+    assert cli("fsm-upload", "--json").json["indexed"] == 0
+
+    assert cited(cli, "What do stones do?") == ("On Arches.epub", None)
+    assert cited(cli, "What is in On Arches?") == ("On Arches.epub", None)
+    passage = cli("search", "What do stones do?", "--json").json["citations"][0]["text"]
+    assert "Stones press." in passage
+    assert "<p>" not in passage
+    assert cli("verify").exit_code == 0
+    assert cli("store-sync").exit_code == 0
+    assert rows("SELECT mime_type FROM files") == [("application/epub+zip",)]
+    shown = cli("metadata", "On Arches.epub")
+    assert shown.out.startswith("On Arches.epub (application/epub+zip, sent as text)")
+
+
+@pytest.mark.parametrize("identity_header", ["true", "false"])
+def test_the_same_book_gives_the_same_document(
+    cli: Cli, shelf: Path, rows: Query, monkeypatch: pytest.MonkeyPatch, identity_header: str
+) -> None:
+    """So `--refresh-metadata` finds nothing to do, and a lost catalog finds its document."""
+    monkeypatch.setenv("OBJLIB_IDENTITY_HEADER", identity_header)
+    (shelf / "On Arches.epub").write_bytes(epub_of())
+    cli("scan", "--library", shelf)
+    cli("fsm-upload")
+    before = rows("SELECT upload_key, gemini_store_doc_id FROM files")
+    assert cli("scan", "--refresh-metadata", "--json").json["changed"] == 0
+
+    for database in Path("data").glob("library.db*"):
+        database.unlink()
+    cli("recover", "--from-store", "--library", shelf)
+
+    assert rows("SELECT upload_key, gemini_store_doc_id FROM files") == before
+    assert cli("store-sync").exit_code == 0
+
+
+def test_another_version_of_a_converter_shows_in_the_plan(
+    cli: Cli, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it is asked for, with its reason, and replaces the document."""
+    from objlib.library import conversion
+
+    (shelf / "On Arches.epub").write_bytes(epub_of())
+    (shelf / "plain.txt").write_text("Nothing is converted here.\n")
+    cli("scan", "--library", shelf)
+    cli("fsm-upload")
+    newer = conversion.Converter("epub", 2)
+    monkeypatch.setitem(conversion.CONVERTERS, "application/epub+zip", newer)
+
+    assert cli("scan", "--json").json["changed"] == 0
+    assert cli("scan", "--refresh-metadata", "--json").json["changed"] == 1
+    plan = cli("fsm-upload", "--dry-run").out
+    assert "+ On Arches.epub (form" in plan
+    assert "sent differently" in plan
+    assert cli("fsm-upload", "--json").json["indexed"] == 1
+    assert cli("store-sync", "--json").json["documents"]["canonical"] == 2
+
+
+def test_a_damaged_book_fails_once_with_its_reason(cli: Cli, shelf: Path, rows: Query) -> None:
+    """It never reaches the store, the others do, and an edit heals it."""
+    book = shelf / "Protected.epub"
+    book.write_bytes(epub_of(**{"META-INF/rights.xml": "<rights/>"}))
+    (shelf / "plain.txt").write_text("Bricks are baked of clay.\n")
+    cli("scan", "--library", shelf)
+
+    uploaded = cli("fsm-upload", "--json")
+
+    assert uploaded.exit_code == 1
+    assert (uploaded.json["indexed"], uploaded.json["failed"]) == (1, 1)
+    assert uploaded.json["retries"] == 0
+    assert states(rows) == {"indexed": 1, "failed": 1}
+    failures = cli("failures").out
+    assert "it cannot be converted to text: the e-book is protected" in failures
+    assert "change the file" in failures
+    trail = [move["reason"] for move in cli("history", "Protected.epub", "--json").json["moves"]]
+    assert len(trail) == 2
+    assert cli("store-sync").exit_code == 0
+
+    book.write_bytes(epub_of())
+    assert cli("sync", "--yes").exit_code == 0
+    assert states(rows) == {"indexed": 2}
+
+
+def test_a_converter_that_went_since_the_scan_is_named(
+    cli: Cli, shelf: Path, rows: Query, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The file waits for it, and no request is made."""
+    (shelf / "a.docm").write_bytes(word_of())
+    cli("scan", "--library", shelf)
+    without = tmp_path / "without"
+    (without / "docx").mkdir(parents=True)
+    (without / "docx" / "__init__.py").write_text("raise ImportError('no docx')")
+    monkeypatch.setenv("PYTHONPATH", str(without))
+
+    assert cli("fsm-upload").exit_code == 1
+
+    failures = cli("failures").out
+    assert "pip install 'objlib[formats]', then again" in failures
+    assert "install that, then objlib sync" in failures
+    assert rows("SELECT failure_kind FROM files") == [("transient",)]
+    monkeypatch.delenv("PYTHONPATH")
+    assert cli("fsm-upload", "--retry-failed").exit_code == 0
+    assert states(rows) == {"indexed": 1}
+
+
+def test_whatever_people_own_is_found(cli: Cli, shelf: Path) -> None:
+    """One of each kind that is converted, and odd names of those that go up as they are."""
+    (shelf / "show.odp").write_bytes(odt_of("<text:p>Larch is split with wedges.</text:p>"))
+    (shelf / "talk.pdf_old").write_bytes(pdf_of("Amber is fished for with nets."))
+    (shelf / "report").write_bytes(pdf_of("Copper is beaten while it is cold."))
+    (shelf / "letter.bak1").write_bytes(word_of())
+    (shelf / "deck.ppsx").write_bytes(slides_of())
+    (shelf / "loads.xlsm").write_bytes(sheets_of())
+    (shelf / "novel.fb2").write_text(
+        '<?xml version="1.0"?><FictionBook xmlns="http://www.gribuser.ru/xml/fictionbook/2.0">'
+        "<description><title-info><book-title>Tides</book-title></title-info></description>"
+        "<body><section><p>The ferry leaves at dusk.</p></section></body>"
+        '<binary id="c">aGlkZGVu</binary></FictionBook>'
+    )
+    scanned = cli("scan", "--library", shelf, "--json").json
+    assert (scanned["new"], scanned["skipped"]) == (7, 0)
+
+    uploaded = cli("fsm-upload", "--json")
+
+    assert uploaded.json["failures"] == {}
+    assert uploaded.json["indexed"] == 7
+    for question, path in {
+        "How is larch split?": "show.odp",
+        "What is amber fished with?": "talk.pdf_old",
+        "How is copper beaten?": "report",
+        "When does the ferry leave?": "novel.fb2",
+        "Кирпичи": "letter.bak1",
+        "Mention the keystone": "deck.ppsx",
+    }.items():
+        assert cited(cli, question) == (path, None), question
+    assert "aGlkZGVu" not in cli("search", "the ferry in Tides", "--json").out
+
+
+# In parts
+
+
+def long_text() -> str:
+    """In four parts of which the third tells the span of a bridge."""
+    return FILLER * 130 + SPANS + FILLER * 60
+
+
+def test_a_text_in_parts_is_cited_as_one_file(
+    cli: Cli, shelf: Path, rows: Query, small_parts: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Search, ask and verify name the file and the part; links and --open lead to the file."""
+    (shelf / "Ledger.txt").write_text(long_text())
+    scanned = cli("scan", "--library", shelf)
+    assert "4  of those are parts of texts" in scanned.out
+    assert "+ Ledger.txt, part 1 (new" in cli("fsm-upload", "--dry-run").out
+    assert cli("fsm-upload", "--json").json["indexed"] == 4
+    assert cli("store-sync").exit_code == 0
+
+    question = "What is the span of the bridge at Trilj?"
+    assert cited(cli, question) == ("Ledger.txt", 3)
+    assert "[1] Ledger.txt, part 3\n" in cli("search", question).out
+    assert "[1] Ledger.txt, part 3\n" in cli("ask", question).out
+    opened: list[str] = []
+
+    def launch(path: str) -> int:
+        opened.append(path)
+        return 0
+
+    monkeypatch.setattr("click.launch", launch)
+    assert cli("search", question, "--open").exit_code == 0
+    assert opened == [str(shelf / "Ledger.txt")]
+    assert cli("verify").exit_code == 0
+    assert rows("SELECT COUNT(*) FROM files WHERE proven_at IS NOT NULL") == [(4,)]
+    assert "1 text, too long for one document, in 4" in cli("status").out
+    assert cli("metadata", "Ledger.txt").out.startswith("Ledger.txt (text/plain, in 4 parts)")
+    history = cli("history", "Ledger.txt").out
+    assert history.count("processing -> indexed") == 4
+    assert "Ledger.txt, part 3:" in history
+    assert "part" not in cli("history", "Ledger.txt, part 3").out
+    assert len(cli("history", "Ledger.txt", "--json").json["parts"]) == 4
+
+
+def test_parts_have_as_many_entries_as_whole_files(
+    cli: Cli, shelf: Path, small_parts: None
+) -> None:
+    """Sixteen of one's own are still twenty in all, which is what may be sent."""
+    (shelf / "Ledger.txt").write_text(long_text())
+    entries = "\n".join(f'k{n} = "v{n}"' for n in range(20))
+    (shelf / "Ledger.txt.meta.toml").write_text(entries)
+    cli("scan", "--library", shelf)
+
+    assert cli("fsm-upload", "--json").json["indexed"] == 4
+
+    assert len(cli("metadata", "Ledger.txt", "--json").json["metadata"]) == 16
+
+
+def test_appending_sends_the_last_part_and_no_other(
+    cli: Cli, shelf: Path, rows: Query, small_parts: None
+) -> None:
+    """The documents of the others stay what they were."""
+    ledger = shelf / "Ledger.txt"
+    ledger.write_text(long_text())
+    cli("sync", "--library", shelf, "--yes")
+    before = rows("SELECT file_path, gemini_store_doc_id FROM files ORDER BY 1")
+    with ledger.open("a") as file:
+        file.write("The last line tells of the eels.\n")
+
+    assert cli("sync", "--yes", "--json").json["upload"]["indexed"] == 1
+
+    after = rows("SELECT file_path, gemini_store_doc_id FROM files ORDER BY 1")
+    assert after[:3] == before[:3]
+    assert after[3] != before[3]
+    assert cited(cli, "What tells of the eels?") == ("Ledger.txt", 4)
+
+
+@pytest.mark.parametrize("change", ["shrink", "delete", "move", "grow", "lose the catalog"])
+def test_every_change_of_a_text_in_parts_converges(
+    cli: Cli, shelf: Path, rows: Query, small_parts: None, change: str
+) -> None:
+    """One sync, and the store holds what is on disk, once."""
+    ledger, small = shelf / "Ledger.txt", shelf / "Small.txt"
+    ledger.write_text(long_text())
+    small.write_text("Pitch is boiled in small kettles.\n")
+    cli("sync", "--library", shelf, "--yes")
+    expected = {"shrink": 2, "delete": 1, "move": 5, "grow": 8, "lose the catalog": 5}[change]
+    if change == "shrink":
+        ledger.write_text(SPANS)
+    elif change == "delete":
+        ledger.unlink()
+    elif change == "move":
+        (shelf / "Old").mkdir()
+        ledger.rename(shelf / "Old" / "Ledger.md")
+    elif change == "grow":
+        small.write_text(long_text().replace("Rope", "Hemp"))
+    else:
+        for database in Path("data").glob("library.db*"):
+            database.unlink()
+        cli("recover", "--from-store", "--library", shelf)
+
+    synced = cli("sync", "--yes", "--max-delete", "100%", "--json")
+
+    assert synced.exit_code == 0
+    documents = cli("store-sync", "--json").json["documents"]
+    assert {kind: n for kind, n in documents.items() if n} == {"canonical": expected}
+    assert rows("SELECT COUNT(*) FROM files WHERE is_deleted = 0") == [(expected,)]
+    if change in ("move", "lose the catalog"):
+        assert synced.json["upload"]["indexed"] == 0
+    if change == "move":
+        assert cited(cli, "the span at Trilj") == ("Old/Ledger.md", 3)
+    if change == "shrink":
+        assert cited(cli, "the span at Trilj") == ("Ledger.txt", None)
+
+
+def test_a_file_called_like_a_part_is_itself(cli: Cli, shelf: Path) -> None:
+    """In a folder of any name."""
+    (shelf / "Ledger").mkdir()
+    (shelf / "Ledger" / "part 1").write_text(SPANS)
+    cli("sync", "--library", shelf, "--yes")
+    assert cited(cli, "the span at Trilj") == ("Ledger/part 1", None)
+
+
+def test_a_text_that_outgrows_a_document_on_the_way_up_says_so(
+    cli: Cli, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is known only once it is UTF-8."""
+    monkeypatch.setattr("objlib.upload.payload.MAX_DOCUMENT_BYTES", 300)
+    (shelf / "a.txt").write_bytes(("Über Brücken und Türme. " * 12).encode("cp1252"))
+    cli("scan", "--library", shelf)
+    assert cli("fsm-upload").exit_code == 1
+    assert "a document may have 100 MB" in cli("failures").out
+
+
+def test_a_conversion_that_takes_too_long_fails_with_the_reason(
+    cli: Cli, shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its process is ended, and the run goes on."""
+    monkeypatch.setattr("objlib.formats.isolated.DEADLINE_S", 0.05)
+    (shelf / "On Arches.epub").write_bytes(epub_of())
+    cli("scan", "--library", shelf)
+    assert cli("fsm-upload").exit_code == 1
+    assert "cannot be read within 0.05 seconds" in cli("failures").out
