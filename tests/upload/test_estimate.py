@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from objlib.catalog.queries import Work
-from objlib.upload.estimate import estimate
+from objlib.upload.estimate import FILE_S, estimate, indexing_s
 
 MILLION = 1_000_000
 
@@ -33,11 +33,25 @@ def test_nothing_costs_nothing() -> None:
 def test_time_is_bound_by_requests_or_by_what_may_be_spent() -> None:
     """600 requests a minute; ten dollars in ten minutes on tier 1."""
     small = estimate(Work({"new": 1200}, size_bytes=MILLION, text_bytes=MILLION))
-    assert small.minutes(600.0, "1") == pytest.approx(10.0)
-    assert small.minutes_by_tier()["free"] == pytest.approx(100.0)
+    assert small.minutes(600.0, "1") == pytest.approx(10.0 + FILE_S / 60)  # and the last file
+    assert small.minutes_by_tier()["free"] == pytest.approx(100.0 + FILE_S / 60)
     books = estimate(Work({"new": 1200}, text_bytes=8_000 * MILLION))  # 300 dollars
     assert books.minutes(600.0, "1") == pytest.approx(300.0)
-    assert books.minutes(600.0) == pytest.approx(10.0)
+    assert books.minutes(600.0) == pytest.approx(10.0 + FILE_S / 60)
+
+
+def test_time_is_bound_by_documents_while_their_number_rises() -> None:
+    """Where the quota allows more than the store is given at first."""
+    assert indexing_s(0, 20.0) == 0.0
+    assert indexing_s(1, 20.0) == pytest.approx(FILE_S, rel=0.05)
+    # Simulated (python -m benchmarks --only simulation) at twenty files a second:
+    for files, minutes in ((1_000, 3.21), (5_000, 11.08), (20_000, 29.43)):
+        assert indexing_s(files, 20.0) == pytest.approx(60 * minutes, rel=0.04)
+    hundred = estimate(Work({"new": 100_000})).minutes(6_000.0)
+    assert hundred > 100_000 * 5 / 6_000
+    assert estimate(Work({"new": 200_000})).minutes(6_000.0) == pytest.approx(
+        hundred + 100_000 / (200 / FILE_S) / 60
+    )
 
 
 def test_tiers_that_are_too_small_are_left_out() -> None:

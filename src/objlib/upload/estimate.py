@@ -6,10 +6,11 @@ counts them, and for text they are close to a quarter of its bytes.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from objlib.catalog.queries import Work
-from objlib.upload.pressure import TIERS
+from objlib.upload.pressure import INDEXING_MAX, INDEXING_START, TIERS
 
 #: Google's rule of thumb is four characters a token.
 BYTES_PER_TOKEN = 4
@@ -19,6 +20,11 @@ DOLLARS_PER_MILLION_TOKENS = 0.15
 
 #: Start of the upload, its content, the import, a look at the document, deletion of the raw file.
 REQUESTS_PER_FILE = 5
+
+#: How long a file is on its way when its document is indexed in eight seconds: three requests, the
+#: indexing, the look that sees it, the deletion of the raw file. What a store really takes is
+#: found out by the run.
+FILE_S = 10.9
 
 #: A document takes about three times its bytes in the store: input and embeddings.
 STORED_BYTES_PER_BYTE = 3
@@ -34,16 +40,19 @@ DOLLARS_IN_TEN_MINUTES = {"1": 10.0, "2": 50.0, "3": 200.0}
 class Estimate:
     """The price of some work at Gemini: the least it can be, if no request is repeated."""
 
+    files: int
     tokens: int
     dollars: float
     requests: int
     stored_bytes: int
 
     def minutes(self, requests_per_minute: float, tier: str | None = None) -> float:
-        """How long the quota makes it last, whichever is used up first: requests or spending."""
+        """How long it lasts, whichever holds it up longest: requests, documents or spending."""
         by_requests = self.requests / requests_per_minute
         spending = DOLLARS_IN_TEN_MINUTES.get(tier or "")
-        return max(by_requests, 10 * self.dollars / spending if spending else 0.0)
+        by_spending = 10 * self.dollars / spending if spending else 0.0
+        files_per_s = requests_per_minute / 60 / REQUESTS_PER_FILE
+        return max(by_requests, by_spending, indexing_s(self.files, files_per_s) / 60)
 
     def minutes_by_tier(self) -> dict[str, float]:
         """Tier -> minutes."""
@@ -54,10 +63,30 @@ class Estimate:
         return [tier for tier, limit in STORAGE_BYTES.items() if self.stored_bytes <= limit]
 
 
+def indexing_s(files: int, files_per_s: float) -> float:
+    """Seconds until so many files are indexed, when the pressure control finds no trouble.
+
+    The number of files on their way begins at `INDEXING_START` and grows by one in the time that
+    one takes, up to `INDEXING_MAX` or to what `files_per_s` needs. In n such times after the first
+    it lets n * start + n² / 2 files through.
+    """
+    if not files:
+        return 0.0
+    needed = min(float(INDEXING_MAX), max(float(INDEXING_START), files_per_s * FILE_S))
+    rises = needed - INDEXING_START
+    while_rising = rises * (INDEXING_START + needed) / 2
+    if files <= while_rising:
+        rounds = math.sqrt(INDEXING_START**2 + 2.0 * files) - INDEXING_START
+        return FILE_S * (rounds + 1)
+    rest_s = (files - while_rising) / min(files_per_s, needed / FILE_S)
+    return FILE_S * (rises + 1) + rest_s
+
+
 def estimate(work: Work) -> Estimate:
     """What some work will take."""
     tokens = -(-work.text_bytes // BYTES_PER_TOKEN)
     return Estimate(
+        files=work.files,
         tokens=tokens,
         dollars=tokens * DOLLARS_PER_MILLION_TOKENS / 1_000_000,
         requests=work.files * REQUESTS_PER_FILE + work.replaced,
