@@ -19,8 +19,8 @@ help:
 	@echo "make mutate     break the operators and the pressure control; each time a test must fail"
 	@echo "make simulate   the whole system under virtual time, SEEDS=1000 times; see docs/reliability.md"
 	@echo "make validate   an acceptance run on a scratch copy, written to docs/validation.md"
-	@echo "make bench      speed, beside a baseline measured in the same run"
-	@echo "make bench-full the same with a million items and more files; takes a quarter of an hour"
+	@echo "make bench      speed beside baselines of the same run; fails when a recorded ratio got worse"
+	@echo "make bench-full the same with up to a million files, into docs/performance.md; takes an hour"
 	@echo "make eval LIBRARY=DIR  how well search finds, over 133 questions with known answers"
 	@echo "make pressure   the tables and plots of docs/pressure.md"
 
@@ -71,10 +71,8 @@ bench: $(INSTALLED)
 	@$(BIN)/python -m benchmarks
 
 bench-full: $(INSTALLED)
-	@$(BIN)/python -m benchmarks --full --files 1000 --scanned 100000
-	@$(BIN)/python -m benchmarks.growth --sizes 1000 10000 100000
-	@$(BIN)/python -m benchmarks.emulator
-	@$(BIN)/python -m benchmarks.tiers
+	@$(BIN)/python -m benchmarks --full
+	@$(BIN)/python -m benchmarks.report
 
 # The library that the questions are about: US presidential addresses, translations of the UDHR.
 LIBRARY ?= library

@@ -5,56 +5,70 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import shutil
 import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-from benchmarks.figures import Comparison, typical
+from benchmarks.filled import LIBRARY_ID, STORE, document_metadata, fill_catalog, path_of
+from benchmarks.measuring import apart, measured
+from benchmarks.modelled import ListedClient
+from benchmarks.results import Result, Target
+from benchmarks.sizes import Sizes
+from objlib.catalog import queries
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import get_file, pending_page
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts, insert_files
 from objlib.errors import OCCConflictError
+from objlib.sync.listing import survey
 from objlib.upload._operators import LoopScheduler, completion, occ_transition
+from objlib.upload.client import Document
+from objlib.upload.estimate import estimate
 from objlib.upload.fsm import State
 from objlib.upload.lease import Lease
+from objlib.upload.orchestrator import Options
+from objlib.upload.run import states_taken
 from objlib.upload.state import AsyncUploadStateManager
 
+PART = "catalog"
 LEASE = Lease("bench", 4_000_000_000.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Contention:
-    """Several processes that claim and release the files of one catalog."""
+def measure(work: Path, sizes: Sizes) -> Iterator[Result]:
+    """Transitions, contention, and what the catalog is asked as it grows."""
+    yield _transitions(work, sizes.contended, sizes.rounds)
+    yield from _contention(work, sizes.contended, sizes.processes)
+    for size in sizes.catalog:
+        for state, costs in (("untracked", _waiting_costs), ("failed", _failed_costs)):
+            folder = work / f"{state}-{size}"
+            folder.mkdir()
+            fill_catalog(folder / "library.db", size, state)
+            yield from apart(costs, folder, size)
+            shutil.rmtree(folder)
+        yield apart(_classification, work / f"indexed-{size}", size)
 
-    processes: int
-    files: int
-    seconds: float
-    claims: int
-    conflicts: int
 
-
-def compare_transitions(work: Path, files: int, rounds: int) -> list[Comparison]:
+def _transitions(work: Path, files: int, rounds: int) -> Result:
     """Claim and release each file once: two transitions, the first of them on disk."""
     pairs = []
     for number in range(rounds):
         ours, bare = work / f"ours-{number}.db", work / f"bare-{number}.db"
         pairs.append((asyncio.run(_through_the_manager(ours, files)), _bare(bare, files)))
-    ours_s, bare_s = typical(pairs)
-    return [
-        Comparison(
-            "catalog, claim and release",
-            files,
-            ours_s,
-            "the same statements, bare sqlite3",
-            bare_s,
-            target="-",
-        )
-    ]
+    ours_s, bare_s = min(pairs, key=lambda pair: pair[0] / pair[1])
+    return Result(
+        PART,
+        "transitions through the operator",
+        files,
+        ours_s,
+        count=2 * files,
+        baseline="the same UPDATEs in bare sqlite3",
+        baseline_s=bare_s,
+    )
 
 
 async def _through_the_manager(path: Path, files: int) -> float:
@@ -62,11 +76,16 @@ async def _through_the_manager(path: Path, files: int) -> float:
         await fill(catalog, files)
         records = await pending_page(catalog, None, files)
         state = AsyncUploadStateManager(catalog)
+        scheduler = LoopScheduler.running()
         started = time.perf_counter()
         for record in records:
-            claimed = await state.begin_upload(record, upload_key="k", run_id="r", lease=LEASE)
-            await state.release(claimed, reason="bench")
+            await completion(occ_transition(partial(_there_and_back, state, record)), scheduler)
         return time.perf_counter() - started
+
+
+async def _there_and_back(state: AsyncUploadStateManager, record: FileRecord) -> None:
+    claimed = await state.begin_upload(record, upload_key="k", run_id="r", lease=LEASE)
+    await state.release(claimed, reason="bench")
 
 
 def _bare(path: Path, files: int) -> float:
@@ -97,24 +116,48 @@ def _bare(path: Path, files: int) -> float:
         return time.perf_counter() - started
 
 
-def measure_contention(work: Path, processes: Sequence[int], files: int) -> list[Contention]:
+def _contention(work: Path, files: int, numbers: Sequence[int]) -> Iterator[Result]:
     """The same files claimed and released by more and more processes at once.
 
-    Each process takes every file once, in the same order, so they meet all the time.
+    Each process takes every file once, in the same order, so they meet all the time. The baseline
+    is one process alone.
     """
-    found = []
-    for number in processes:
-        path = work / f"contended-{number}.db"
+    alone_s = 0.0
+    for processes in numbers:
+        path = work / f"contended-{processes}.db"
         asyncio.run(_create(path, files))
         call = [sys.executable, "-m", "benchmarks.catalog", str(path)]
+        running = [
+            subprocess.Popen(call, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            for _ in range(processes)
+        ]
+        for process in running:  # each says that it is ready, and waits for the start
+            assert process.stdout is not None
+            process.stdout.readline()
         started = time.perf_counter()
-        running = [subprocess.Popen(call, stdout=subprocess.PIPE) for _ in range(number)]
+        for process in running:
+            assert process.stdin is not None
+            process.stdin.write(b"\n")
+            process.stdin.flush()
         said = [json.loads(process.communicate()[0]) for process in running]
         seconds = time.perf_counter() - started
         claims, conflicts = (sum(one[name] for one in said) for name in ("claims", "conflicts"))
         _check(path, claims)
-        found.append(Contention(number, files, seconds, claims, conflicts))
-    return found
+        each_s = seconds / claims
+        alone_s = alone_s or each_s
+        yield Result(
+            PART,
+            f"claims and releases, {processes} at once" if processes > 1 else _ALONE,
+            files,
+            seconds,
+            count=claims,
+            baseline=_ALONE,
+            baseline_s=alone_s * claims,
+            more={"conflicts": float(conflicts)},
+        )
+
+
+_ALONE = "claims and releases, one process"
 
 
 def _check(path: Path, claims: int) -> None:
@@ -164,5 +207,138 @@ async def _contend(path: Path) -> dict[str, int]:
     return done
 
 
+# What it is asked as it grows
+
+
+def _waiting_costs(folder: Path, size: int) -> list[Result]:
+    """A catalog of waiting files: a page of them, a claim, status, the plan."""
+    middle = path_of(size // 2)
+
+    async def page(catalog: Catalog) -> None:
+        await pending_page(catalog, middle, 200)
+
+    async def claim(catalog: Catalog) -> None:
+        (record,) = await pending_page(catalog, middle, 1)
+        await _there_and_back(AsyncUploadStateManager(catalog), record)
+
+    async def plan(catalog: Catalog) -> None:
+        estimate(await queries.work_of_upload(catalog, states_taken(Options()), None))
+
+    path = folder / "library.db"
+    return [
+        _asked(path, size, "a page of 200 waiting files", page),
+        _asked(path, size, "claim a file and release it", claim),
+        _asked(path, size, "the counts of `status`", _status),
+        _asked(path, size, "the plan of `fsm-upload --dry-run`", plan),
+    ]
+
+
+def _failed_costs(folder: Path, size: int) -> list[Result]:
+    """Nothing but failures: what people then look at."""
+    middle = path_of(size // 2)
+
+    async def groups(catalog: Catalog) -> None:
+        await queries.gather_failures(catalog)
+        for group in await queries.failure_groups(catalog, 0, 20):
+            await queries.failure_paths(catalog, group, None, 3)
+
+    async def page(catalog: Catalog) -> None:
+        await queries.failed_page(catalog, middle, 200)
+
+    async def trail(catalog: Catalog) -> None:
+        await queries.audit_trail(catalog, middle)
+
+    path = folder / "library.db"
+    return [
+        _asked(path, size, "all failed: the counts of `status`", _status),
+        _asked(path, size, "all failed: the groups of `failures`", groups),
+        _asked(path, size, "all failed: a page for --retry-failed", page),
+        _asked(path, size, "all failed: the trail of `history`", trail),
+    ]
+
+
+async def _status(catalog: Catalog) -> None:
+    await queries.tally_by_state(catalog)
+    await queries.count_deleted(catalog)
+    await queries.tally_by_skip_reason(catalog)
+    await queries.tally_of_proofs(catalog)
+    await queries.skipped_page(catalog, None, 10)
+    await queries.failed_page(catalog, None, 10)
+
+
+def _asked(path: Path, size: int, what: str, step: Callable[[Catalog], Awaitable[None]]) -> Result:
+    """Beside a walk over the whole table by bare sqlite3: a question should take less."""
+    cost = measured(partial(_with_catalog, path, step))
+    return Result(
+        PART,
+        what,
+        size,
+        cost.seconds,
+        cpu_s=cost.cpu_s,
+        memory_mb=cost.memory_mb,
+        baseline="SUM over the table in bare sqlite3",
+        baseline_s=measured(partial(_walk, path)).seconds,
+        targets=(Target("memory MB", 50),),
+    )
+
+
+def _walk(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        plain.execute("SELECT SUM(length(updated_at)), COUNT(*) FROM files").fetchone()
+
+
+def _classification(folder: Path, size: int) -> Result:
+    """Every document of a store classified, twenty at a time, beside a look-up by name for each."""
+    folder.mkdir()
+    path = folder / "library.db"
+    fill_catalog(path, size, "indexed")
+    documents = (
+        Document(f"{STORE}/documents/k{number:025}", "", "STATE_ACTIVE", 4_000, None, {**said})
+        for number in range(size)
+        for said in (document_metadata(number),)
+    )
+
+    async def classify(catalog: Catalog) -> None:
+        client = ListedClient(documents, size)
+        found = await client.get_store(STORE)
+        report = await survey(catalog, client, found, LIBRARY_ID)
+        assert report.is_clean, report
+
+    cost = measured(partial(_with_catalog, path, classify))
+    found = Result(
+        PART,
+        "documents classified for `store-sync`",
+        size,
+        cost.seconds,
+        count=size,
+        cpu_s=cost.cpu_s,
+        memory_mb=cost.memory_mb,
+        baseline="a SELECT by name for each",
+        baseline_s=measured(partial(_look_up, path, size)).seconds,
+        targets=(Target("memory MB", 50),),
+    )
+    shutil.rmtree(folder)
+    return found
+
+
+def _look_up(path: Path, size: int) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as plain:
+        for number in range(size):
+            plain.execute(
+                "SELECT * FROM files WHERE gemini_store_doc_id = ?",
+                (f"{STORE}/documents/k{number:025}",),
+            ).fetchone()
+
+
+def _with_catalog(path: Path, step: Callable[[Catalog], Awaitable[None]]) -> None:
+    async def main() -> None:
+        async with await Catalog.open(path) as catalog:
+            await step(catalog)
+
+    asyncio.run(main())
+
+
 if __name__ == "__main__":
+    print("ready", flush=True)
+    sys.stdin.readline()
     print(json.dumps(asyncio.run(_contend(Path(sys.argv[1])))))

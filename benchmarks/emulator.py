@@ -1,7 +1,5 @@
 """What `objlib serve` bears: small requests, documents, and one upload of a hundred megabytes.
 
-    python -m benchmarks.emulator
-
 Small requests stand beside the same clients asking a server of one line, so that the difference is
 the emulator's own.
 """
@@ -13,22 +11,24 @@ import contextlib
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import psutil
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.growth import VOCABULARY
+from benchmarks.filled import VOCABULARY
+from benchmarks.measuring import peak_mb
+from benchmarks.results import Result, Target
+from benchmarks.sizes import Sizes
+
+PART = "emulator"
 
 CONNECTIONS = 8
-REQUESTS = 4_000
 DOCUMENTS = 1_000
 DOCUMENT_WORDS = 900
 LARGE_BYTES = 100 * 1024 * 1024
@@ -81,12 +81,12 @@ class Connection:
         self._writer.close()
 
 
-async def requests_a_second(url: str, path: str) -> float:
-    """GET one path over and over, on several connections at once."""
+async def requests_s(url: str, path: str, count: int) -> float:
+    """Seconds to GET one path over and over, on several connections at once."""
     connections = [await Connection.open(url) for _ in range(CONNECTIONS)]
 
     async def ask(connection: Connection) -> None:
-        for _ in range(REQUESTS // CONNECTIONS):
+        for _ in range(count // CONNECTIONS):
             await connection.call("GET", path)
 
     started = time.perf_counter()
@@ -96,14 +96,14 @@ async def requests_a_second(url: str, path: str) -> float:
     elapsed = time.perf_counter() - started
     for connection in connections:
         connection.close()
-    return REQUESTS / elapsed
+    return elapsed
 
 
-async def documents_a_second(url: str, store: str) -> float:
-    """Upload texts of five kilobytes straight into a store: each is indexed in the answer."""
+async def add_documents_s(url: str, store: str, count: int) -> float:
+    """Seconds to upload texts of five kilobytes straight into a store, indexed in the answer."""
     rng = random.Random(1)
     words = [f"w{rng.randrange(VOCABULARY)}" for _ in range(DOCUMENT_WORDS * 50)]
-    texts = [" ".join(rng.sample(words, DOCUMENT_WORDS)) + "." for _ in range(DOCUMENTS)]
+    texts = [" ".join(rng.sample(words, DOCUMENT_WORDS)) + "." for _ in range(count)]
     connections = [await Connection.open(url) for _ in range(CONNECTIONS)]
 
     async def add(connection: Connection) -> None:
@@ -119,7 +119,7 @@ async def documents_a_second(url: str, store: str) -> float:
     elapsed = time.perf_counter() - started
     for connection in connections:
         connection.close()
-    return DOCUMENTS / elapsed
+    return elapsed
 
 
 async def upload_large(url: str) -> float:
@@ -164,43 +164,80 @@ async def _knock(port: int) -> None:
     (await Connection.open(f"http://127.0.0.1:{port}")).close()
 
 
-def main() -> None:
-    """Measure and show."""
-    port = 8597
+def measure(work: Path, sizes: Sizes) -> Iterator[Result]:
+    """Small requests, documents, and a large upload, each from a server of its own process."""
+    port = _free_port()
     url = f"http://127.0.0.1:{port}"
-    table = Table("objlib serve", "measured", "beside", "target")
     with running("-c", BARE, str(port), port=port):
-        bare = asyncio.run(requests_a_second(url, "/v1beta/x"))
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running(
-            *(
-                "-m",
-                "objlib",
-                "serve",
-                "--port",
-                str(port),
-                "--data",
-                str(Path(folder) / "data.db"),
-            ),
-            port=port,
-        ) as server,
-    ):
+        bare_s = asyncio.run(requests_s(url, "/v1beta/x", sizes.emulator))
+    data = str(work / "served.db")
+    with running("-m", "objlib", "serve", "--port", str(port), "--data", data, port=port) as server:
         store = asyncio.run(_new_store(url))
-        documents = asyncio.run(documents_a_second(url, store))
+        documents = min(sizes.emulator, DOCUMENTS)
+        began, documents_s = cpu_s(server), asyncio.run(add_documents_s(url, store, documents))
+        yield Result(
+            PART,
+            "documents of 5 KB indexed",
+            documents,
+            documents_s,
+            count=documents,
+            cpu_s=cpu_s(server) - began,
+            requests=documents,
+            baseline="as many small answers by Starlette alone",
+            baseline_s=bare_s * documents / sizes.emulator,
+            targets=(Target("µs each", 20_000),),
+        )
         for what, path in (
             ("GET of a store", f"/v1beta/{store}"),
             ("a page of 20 documents", f"/v1beta/{store}/documents?pageSize=20"),
         ):
-            rate = asyncio.run(requests_a_second(url, path))
-            beside = f"{bare:,.0f}/s by Starlette alone"
-            table.add_row(what, f"{rate:,.0f}/s", beside, "1,000/s")
-        table.add_row("documents of 5 KB indexed", f"{documents:,.0f}/s", "", "50/s")
-        before = server.memory_info().rss
-        seconds = asyncio.run(upload_large(url))
-        grown = (_peak_bytes(server) - before) / 1024**2
-        table.add_row("upload of 100 MB", f"{seconds:.1f} s, +{grown:.0f} MB", "", "flat memory")
-    Console(width=100).print(table)
+            began, seconds = cpu_s(server), asyncio.run(requests_s(url, path, sizes.emulator))
+            yield Result(
+                PART,
+                what,
+                documents,
+                seconds,
+                count=sizes.emulator,
+                cpu_s=cpu_s(server) - began,
+                requests=sizes.emulator,
+                baseline="Starlette alone",
+                baseline_s=bare_s,
+                targets=(Target("µs each", 1_000),),
+            )
+        before = server.memory_info().rss / 1024**2
+        began, large_s = cpu_s(server), asyncio.run(upload_large(url))
+        yield Result(
+            PART,
+            "upload of 100 MB",
+            documents,
+            large_s,
+            cpu_s=cpu_s(server) - began,
+            memory_mb=max(0.0, peak_mb(server.pid) - before),
+            baseline="writing as much to a file",
+            baseline_s=_written_s(work / "written"),
+            targets=(Target("memory MB", 50),),
+        )
+
+
+def _written_s(path: Path) -> float:
+    piece = os.urandom(PIECE_BYTES)
+    started = time.perf_counter()
+    with path.open("wb") as file:
+        for _ in range(0, LARGE_BYTES, PIECE_BYTES):
+            file.write(piece)
+    return time.perf_counter() - started
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """What a process has used of the processor so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 async def _new_store(url: str) -> str:
@@ -208,15 +245,3 @@ async def _new_store(url: str) -> str:
     _, body = await connection.call("POST", "/v1beta/fileSearchStores", b"{}")
     connection.close()
     return str(json.loads(body)["name"])
-
-
-def _peak_bytes(process: psutil.Process) -> int:
-    """The most memory the process ever held (VmHWM)."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
-    return next(
-        int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM")
-    )
-
-
-if __name__ == "__main__":
-    main()

@@ -1,46 +1,51 @@
-"""What a benchmark reports, and the median of paired rounds."""
+"""How a row is written, in the terminal and in the documentation."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from statistics import median
+from collections.abc import Mapping
 
-#: Ratios of the same code differ by a fifth between runs.
-REGRESSION = 1.25
+from benchmarks.results import Result
 
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """objlib beside a baseline: wall-clock seconds for the same files in the same run."""
-
-    what: str
-    files: int
-    seconds: float
-    baseline: str
-    baseline_seconds: float
-    target: str
-
-    @property
-    def name(self) -> str:
-        """What it is about, without the figures that it was measured with."""
-        return self.what.partition(", 5.")[0]
-
-    @property
-    def ratio(self) -> float:
-        """objlib's time over the baseline's."""
-        return self.seconds / self.baseline_seconds
+COLUMNS = (
+    *("what", "size", "time", "each", "CPU", "memory", "requests"),
+    *("baseline", "its time", "ratio", "recorded", "target", "also", "mark"),
+)
 
 
-def compared(ratio: float, recorded: float | None) -> str:
-    """The recorded ratio, marked if this one is worse than machines and moods explain."""
-    if recorded is None:
-        return "-"
-    if ratio > recorded * REGRESSION:
-        return f"{recorded:.2f}  REGRESSION +{ratio / recorded - 1:.0%}"
-    return f"{recorded:.2f}"
+def cells(row: Result, recorded: Mapping[str, float]) -> list[str]:
+    """A cell for each column; empty where there is no such figure."""
+    before = recorded.get(row.key)
+    return [
+        row.what,
+        f"{row.size:,}",
+        duration(row.seconds),
+        duration(row.seconds / row.count) if row.count else "",
+        "" if row.cpu_s is None else duration(row.cpu_s),
+        "" if row.memory_mb is None else f"+{row.memory_mb:,.0f} MB",
+        "" if row.requests is None else f"{row.requests:,}",
+        row.baseline or "",
+        "" if row.baseline_s is None else duration(row.baseline_s),
+        "" if row.ratio is None else f"{row.ratio:,.2f}",
+        "" if before is None else f"{before:,.2f}",
+        "; ".join(map(str, row.targets)),
+        "; ".join(f"{name}: {_plain(figure)}" for name, figure in row.more.items()),
+        row.mark(recorded),
+    ]
 
 
-def typical(rounds: list[tuple[float, float]]) -> tuple[float, float]:
-    """The round with the median ratio, as (objlib s, baseline s): pairs stay together."""
-    middle = median(sorted(ours / theirs for ours, theirs in rounds))
-    return min(rounds, key=lambda pair: abs(pair[0] / pair[1] - middle))
+def duration(seconds: float) -> str:
+    """Three digits and the unit that suits them."""
+    for limit, scale, unit in ((1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (600.0, 1.0, "s")):
+        if seconds < limit:
+            return f"{_digits(seconds * scale)} {unit}"
+    if seconds < 36_000:
+        return f"{_digits(seconds / 60)} min"
+    return f"{_digits(seconds / 3600)} h"
+
+
+def _plain(number: float) -> str:
+    return f"{number:,.0f}" if number == round(number) else f"{number:,.2f}"
+
+
+def _digits(number: float) -> str:
+    return f"{number:.2f}" if number < 10 else f"{number:.1f}" if number < 100 else f"{number:,.0f}"

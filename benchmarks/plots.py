@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -59,15 +59,17 @@ def plot_documents(path: Path, title: str, runs: Runs, _quota: Quota) -> None:
     _save(figure, path)
 
 
-def plot_growth(path: Path, curves: dict[str, list[tuple[int, float]]]) -> None:
-    """Seconds against the number of files, both logarithmic: a slope of one is linear."""
-    figure = Figure(figsize=(8, 4.2), layout="constrained")
+def plot_growth(
+    path: Path, title: str, curves: Mapping[str, Sequence[tuple[int, float]]], unit: str
+) -> None:
+    """Cost against size, both logarithmic: a slope of one is linear."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.subplots()
     for what, points in curves.items():
         axes.loglog(*zip(*points, strict=True), marker="o", ms=3, label=what.replace("`", ""))
-    axes.set_title("What grows with the library", loc="left")
-    axes.set_xlabel("files")
-    axes.set_ylabel("seconds")
+    axes.set_title(title, loc="left")
+    axes.set_xlabel("size")
+    axes.set_ylabel(unit)
     axes.grid(alpha=0.2)
     axes.legend(frameon=False, fontsize=8)
     _save(figure, path)

@@ -1,99 +1,138 @@
-"""scan beside `find -printf` and `sha256sum`, which do the same walking and hashing."""
+"""scan beside the programs that do the same walking and hashing, as a library grows.
+
+Each scan runs in a process of its own. What other tools take for a folder in which nothing has
+changed is there where they are installed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import shlex
 import shutil
-import subprocess
-import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.figures import Comparison, typical
+from benchmarks.filled import make_deep_library, make_library, path_of
+from benchmarks.measuring import Cost, apart, measured, shell, typical
+from benchmarks.results import Result, Target
+from benchmarks.sizes import Sizes
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import stream_known_files
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
 from objlib.upload.state import AsyncUploadStateManager
 
-FILES_PER_FOLDER = 100
+PART = "scan"
+#: Copies of a library that other tools make; beyond this they take longer than they tell.
+_OTHERS_UP_TO = 100_000
+#: One round is enough where it takes a minute.
+_ONE_ROUND_FROM = 100_000
+_FIRST = "find, then sha256sum by xargs -P 2"
+_AGAIN = "find -printf, and reading the catalog"
+_CHANGED = f"{_AGAIN}, and sha256sum of what changed"
+_FLAT = Target("memory MB", 50)
 
 
-def make_library(root: Path, files: int, *, words: int = 800, seed: int = 1) -> None:
-    """A folder tree of distinct texts, about five kilobytes each."""
-    rng = random.Random(seed)
-    vocabulary = ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=7)) for _ in range(2_000)]
-    for number in range(files):
-        folder = root / f"Course {number // FILES_PER_FOLDER:04}" / "Year 1"
-        folder.mkdir(parents=True, exist_ok=True)
-        text = " ".join(rng.choices(vocabulary, k=words))
-        (folder / f"Week {number % FILES_PER_FOLDER} - Talk {number}.txt").write_text(text)
+def measure(work: Path, sizes: Sizes) -> Iterator[Result]:
+    """First scans and rescans at every size, then a huge folder and a deep tree."""
+    for size in sizes.scanned:
+        root = work / f"library-{size}"
+        apart(make_library, root, size)
+        rounds = 1 if size >= _ONE_ROUND_FROM else sizes.rounds
+        yield from _scans(work, root, size, rounds)
+        if size <= _OTHERS_UP_TO:
+            yield from _others(work, root, size)
+        shutil.rmtree(root)
+    huge, deep = work / "huge", work / "deep"
+    apart(make_library, huge, sizes.huge_folder, per_folder=sizes.huge_folder)
+    make_deep_library(deep, sizes.deep)
+    for name, root, size in (
+        ("one huge folder", huge, sizes.huge_folder),
+        ("folders in folders", deep, sizes.deep),
+    ):
+        for result in _scans(work, root, size, 1, changes=False):
+            yield replace(result, what=f"{name}, {result.what}")
+        shutil.rmtree(root)
 
 
-def compare_scan(work: Path, files: int, rounds: int) -> list[Comparison]:
-    """First scan beside find and sha256sum; rescan beside find and reading the catalog."""
-    root = work / "scanned"
-    make_library(root, files)
-    quoted = shlex.quote(str(root))
-    walk = f"find {quoted} -type f -printf '%p %s %T@ %i\\n'"
-    hashing = f"{walk} > /dev/null; find {quoted} -type f -print0 | xargs -0 -P 2 sha256sum"
-    first: list[tuple[float, float]] = []
-    again: list[tuple[float, float]] = []
+def _scans(
+    work: Path, root: Path, size: int, rounds: int, *, changes: bool = True
+) -> Iterator[Result]:
+    source = shlex.quote(str(root))
+    walk = f"find {source} -type f -printf '%p %s %T@ %i\\n'"
+    hashing = f"{walk} > /dev/null; find {source} -type f -print0 | xargs -0 -P 2 sha256sum"
+    first: list[tuple[Cost, Cost]] = []
+    again: list[tuple[Cost, Cost]] = []
     for number in range(rounds):
-        catalog = work / f"scan-{number}.db"
-        first.append((scan_once(root, catalog), _shell(hashing)))
-        again.append((scan_once(root, catalog), _shell(walk) + _read(catalog)))
-    return [
-        Comparison(
-            "scan, first",
-            files,
-            *_paired(first, "find + sha256sum -P 2"),
-            target="bound by SHA-256",
-        ),
-        Comparison(
-            "scan, nothing changed",
-            files,
-            *_paired(again, "find -printf + reading the catalog"),
-            target="2",
-        ),
-        *_beside_others(work, root, files, min(ours for ours, _ in again)),
-    ]
+        catalog = work / f"{root.name}-{number}.db"
+        # The baseline first: it brings the files into the disk's cache, for both.
+        theirs = shell(hashing)
+        first.append((apart(scan_once, root, catalog), theirs))
+        for _ in range(3 if rounds == 1 else 1):
+            ours, walked = apart(scan_once, root, catalog), shell(walk)
+            again.append((ours, _sum(walked, apart(_read, catalog))))
+    yield _result("first", size, typical(first), _FIRST)
+    yield _result("nothing changed", size, typical(again), _AGAIN, Target("ratio", 2))
+    if changes:
+        stamp = work / "stamp"
+        stamp.touch()
+        for number in range(0, size, 100):
+            (root / path_of(number)).write_text(f"Note {number} is another one now.")
+        newer = f"find {source} -type f -newer {shlex.quote(str(stamp))} -print0"
+        ours = apart(scan_once, root, catalog)
+        theirs = _sum(shell(f"{walk}; {newer} | xargs -0 -P 2 sha256sum"), apart(_read, catalog))
+        yield _result("1 % changed", size, (ours, theirs), _CHANGED)
+    for left in work.glob(f"{root.name}-*.db*"):
+        left.unlink()
 
 
-def _beside_others(work: Path, root: Path, files: int, ours_s: float) -> Iterator[Comparison]:
+def _result(
+    what: str, size: int, pair: tuple[Cost, Cost], baseline: str, *targets: Target
+) -> Result:
+    ours, theirs = pair
+    return Result(
+        PART,
+        what,
+        size,
+        ours.seconds,
+        count=size,
+        cpu_s=ours.cpu_s,
+        memory_mb=ours.memory_mb,
+        baseline=baseline,
+        baseline_s=theirs.seconds,
+        targets=(*targets, _FLAT),
+        more={"CPU s of the baseline": theirs.cpu_s},
+    )
+
+
+def _others(work: Path, root: Path, size: int) -> Iterator[Result]:
     """What other programs take for a folder in which nothing has changed, where they are there."""
     source = shlex.quote(str(root))
-    if shutil.which("rclone"):
-        sync = f"rclone --config /dev/null sync {source} {shlex.quote(str(work / 'copy'))}"
-        _shell(sync)
-        again_s = min(_shell(sync) for _ in range(3))
-        yield Comparison(
-            "scan, nothing changed, and rclone",
-            files,
-            ours_s,
-            "rclone sync to a folder",
-            again_s,
-            "-",
-        )
-    if shutil.which("restic"):
-        restic = f"RESTIC_PASSWORD=x restic -q --no-cache -r {shlex.quote(str(work / 'repo'))}"
-        _shell(f"{restic} init")
-        _shell(f"{restic} backup {source}")
-        again_s = min(_shell(f"{restic} backup {source}") for _ in range(3))
-        yield Comparison(
-            "scan, nothing changed, and restic", files, ours_s, "restic backup again", again_s, "-"
-        )
+    copy, repository = work / "copy", work / "repository"
+    rclone = f"rclone --config /dev/null sync {source} {shlex.quote(str(copy))}"
+    restic = f"RESTIC_PASSWORD=x restic -q --no-cache -r {shlex.quote(str(repository))}"
+    backup = f"{restic} backup {source}"
+    catalog = work / "others.db"
+    for tool, prepare, again in (
+        ("rclone", rclone, rclone),
+        ("restic", f"{restic} init; {backup}", backup),
+    ):
+        if not shutil.which(tool):
+            continue
+        shell(prepare)
+        apart(scan_once, root, catalog)
+        pairs = [(apart(scan_once, root, catalog), shell(again)) for _ in range(3)]
+        baseline = "rclone sync to a folder" if tool == "rclone" else "restic backup"
+        yield _result(f"nothing changed, beside {tool}", size, typical(pairs), baseline)
+    for left in work.glob("others.db*"):
+        left.unlink()
+    for folder in (copy, repository):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _paired(rounds: list[tuple[float, float]], baseline: str) -> tuple[float, str, float]:
-    ours, theirs = typical(rounds)
-    return ours, baseline, theirs
-
-
-def scan_once(root: Path, database: Path) -> float:
-    """Seconds of one scan."""
+def scan_once(root: Path, database: Path) -> Cost:
+    """One scan."""
 
     async def scan() -> None:
         async with await Catalog.open(database, create=True) as catalog:
@@ -104,20 +143,18 @@ def scan_once(root: Path, database: Path) -> float:
                 lifecycle=AsyncUploadStateManager(catalog),
             )
 
-    started = time.perf_counter()
-    asyncio.run(scan())
-    return time.perf_counter() - started
+    return measured(lambda: asyncio.run(scan()))
 
 
-def _read(database: Path) -> float:
-    """Seconds to read what a rescan compares with, row by row."""
-    started = time.perf_counter()
-    for _row in stream_known_files(database):
-        pass
-    return time.perf_counter() - started
+def _read(database: Path) -> Cost:
+    """Read what a rescan compares with, row by row."""
+
+    def read() -> None:
+        for _row in stream_known_files(database):
+            pass
+
+    return measured(read)
 
 
-def _shell(command: str) -> float:
-    started = time.perf_counter()
-    subprocess.run(["bash", "-c", f"({command}) > /dev/null"], check=True)
-    return time.perf_counter() - started
+def _sum(one: Cost, other: Cost) -> Cost:
+    return Cost(one.seconds + other.seconds, one.cpu_s + other.cpu_s)

@@ -49,6 +49,8 @@ class Trace:
     indexed: list[float] = field(default_factory=list)
     shown_failed: list[float] = field(default_factory=list)
     failed: int = 0
+    #: In the store at the end.
+    documents: int = 0
     ended_s: float = 0.0
 
     @property
@@ -169,6 +171,7 @@ async def _run(
         gate.states.subscribe(lambda state: trace.limits.append((at(), state)))
         await run.until_done(Options(concurrency=concurrency))
     trace.ended_s = at()
+    ((trace.documents,),) = store.all("SELECT COUNT(*) FROM documents")
     gate.close()
     await catalog.close()
     store.close()

@@ -1,119 +1,217 @@
-"""How long an upload takes at each quota tier: the real pipeline under virtual time.
+"""A whole library at each quota tier: hours, requests and dollars, beside the printed estimate.
 
-    python -m benchmarks.tiers [--files 2000] [--tier 1 …] [--trouble]
+The real orchestrator, operators, catalog and pressure control under virtual time, on a library of
+hard links to one short text, which the catalog takes for five kilobytes each. Answers take 0.2 s, a
+document is indexed after 8 s, and whatever is above the tier's requests a minute is refused. The
+backend is a model (`benchmarks.modelled`), which a smaller upload over the whole wire confirms.
 
-Answers take 0.2 s, documents are indexed after 8 s, and the server refuses whatever is above the
-tier's requests a minute. The bound is the five requests of each file at that rate.
+Dollars and tokens follow from the bytes and the published price; nothing about them is simulated.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
+import hashlib
+import random
+import shutil
 import tempfile
-import time
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
-from rich.console import Console
-from rich.table import Table
+from tests.upload.virtual_loop import VirtualLoop
 
-from benchmarks.simulated import simulate
+from benchmarks.filled import LIBRARY_ID, STORE, TEXT_BYTES, fill_catalog, make_linked_library
+from benchmarks.measuring import Cost, apart, measured
+from benchmarks.modelled import ModelledClient
+from benchmarks.results import Result, Target
+from benchmarks.simulated import EPOCH, SEED, simulate
+from benchmarks.sizes import Sizes
+from objlib.catalog.connection import Catalog
+from objlib.catalog.queries import tally_by_state
 from objlib.filestore import Fault, Kind
-from objlib.upload.estimate import REQUESTS_PER_FILE
+from objlib.filestore.schedules import TokenBucket
+from objlib.upload._operators import LoopScheduler
+from objlib.upload.estimate import REQUESTS_PER_FILE, Estimate, estimate
 from objlib.upload.gate import RequestGate
+from objlib.upload.orchestrator import Options
+from objlib.upload.payload import Source
 from objlib.upload.pressure import TIERS, starting
+from objlib.upload.run import UploadRun, expected_work
+from objlib.upload.waits import Waits
 
-RESULTS = Path("build/tiers.json")
+PART = "simulation"
 INDEXING_S = 8.0
-#: Refused or lost on the way back: what a bad day has.
-TROUBLE = (
-    Fault(Kind.ERROR, status=503, probability=0.05),
-    Fault(Kind.DROP_AFTER, probability=0.03),
-)
+LATENCY_S = 0.2
+CONCURRENCY = 64
+#: The tiers that cost something.
+SIMULATED = ("1", "2", "3")
+#: Every tier costs the same processor a file, so that the largest library need not meet them all.
+_ALL_TIERS_UP_TO = 100_000
+
+
+class _Undurable(Catalog):
+    """A catalog that never waits for the disk: there is nothing to survive."""
+
+    @asynccontextmanager
+    async def transaction(self, *, durable: bool = False) -> AsyncIterator[None]:
+        async with super().transaction():
+            yield
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One upload. `simulated_s` is what the clock of the run said, `wall_s` what it took here."""
+    """One upload. `virtual_s` is what the clock of the run said, `cost` what it took here."""
 
-    tier: str
-    trouble: bool
     files: int
-    bound_s: float
-    simulated_s: float
+    expected: Estimate
+    virtual_s: float
     requests: int
-    refused_share: float
     refused_share_later: float
-    failed: int
-    wall_s: float
+    cost: Cost
 
 
-def upload_at(tier: str, files: int, *, trouble: bool) -> Outcome:
-    """Upload that many files under the quota of a tier."""
+def measure(work: Path, sizes: Sizes) -> Iterator[Result]:
+    """Each tier at each size; and that the model tells what the whole wire does."""
+    yield _agreement(work / "agreement", sizes.simulated_wire)
+    for size in sizes.simulated:
+        folder = work / f"simulated-{size}"
+        for tier in SIMULATED if size <= _ALL_TIERS_UP_TO else SIMULATED[-1:]:
+            yield _result(tier, apart(upload_at, TIERS[tier], folder, size))
+        shutil.rmtree(folder)
+
+
+def _result(tier: str, found: Outcome) -> Result:
+    """Virtual seconds beside the estimate; the processor is what a file cost here."""
     rate = TIERS[tier]
-    quota = Fault(Kind.QUOTA, per_minute=[(0.0, rate)], burst=round(rate / 10))
-    faults = [Fault(Kind.LATENCY, seconds=0.2), quota, *(TROUBLE if trouble else ())]
-    started = time.perf_counter()
-    with tempfile.TemporaryDirectory() as work:
-        trace = simulate(
-            Path(work),
-            files,
-            faults,
-            lambda scheduler: RequestGate(
-                starting(
-                    now=scheduler.time_s,
-                    concurrency=64,
-                    requests_per_minute=rate,
-                    cool_down_s=30.0,
-                ),
-                scheduler,
-            ),
-            indexing_s=INDEXING_S,
-            concurrency=64,
-        )
-    assert len(trace.indexed) + trace.failed >= files
-    return Outcome(
-        tier,
-        trouble,
-        files,
-        bound_s=files * REQUESTS_PER_FILE / rate * 60,
-        simulated_s=trace.ended_s,
-        requests=len(trace.requests),
-        refused_share=trace.refused_share,
-        refused_share_later=trace.refused_share_after(60.0),
-        failed=trace.failed,
-        wall_s=time.perf_counter() - started,
+    price = found.expected
+    return Result(
+        PART,
+        f"tier {tier}, {rate:,.0f} requests a minute",
+        found.files,
+        found.virtual_s,
+        count=found.files,
+        cpu_s=found.cost.cpu_s,
+        memory_mb=found.cost.memory_mb,
+        requests=found.requests,
+        baseline="estimate of --dry-run",
+        baseline_s=60 * price.minutes(rate, tier),
+        targets=(
+            Target("ratio", 1 / 0.95),
+            Target("refused after minute 1, %", 1),
+            Target("memory MB", 50),
+        ),
+        more={
+            "hours": found.virtual_s / 3600,
+            "of what the quota allows, %": 100
+            * (60 * found.files * REQUESTS_PER_FILE / rate)
+            / found.virtual_s,
+            "requests estimated": float(price.requests),
+            "refused after minute 1, %": 100 * found.refused_share_later,
+            "dollars": price.dollars,
+        },
     )
 
 
-def main() -> None:
-    """Simulate and show."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.tiers", description=__doc__)
-    parser.add_argument("--files", type=int, default=2_000, help="how many [2000]")
-    parser.add_argument("--tier", choices=TIERS, nargs="+", default=list(TIERS))
-    parser.add_argument("--trouble", action="store_true", help="5 %% 503, 3 %% lost answers")
-    arguments = parser.parse_args()
-    found = [upload_at(tier, arguments.files, trouble=arguments.trouble) for tier in arguments.tier]
-    columns = "tier|files|bound|simulated|of the bound|requests|refused|after a minute|failed|here"
-    table = Table(*columns.split("|"))
-    for one in found:
-        table.add_row(
-            one.tier,
-            f"{one.files:,}",
-            f"{one.bound_s / 60:,.1f} min",
-            f"{one.simulated_s / 60:,.1f} min",
-            f"{one.bound_s / one.simulated_s:.0%}",
-            f"{one.requests / one.files:.2f} a file",
-            f"{one.refused_share:.2%}",
-            f"{one.refused_share_later:.2%}",
-            f"{one.failed}",
-            f"{one.wall_s:.0f} s",
+def _agreement(work: Path, files: int) -> Result:
+    """The same upload over the whole wire: the model's virtual seconds beside the wire's."""
+    rate = TIERS["1"]
+    quota = Fault(Kind.QUOTA, per_minute=[(0.0, rate)], burst=burst(rate))
+    with tempfile.TemporaryDirectory() as folder:
+        trace = simulate(
+            Path(folder),
+            files,
+            [Fault(Kind.LATENCY, seconds=LATENCY_S), quota],
+            lambda scheduler: open_gate(scheduler, rate),
+            indexing_s=INDEXING_S,
+            concurrency=CONCURRENCY,
         )
-    Console(width=140).print(table)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps([asdict(one) for one in found], indent=2))
+    assert len(trace.indexed) == files, trace.failed
+    found = apart(upload_at, rate, work, files)
+    shutil.rmtree(work)
+    return Result(
+        PART,
+        "the modelled backend, tier 1",
+        files,
+        found.virtual_s,
+        count=files,
+        cpu_s=found.cost.cpu_s,
+        requests=found.requests,
+        baseline="SDK, HTTP and the embedded server",
+        baseline_s=trace.ended_s,
+        targets=(Target("ratio", 1.03),),
+        more={"requests of the baseline": float(len(trace.requests))},
+    )
 
 
-if __name__ == "__main__":
-    main()
+def burst(rate: float) -> int:
+    """How many requests of a quota may come at once."""
+    return round(rate / 10)
+
+
+def open_gate(scheduler: LoopScheduler, rate: float) -> RequestGate:
+    """A gate with the budget of a tier."""
+    start = starting(now=scheduler.time_s, concurrency=CONCURRENCY, requests_per_minute=rate)
+    return RequestGate(start, scheduler)
+
+
+def upload_at(rate: float, work: Path, files: int) -> Outcome:
+    """Upload a linked library under a quota of so many requests a minute."""
+    root, database = work / "library", work / f"at-{rate:g}.db"
+    if not root.exists():
+        make_linked_library(root, files)
+    content = (root / "0000" / "note-0000000.txt").read_bytes()
+    fill_catalog(
+        database,
+        files,
+        "untracked",
+        content_hash=hashlib.sha256(content).hexdigest(),
+        size_bytes=TEXT_BYTES,
+    )
+    outcome: list[Outcome] = []
+
+    def run() -> None:
+        loop = VirtualLoop()
+        try:
+            outcome.append(loop.run_until_complete(_run(loop, rate, root, database, files)))
+        finally:
+            loop.close()
+
+    cost = measured(run)
+    (said,) = outcome
+    return Outcome(
+        said.files, said.expected, said.virtual_s, said.requests, said.refused_share_later, cost
+    )
+
+
+async def _run(loop: VirtualLoop, rate: float, root: Path, database: Path, files: int) -> Outcome:
+    gate = open_gate(LoopScheduler(loop), rate)
+    client = ModelledClient(
+        gate,
+        TokenBucket(rate, burst(rate)),
+        latency_s=LATENCY_S,
+        indexing_s=INDEXING_S,
+    )
+    async with await _Undurable.open(
+        database, clock=lambda: EPOCH + timedelta(seconds=loop.time())
+    ) as catalog:
+        options = Options(concurrency=CONCURRENCY)
+        expected = estimate(await expected_work(catalog, options))
+        run = UploadRun(
+            catalog=catalog,
+            client=client,
+            gate=gate,
+            store_name=STORE,
+            source=Source(root, LIBRARY_ID),
+            waits=Waits(),
+            rng=random.Random(SEED),
+        )
+        began = loop.time()
+        await run.until_done(options)
+        virtual_s = loop.time() - began
+        tally = await tally_by_state(catalog)
+        assert tally["indexed"].files == files, tally
+    gate.close()
+    later = client.later_refused / client.later if client.later else 0.0
+    return Outcome(files, expected, virtual_s, client.requests, later, Cost(0, 0))

@@ -10,88 +10,212 @@ from __future__ import annotations
 import asyncio
 import io
 import math
-import time
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.figures import Comparison, typical
-from benchmarks.scan import make_library
+import httpx2
+
+from benchmarks import tiers
+from benchmarks.filled import make_library
+from benchmarks.measuring import Cost, apart, measured, measured_async, typical
+from benchmarks.results import Result, Target
+from benchmarks.simulated import MakeGate, Trace, simulate
+from benchmarks.sizes import Sizes
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.catalog.connection import Catalog
 from objlib.filestore import Fault, FaultPlan, FileStore, Kind, create_app
 from objlib.library.identity import identity_header
 from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
+from objlib.upload._operators import LoopScheduler
 from objlib.upload.client import GeminiFileSearchClient, Metadata
+from objlib.upload.estimate import REQUESTS_PER_FILE
 from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Source
+from objlib.upload.pressure import starting
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
 
 CONCURRENCY = 8
-#: Seconds an answer -> share of the files: a second each would take minutes with all of them.
-LATENCIES = {0.05: 1.0, 0.2: 1.0, 1.0: 0.2}
+PART = "upload"
+#: Requests a minute, of the virtual runs.
+QUOTAS = (60.0, 600.0, 6_000.0)
+INDEXING_S = 0.0
+#: Refused, or lost on the way back.
+TROUBLE = {
+    "5 % answered 503": (Fault(Kind.ERROR, status=503, probability=0.05),),
+    "3 % of answers lost": (Fault(Kind.DROP_AFTER, probability=0.03),),
+}
 
 
-async def compare_upload(work: Path, files: int, rounds: int) -> list[Comparison]:
-    """Seconds for the pipeline and for the loop, with an instant server."""
+def measure(work: Path, sizes: Sizes) -> Iterator[Result]:
+    """With an instant server, at a distance, under quotas, and on a bad day."""
+    yield asyncio.run(_instant(work, sizes.uploaded, sizes.rounds))
+    for latency_s, share in sizes.distances.items():
+        files = max(CONCURRENCY, round(sizes.uploaded * share))
+        yield asyncio.run(_distant(work, files, latency_s))
+    for rate in QUOTAS:
+        yield apart(_under_quota, sizes.simulated_wire, rate)
+    for what, faults in TROUBLE.items():
+        yield apart(_in_trouble, sizes.simulated_wire, what, faults)
+
+
+async def _instant(work: Path, files: int, rounds: int) -> Result:
+    """The pipeline and the loop in turns; requests are counted on the wire, by purpose."""
     root = work / "uploaded"
     make_library(root, files)
     pairs = []
-    requests = 0
+    wire: Counter[str] = Counter()
     for number in range(rounds):
-        ours, requests = await _pipeline(root, work / f"ours-{number}")
+        ours, wire = await _pipeline(root, work / f"ours-{number}")
         pairs.append((ours, await _bare_loop(root, work / f"bare-{number}")))
     ours, theirs = typical(pairs)
-    return [
-        Comparison(
-            f"upload, instant server, {requests / files:.1f} requests a file",
-            files,
-            ours,
-            "TaskGroup",
-            theirs,
-            target="1.25",
-        )
-    ]
+    assert (other := wire["other"]) == 0, f"{other} requests of unknown purpose"
+    return Result(
+        PART,
+        "instant server",
+        files,
+        ours.seconds,
+        count=files,
+        cpu_s=ours.cpu_s,
+        memory_mb=ours.memory_mb,
+        requests=wire.total(),
+        baseline="the same SDK calls in a TaskGroup",
+        baseline_s=theirs.seconds,
+        targets=(Target("ratio", 1.25), Target("requests each", 5)),
+        more={
+            "CPU s of the baseline": theirs.cpu_s,
+            **{f"{purpose}, a file": count / files for purpose, count in sorted(wire.items())},
+        },
+    )
 
 
-async def compare_latency(work: Path, files: int) -> list[Comparison]:
-    """Seconds with slow answers, beside what latency and concurrency allow.
+async def _distant(work: Path, files: int, latency_s: float) -> Result:
+    """Slow answers, beside what latency and concurrency allow.
 
     A file holds its upload slot for three calls; the last document and raw file cost two more.
     """
-    found = []
-    for latency_s, share in LATENCIES.items():
-        number = max(CONCURRENCY, round(files * share))
-        root = work / f"distant-{latency_s}"
-        make_library(root, number)
-        ours, _ = await _pipeline(root, work / f"distant-store-{latency_s}", latency_s=latency_s)
-        found.append(
-            Comparison(
-                f"upload, {latency_s * 1000:.0f} ms an answer, {CONCURRENCY} at a time",
-                number,
-                ours,
-                "latency / concurrency",
-                math.ceil(number / CONCURRENCY) * 3 * latency_s + 2 * latency_s,
-                target="1.05",
+    root = work / f"distant-{latency_s}"
+    make_library(root, files)
+    ours, wire = await _pipeline(root, work / f"distant-store-{latency_s}", latency_s=latency_s)
+    return Result(
+        PART,
+        f"{latency_s * 1000:.0f} ms an answer, {CONCURRENCY} at a time",
+        files,
+        ours.seconds,
+        count=files,
+        cpu_s=ours.cpu_s,
+        memory_mb=ours.memory_mb,
+        requests=wire.total(),
+        baseline="latency / concurrency",
+        baseline_s=math.ceil(files / CONCURRENCY) * 3 * latency_s + 2 * latency_s,
+        targets=(Target("ratio", 1 / 0.95),),
+    )
+
+
+def _under_quota(files: int, rate: float) -> Result:
+    """Virtual seconds under so many requests a minute, beside five requests a file at that rate.
+
+    Documents are active at once: how many may be indexed at a time is another bound.
+    """
+    quota = Fault(Kind.QUOTA, per_minute=[(0.0, rate)], burst=tiers.burst(rate))
+    distance = Fault(Kind.LATENCY, seconds=0.2)
+    return _simulated(
+        f"quota of {rate:,.0f} requests a minute",
+        files,
+        [distance, quota],
+        lambda scheduler: tiers.open_gate(scheduler, rate),
+        baseline="5 requests a file at that rate",
+        baseline_s=files * REQUESTS_PER_FILE / rate * 60,
+        targets=(Target("ratio", 1 / 0.95), Target("refused after minute 1, %", 1)),
+    )
+
+
+def _in_trouble(files: int, what: str, faults: Sequence[Fault]) -> Result:
+    """Virtual seconds with faults, beside the same upload without them."""
+
+    def gate(scheduler: LoopScheduler) -> RequestGate:
+        return RequestGate(starting(now=scheduler.time_s, concurrency=CONCURRENCY), scheduler)
+
+    distance = Fault(Kind.LATENCY, seconds=0.2)
+    with tempfile.TemporaryDirectory() as folder:
+        calm = simulate(Path(folder), files, [distance], gate, indexing_s=INDEXING_S)
+    return _simulated(
+        what,
+        files,
+        [distance, *faults],
+        gate,
+        baseline="the same without faults",
+        baseline_s=calm.ended_s,
+        targets=(Target("left failed", 0), Target("documents more than files", 0)),
+    )
+
+
+def _simulated(
+    what: str,
+    files: int,
+    faults: Sequence[Fault],
+    make_gate: MakeGate,
+    *,
+    baseline: str,
+    baseline_s: float,
+    targets: tuple[Target, ...],
+) -> Result:
+    trace: list[Trace] = []
+
+    def run() -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            trace.append(
+                simulate(
+                    Path(folder),
+                    files,
+                    faults,
+                    make_gate,
+                    indexing_s=INDEXING_S,
+                    concurrency=CONCURRENCY,
+                )
             )
-        )
-    return found
+
+    cost = measured(run)
+    (found,) = trace
+    return Result(
+        PART,
+        f"{what}, simulated",
+        files,
+        found.ended_s,
+        count=files,
+        cpu_s=cost.cpu_s,
+        memory_mb=cost.memory_mb,
+        requests=len(found.requests),
+        baseline=baseline,
+        baseline_s=baseline_s,
+        targets=targets,
+        more={
+            "refused, %": 100 * found.refused_share,
+            "refused after minute 1, %": 100 * found.refused_share_after(60.0),
+            "left failed": float(files - len(found.indexed)),
+            "documents more than files": float(found.documents - files),
+        },
+    )
 
 
-async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[float, int]:
+async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[Cost, Counter[str]]:
     folder.mkdir()
     store = FileStore.open(folder / "filestore.db")
     gate = RequestGate.open(concurrency=CONCURRENCY, requests_per_minute=None, cool_down_s=30.0)
+    wire: Counter[str] = Counter()
     async with (
         await Catalog.open(folder / "library.db", create=True) as catalog,
-        _client(store, latency_s, gate) as client,
+        _client(store, latency_s, gate, wire) as client,
     ):
         lifecycle = AsyncUploadStateManager(catalog)
         await scan_library(catalog, root, templates=DEFAULT_TEMPLATES, lifecycle=lifecycle)
         name = (await client.create_store("bench")).name
-        before = client.requests
+        wire.clear()
         run = UploadRun(
             catalog=catalog,
             client=client,
@@ -100,16 +224,13 @@ async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[f
             source=Source(root, "bench"),
             waits=Waits(),
         )
-        started = time.perf_counter()
-        await run.until_done(Options(concurrency=CONCURRENCY))
-        elapsed = time.perf_counter() - started
-        requests = client.requests - before
+        cost = await measured_async(lambda: run.until_done(Options(concurrency=CONCURRENCY)))
     gate.close()
     store.close()
-    return elapsed, requests
+    return cost, wire
 
 
-async def _bare_loop(root: Path, folder: Path) -> float:
+async def _bare_loop(root: Path, folder: Path) -> Cost:
     folder.mkdir()
     store = FileStore.open(folder / "filestore.db")
     slots = asyncio.Semaphore(CONCURRENCY)
@@ -130,13 +251,15 @@ async def _bare_loop(root: Path, folder: Path) -> float:
                 await client.delete_file(raw.name)
 
         paths = sorted(path for path in root.rglob("*.txt"))
-        started = time.perf_counter()
-        async with asyncio.TaskGroup() as group:
-            for number, path in enumerate(paths):
-                group.create_task(one(path, number))
-        elapsed = time.perf_counter() - started
+
+        async def every_one() -> None:
+            async with asyncio.TaskGroup() as group:
+                for number, path in enumerate(paths):
+                    group.create_task(one(path, number))
+
+        cost = await measured_async(every_one)
     store.close()
-    return elapsed
+    return cost
 
 
 def _as_sent(root: Path, path: Path) -> tuple[bytes, Metadata]:
@@ -149,10 +272,44 @@ def _as_sent(root: Path, path: Path) -> tuple[bytes, Metadata]:
 
 
 def _client(
-    store: FileStore, latency_s: float = 0.0, gate: RequestGate | None = None
+    store: FileStore,
+    latency_s: float = 0.0,
+    gate: RequestGate | None = None,
+    wire: Counter[str] | None = None,
 ) -> GeminiFileSearchClient:
     faults = FaultPlan([Fault(Kind.LATENCY, seconds=latency_s)] if latency_s else [])
-    transport = in_process(create_app(store, faults=faults))
+    transport = _Counted(in_process(create_app(store, faults=faults)), wire)
     return GeminiFileSearchClient(
         api_key="bench", base_url=EMBEDDED_URL, transport=transport, gate=gate
     )
+
+
+class _Counted(httpx2.AsyncBaseTransport):
+    """Counts requests by what they are for."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, wire: Counter[str] | None) -> None:
+        self._inner = inner
+        self._wire = wire
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        if self._wire is not None:
+            self._wire[purpose(request)] += 1
+        return await self._inner.handle_async_request(request)
+
+
+def purpose(request: httpx2.Request) -> str:
+    """What a request of an upload is for."""
+    path = request.url.path
+    match request.method:
+        case "POST" if request.headers.get("x-goog-upload-command") == "start":
+            return "start of the upload"
+        case "POST" if "x-goog-upload-command" in request.headers:
+            return "content"
+        case "POST" if path.endswith(":importFile"):
+            return "import"
+        case "GET" if "/documents/" in path:
+            return "look at the document"
+        case "DELETE" if path.startswith("/v1beta/files/"):
+            return "deletion of the raw file"
+        case _:
+            return "other"

@@ -163,3 +163,59 @@ def test_the_disk_fills_up(served: str, root: Path, cli: Cli, rows: Query) -> No
     assert process.returncode == 2, "\n".join(lines[-12:])
     assert lines[-1].startswith("objlib: the disk of the catalog data/library.db is full")
     assert_completes(cli, root, rows)
+
+
+def test_the_disk_fills_up_during_a_scan(workplace: Path, cli: Cli, rows: Query) -> None:
+    """What was written stays, and the next scan gives the disk's state."""
+    root = workplace / "large"
+    write_library(root, 600)
+    with subprocess.Popen(
+        [sys.executable, "-m", "objlib", "scan", "--library", str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_small_files,
+    ) as process:
+        lines = said(process)
+    assert process.returncode == 2, "\n".join(lines[-12:])
+    assert lines[-1].startswith("objlib: the disk of the catalog data/library.db is full")
+    assert cli("scan", "--library", root).exit_code == 0
+    assert rows("SELECT COUNT(*), COUNT(DISTINCT file_path) FROM files") == [(600, 600)]
+    assert rows("SELECT COUNT(*) FROM files WHERE content_hash IS NULL OR is_deleted") == [(0,)]
+
+
+#: Takes the catalog's write lock over and over, as a disk does that is slow to write.
+HOLDER = """
+import select, sqlite3, sys, time
+catalog = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+held = 0
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    catalog.execute("BEGIN IMMEDIATE")
+    if not held:
+        print("holding", flush=True)
+    time.sleep(0.05)
+    catalog.execute("ROLLBACK")
+    held += 1
+print(held)
+"""
+
+
+def test_the_disk_of_the_catalog_is_slow(
+    served: str, root: Path, cli: Cli, rows: Query, workplace: Path
+) -> None:
+    """Every write has to wait: it takes longer, and nothing is failed or done twice."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(workplace / "data" / "library.db")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "holding\n"
+        with sync(root) as process:
+            out, err = process.communicate(timeout=120)
+        held, _ = holder.communicate("\n")
+    assert process.returncode == 0, out + err
+    assert int(held) > 3
+    assert IN_STEP in out
+    assert_completes(cli, root, rows)

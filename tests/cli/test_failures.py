@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from benchmarks.filled import fill_catalog
 
 from objlib.filestore import Fault, Kind
 from tests.cli.servers import server
-from tests.conftest import Cli
+from tests.conftest import Cli, Outcome
 
 
 def test_without_failures_there_is_nothing_to_show(cli: Cli, library: Path) -> None:
@@ -47,3 +50,32 @@ def test_failures_are_grouped_by_reason_with_a_remedy(
         ("transient", 2),
     ]
     assert len(groups[0]["paths"]) == 5
+
+
+def test_a_million_failures_make_neither_a_million_reasons_nor_a_list(
+    cli: Cli, library: Path
+) -> None:
+    """Messages name keys and documents; what is left of them groups the files, page by page."""
+    cli("scan", "--library", library)
+    fill_catalog(Path("data/failed.db"), 2_500, "failed")
+    with closing(sqlite3.connect("data/failed.db")) as plain:
+        plain.execute(
+            "UPDATE files SET error_message = CASE rowid % 2"
+            " WHEN 0 THEN 'upload files/' || upload_key || ': 503 Unavailable'"
+            " ELSE file_path || ': odd ' || (rowid % 50) END"
+        )
+        plain.commit()
+
+    def run(*arguments: str) -> Outcome:
+        return cli("failures", "--db", "data/failed.db", *arguments)
+
+    first, *_ = run().out.splitlines()
+    assert first == "1,250 files: upload files/(its key): 503 Unavailable"
+    assert run().out.splitlines()[-1] == "… and 6 more reasons (-v names all)"
+    every = run("-v").out.splitlines()
+    assert sum(line.endswith(".txt") for line in every) == 2_500
+    groups = run("--json").json
+    assert len(groups) == 26
+    named = [path for group in groups for path in group["paths"]]
+    assert len(set(named)) == len(named) == 2_500
+    assert [len(group["paths"]) for group in groups] == [group["files"] for group in groups]

@@ -460,32 +460,55 @@ class FailureGroup:
     files: int
 
 
-#: A message begins with the path of its file, which would make a group of every file.
-_WHY = "replace(COALESCE(error_message, 'no reason on record'), file_path || ': ', '')"
-_FAILED = "is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'"
-_SKIPPED = "is_deleted = 0 AND skip_reason IS NOT NULL"
+#: Messages name the file, its key or its document, which would make a reason of every file.
+_WHY = """
+    replace(replace(replace(COALESCE(error_message, 'no reason on record'), file_path || ': ', ''),
+        COALESCE(gemini_store_doc_id, ''), '(its document)'), COALESCE(upload_key, ''), '(its key)')
+"""
+
+_GATHER_FAILURES = (
+    "DROP TABLE IF EXISTS temp.failing",
+    "DROP TABLE IF EXISTS temp.failing_for",
+    "CREATE TEMP TABLE failing (kind TEXT, reason TEXT, path TEXT,"
+    " PRIMARY KEY (kind, reason, path)) WITHOUT ROWID",
+    f"""INSERT INTO temp.failing SELECT COALESCE(failure_kind, 'transient'), {_WHY}, file_path
+        FROM files WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
+    """INSERT INTO temp.failing SELECT 'skipped', skip_reason, file_path
+       FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
+    """CREATE TEMP TABLE failing_for AS
+       SELECT kind, reason, COUNT(*) AS files FROM temp.failing
+       GROUP BY kind, reason ORDER BY files DESC, reason""",
+)
 
 
-async def failure_groups(catalog: Catalog) -> list[FailureGroup]:
-    """Why files are not in the store, what concerns most of them first."""
+async def gather_failures(catalog: Catalog) -> int:
+    """Sort all that is not in the store by reason, in tables beside the catalog; how many reasons.
+
+    Each file may have one of its own, so that neither files nor reasons are held in memory.
+    """
+    for statement in _GATHER_FAILURES:
+        await catalog.fetch_all(statement)
+    row = await catalog.fetch_one("SELECT COUNT(*) FROM temp.failing_for")
+    return int(row[0]) if row else 0
+
+
+async def failure_groups(catalog: Catalog, first: int, size: int) -> list[FailureGroup]:
+    """Some of the gathered reasons from a position on, what concerns most files first."""
     rows = await catalog.fetch_all(
-        f"SELECT COALESCE(failure_kind, 'transient') AS kind, {_WHY} AS reason, COUNT(*) AS files"
-        f" FROM files WHERE {_FAILED} GROUP BY kind, reason"
-        f" UNION ALL SELECT 'skipped', skip_reason, COUNT(*) FROM files WHERE {_SKIPPED}"
-        " GROUP BY skip_reason ORDER BY files DESC, reason"
+        "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",
+        (first, size),
     )
     return [FailureGroup(str(kind), str(reason), int(files)) for kind, reason, files in rows]
 
 
-async def failure_paths(catalog: Catalog, group: FailureGroup, limit: int | None) -> list[str]:
-    """The files of a group, by path: the first few, or all of them."""
-    if group.kind == "skipped":
-        condition = f"{_SKIPPED} AND skip_reason = ?1"
-    else:
-        condition = f"{_FAILED} AND {_WHY} = ?1 AND COALESCE(failure_kind, 'transient') = ?2"
+async def failure_paths(
+    catalog: Catalog, group: FailureGroup, after: str | None, size: int
+) -> list[str]:
+    """The gathered files of a group, by path."""
     rows = await catalog.fetch_all(
-        f"SELECT file_path FROM files WHERE {condition} AND ?2 = ?2 ORDER BY file_path LIMIT ?3",
-        (group.reason, group.kind, -1 if limit is None else limit),
+        "SELECT path FROM temp.failing WHERE kind = ? AND reason = ? AND path > ?"
+        " ORDER BY path LIMIT ?",
+        (group.kind, group.reason, after or "", size),
     )
     return [str(path) for (path,) in rows]
 

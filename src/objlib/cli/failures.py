@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from collections.abc import AsyncIterator
 from dataclasses import asdict
 
 import click
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import FailureGroup, failure_groups, failure_paths
+from objlib.catalog.queries import (
+    FailureGroup,
+    failure_groups,
+    failure_paths,
+    gather_failures,
+)
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, one_line, path_line, print_json
+from objlib.cli.render import count, one_line, path_line
 
 NAMED = 3
+REASONS = 20
+_PAGE = 1_000
 
 
 @click.command("failures")
@@ -32,29 +41,67 @@ def command(invocation: Invocation) -> int:
 
 async def _failures(invocation: Invocation) -> int:
     async with await Catalog.open(invocation.settings().db) as catalog:
-        groups = await failure_groups(catalog)
-        limit = None if invocation.verbosity or invocation.json else NAMED
-        named = [await failure_paths(catalog, group, limit) for group in groups]
-    if invocation.json:
-        print_json(
-            [
-                {**asdict(group), "remedy": _remedy(group), "paths": paths}
-                for group, paths in zip(groups, named, strict=True)
-            ]
-        )
-        return 1 if groups else 0
-    console = invocation.console()
-    if not groups:
-        console.print("No file has failed, and none was left out")
-        return 0
-    for group, paths in zip(groups, named, strict=True):
-        console.print(f"{count(group.files, 'file')}: {one_line(group.reason)}", markup=False)
-        for path in paths:
-            console.print(f"  {path_line(path)}", markup=False)
-        if group.files > len(paths):
-            console.print(f"  … and {group.files - len(paths):,} more (-v names all)")
-        console.print(f"  -> {_remedy(group)}", markup=False)
-    return 1
+        reasons = await gather_failures(catalog)
+        if invocation.json:
+            await _write_json(catalog)
+        elif not reasons:
+            click.echo("No file has failed, and none was left out")
+        else:
+            await _write_text(catalog, reasons, names_all=bool(invocation.verbosity))
+    return 1 if reasons else 0
+
+
+async def _write_text(catalog: Catalog, reasons: int, *, names_all: bool) -> None:
+    shown = reasons if names_all else min(reasons, REASONS)
+    async for group in _groups(catalog, shown):
+        click.echo(f"{count(group.files, 'file')}: {one_line(group.reason)}")
+        named = group.files if names_all else min(group.files, NAMED)
+        async for paths in _paths(catalog, group, named):
+            click.echo("\n".join(f"  {path_line(path)}" for path in paths))
+        if group.files > named:
+            click.echo(f"  … and {group.files - named:,} more (-v names all)")
+        click.echo(f"  -> {_remedy(group)}")
+    if reasons > shown:
+        click.echo(f"… and {count(reasons - shown, 'more reason')} (-v names all)")
+
+
+async def _write_json(catalog: Catalog) -> None:
+    """A list of groups, written as it is read: each may have a million paths."""
+    click.echo("[", nl=False)
+    separator = "\n"
+    async for group in _groups(catalog, None):
+        said = {**asdict(group), "remedy": _remedy(group), "paths": []}
+        head = json.dumps(said, ensure_ascii=False).removesuffix("]}")
+        click.echo(f"{separator}  {head}", nl=False)
+        comma = ""
+        async for paths in _paths(catalog, group, group.files):
+            listed = ", ".join(json.dumps(path, ensure_ascii=False) for path in paths)
+            click.echo(f"{comma}{listed}", nl=False)
+            comma = ", "
+        click.echo("]}", nl=False)
+        separator = ",\n"
+    click.echo("\n]")
+
+
+async def _groups(catalog: Catalog, limit: int | None) -> AsyncIterator[FailureGroup]:
+    first = 0
+    while limit is None or first < limit:
+        size = _PAGE if limit is None else min(_PAGE, limit - first)
+        page = await failure_groups(catalog, first, size)
+        if not page:
+            return
+        for group in page:
+            yield group
+        first += len(page)
+
+
+async def _paths(catalog: Catalog, group: FailureGroup, limit: int) -> AsyncIterator[list[str]]:
+    """Pages of the first paths of a group."""
+    after: str | None = None
+    left = limit
+    while left and (page := await failure_paths(catalog, group, after, min(_PAGE, left))):
+        yield page
+        after, left = page[-1], left - len(page)
 
 
 def _remedy(group: FailureGroup) -> str:

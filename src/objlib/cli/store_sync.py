@@ -119,7 +119,7 @@ async def sync_store(
         await _write_report(library.catalog, report_file)
     if not invocation.json:
         _print_counts(invocation, survey)
-        await _print_plan(invocation, library.catalog, options.get("include_foreign", False))
+        await _print_plan(library.catalog, options.get("include_foreign", False))
     repair = await library.new_repair(survey, shutdown=shutdown, **options)
     refusal = await _refusal(repair, *limits)
     if refusal is not None and apply:
@@ -202,10 +202,9 @@ def _print_counts(invocation: Invocation, report: SyncReport) -> None:
         console.print(line, markup=False)
 
 
-async def _print_plan(invocation: Invocation, catalog: Catalog, include_foreign: bool) -> None:
-    console = invocation.console()
+async def _print_plan(catalog: Catalog, include_foreign: bool) -> None:
     async for step in steps(catalog, include_foreign=include_foreign):
-        console.print(f"  {one_line(step.line)}", markup=False)
+        click.echo(f"  {one_line(step.line)}")
 
 
 def _print_end(

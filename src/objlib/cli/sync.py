@@ -172,11 +172,7 @@ async def _show_plan(
     work = await library.expected(options)
     leaving = await library.leaving()
     if not invocation.json:
-        console = invocation.console()
-
-        def say(line: str) -> None:
-            console.print(line, markup=False)
-
+        say = click.echo
         print_scan(invocation, scanned, (await library.bound()).root)
         say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
         show_all = invocation.verbosity > 0

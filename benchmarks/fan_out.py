@@ -2,28 +2,24 @@
 
 The work is the same for everybody: a coroutine that gives way to the loop once, ten at a time. Each
 style runs in a process of its own, so that the growth of its peak memory is its own.
-
-    python -m benchmarks.operators STYLE ITEMS      measures one and prints JSON
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import random
-import resource
-import subprocess
-import sys
-import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 
 import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.scheduler.eventloop import AsyncIOScheduler
 
+from benchmarks.measuring import Cost, apart, measured
+from benchmarks.results import Result, Target
+from benchmarks.sizes import Sizes
 from objlib.upload._operators import (
     LoopScheduler,
     completion,
@@ -38,8 +34,7 @@ from objlib.upload._operators import (
 
 AT_ONCE = 10
 PAGE_ROWS = 200
-#: A style that would take longer than this is not waited for.
-PATIENCE_S = 120.0
+PART = "fan-out"
 
 
 async def work(_item: int) -> int:
@@ -129,60 +124,43 @@ async def _to_the_end(source: Observable[int], scheduler: AsyncIOScheduler) -> N
 
 STYLES: dict[str, tuple[str, Callable[[int], Awaitable[None]]]] = {
     "workers": ("ten loops over one iterator", workers),
-    "task_group": ("`TaskGroup` and `Semaphore`", task_group),
-    "merge": ("`map`, `defer`, `from_future`, `merge(max_concurrent)`", merge),
-    "fan_out": ("`paged`, `flat_map_limited`, `from_coroutine`", fan_out),
-    "chain": ("the same with a file's whole chain of operators, two coroutines", chain),
+    "task_group": ("TaskGroup and Semaphore", task_group),
+    "merge": ("map, defer, from_future, merge(max_concurrent)", merge),
+    "fan_out": ("paged, flat_map_limited, from_coroutine", fan_out),
+    "chain": ("a file's whole chain of operators, two coroutines", chain),
 }
+#: Styles that make tasks without end: they take gigabytes for a million items.
+_HOARDING = ("task_group", "merge")
+_HOARDING_MAX = 100_000
+_TARGETS = {"fan_out": (Target("µs each", 25), Target("memory MB", 50))}
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What an item costs in one style. None: not waited for."""
-
-    style: str
-    items: int
-    wall_us: float | None
-    cpu_us: float | None
-    peak_mb: float | None
-
-
-def measure_styles(sizes: Sequence[int]) -> Iterator[Cost]:
-    """Each style at each size, in a process of its own."""
-    for style in STYLES:
-        for items in sizes:
-            yield _measured_apart(style, items)
-
-
-def _measured_apart(style: str, items: int) -> Cost:
-    command = [sys.executable, "-m", "benchmarks.operators", style, str(items)]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, timeout=PATIENCE_S
-        )
-    except subprocess.TimeoutExpired:
-        return Cost(style, items, None, None, None)
-    return Cost(**json.loads(done.stdout))
+def measure(_work: Path, sizes: Sizes) -> Iterator[Result]:
+    """Each style at each size, in a process of its own, beside ten loops over one iterator."""
+    for items in sizes.fan_out:
+        least = apart(_cost, "workers", items)
+        for style, (what, _) in STYLES.items():
+            if style in _HOARDING and items > _HOARDING_MAX:
+                continue
+            cost = least if style == "workers" else apart(_cost, style, items)
+            yield Result(
+                PART,
+                what,
+                items,
+                cost.seconds,
+                count=items,
+                cpu_s=cost.cpu_s,
+                memory_mb=cost.memory_mb,
+                baseline=STYLES["workers"][0],
+                baseline_s=least.seconds,
+                targets=_TARGETS.get(style, ()),
+            )
 
 
-def _measure(style: str, items: int) -> Cost:
+def _cost(style: str, items: int) -> Cost:
     _, run = STYLES[style]
 
-    async def main() -> tuple[float, float]:
-        wall, cpu = time.perf_counter(), time.process_time()
+    async def main() -> None:
         await run(items)
-        return time.perf_counter() - wall, time.process_time() - cpu
 
-    before = _peak_mb()
-    wall_s, cpu_s = asyncio.run(main())
-    per_item = 1e6 / items
-    return Cost(style, items, wall_s * per_item, cpu_s * per_item, _peak_mb() - before)
-
-
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-if __name__ == "__main__":
-    cost = _measure(sys.argv[1], int(sys.argv[2]))
-    print(json.dumps({name: getattr(cost, name) for name in Cost.__dataclass_fields__}))
+    return measured(lambda: asyncio.run(main()))
