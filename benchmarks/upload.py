@@ -129,6 +129,7 @@ def _under_quota(files: int, rate: float) -> Result:
         files,
         [distance, quota],
         lambda scheduler: tiers.open_gate(scheduler, rate),
+        concurrency=tiers.CONCURRENCY,
         baseline="5 requests a file at that rate",
         baseline_s=files * REQUESTS_PER_FILE / rate * 60,
         targets=(Target("ratio", 1 / 0.95), Target("refused after minute 1, %", 1)),
@@ -164,6 +165,7 @@ def _simulated(
     baseline: str,
     baseline_s: float,
     targets: tuple[Target, ...],
+    concurrency: int = CONCURRENCY,
 ) -> Result:
     trace: list[Trace] = []
 
@@ -176,7 +178,7 @@ def _simulated(
                     faults,
                     make_gate,
                     indexing_s=INDEXING_S,
-                    concurrency=CONCURRENCY,
+                    concurrency=concurrency,
                 )
             )
 

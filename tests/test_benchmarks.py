@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from benchmarks import __main__ as main
 from benchmarks import measuring, report, results, startup, upload
-from benchmarks.__main__ import PARTS
 from benchmarks.figures import COLUMNS, cells, duration
 from benchmarks.results import Measured, Result, Target, better_of
-from benchmarks.sizes import TINY
+from benchmarks.sizes import TINY, Sizes
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", main.PARTS)
 def test_every_part_measures_both_sides(
     part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each row has a time, a baseline of the same run, and a name that is its own."""
     monkeypatch.setattr(measuring, "IN_PROCESSES", False)
-    rows = list(PARTS[part](tmp_path, TINY))
+    rows = list(main.PARTS[part](tmp_path, TINY))
     assert rows
     assert {row.part for row in rows} == {part}
     assert all(row.seconds > 0 and row.baseline and row.baseline_s for row in rows)
@@ -52,6 +54,24 @@ def test_what_got_slower_is_marked() -> None:
     assert better_of([_row(1.3)], [_row(1.1)]) == [_row(1.1)]
 
 
+def test_what_got_slower_twice_is_an_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once may be chance: the part is measured again."""
+    measured_s = iter([1.5, 1.0, 1.5, 1.4])
+
+    def part(_work: Path, _sizes: Sizes) -> Iterator[Result]:
+        yield _row(next(measured_s))
+
+    monkeypatch.setattr(main, "PARTS", {"part": part})
+    monkeypatch.setattr(main, "RESULTS", tmp_path / "bench.json")
+    monkeypatch.setattr(main, "load_recorded", lambda: {"part: what @ 10": 1.0})
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--only", "part"])
+    assert main.main() == 0
+    assert main.main() == 1
+    assert "REGRESSION: part: what @ 10: 1.40, recorded 1.00" in capsys.readouterr().out
+
+
 def test_a_target_that_is_missed_is_marked() -> None:
     """The figure may be a ratio, a cost for each, or one of the row's own."""
     targets = (Target("ratio", 2), Target("µs each", 100_000), Target("refused, %", 1))
@@ -78,11 +98,11 @@ def test_results_survive_being_written(tmp_path: Path) -> None:
 def test_the_page_has_a_place_for_every_part() -> None:
     """And nothing but the tables changes when it is rendered."""
     page = report.PAGE.read_text("utf-8")
-    rows = [Result(part, "something", 7, 0.25, count=10) for part in PARTS]
+    rows = [Result(part, "something", 7, 0.25, count=10) for part in main.PARTS]
     machine = results.this_machine()
     rendered = report.render(Measured(rows, machine, {"scan": 61.0}), page, {})
-    assert rendered.count("| something | 7 | 250 ms | 25.0 ms |") == len(PARTS)
-    for part in PARTS:
+    assert rendered.count("| something | 7 | 250 ms | 25.0 ms |") == len(main.PARTS)
+    for part in main.PARTS:
         assert f"<!-- {part}: begin -->" in rendered
     assert report.render(Measured(rows, machine, {"scan": 61.0}), rendered, {}) == rendered
     with pytest.raises(ValueError, match="has no"):
