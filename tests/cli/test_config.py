@@ -145,3 +145,18 @@ def test_results_that_cannot_be_written_stop_before_anything_is_sent(
     assert outcome.exit_code == 2
     assert "cannot write" in outcome.err
     assert cli("status", "--json").json["states"]["untracked"]["files"] == 6
+
+
+def test_events_and_results_of_sync_and_recover(cli: Cli, library: Path, workplace: Path) -> None:
+    """Both commands write what `fsm-upload` writes; every run adds to the files."""
+    events, results = workplace / "events.jsonl", workplace / "results.jsonl"
+    files = ("--events", events, "--results", results)
+    assert cli("sync", "--library", library, "--yes", *files).exit_code == 0
+
+    def told() -> list[str]:
+        return [json.loads(line)["event"] for line in events.read_text().splitlines()]
+
+    assert told().count("FileIndexed") == 6
+    assert len(results.read_text().splitlines()) == 6
+    assert cli("recover", "--events", events).exit_code == 0
+    assert told().count("RunStarted") == 2

@@ -10,10 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import click
 from reactivex import Observable
 
 from objlib.errors import ConfigurationError
 from objlib.upload import events as ev
+
+events_option = click.option(
+    "--events", type=click.Path(path_type=Path), help="Write events to FILE as JSON lines."
+)
+results_option = click.option(
+    "--results", type=click.Path(path_type=Path), help="Write a JSON line for each file to FILE."
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import reactivex.operators as ops
 
 from objlib.api import Library
 from objlib.catalog.queries import Work
-from objlib.cli.event_files import Files
+from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
@@ -49,12 +49,8 @@ from objlib.upload.run import states_taken
     type=click.Choice(["free", "1", "2", "3"]),
     help="Quota tier: how many requests a minute to begin with [as many as are answered].",
 )
-@click.option(
-    "--events", type=click.Path(path_type=Path), help="Write events to FILE as JSON lines."
-)
-@click.option(
-    "--results", type=click.Path(path_type=Path), help="Write a JSON line for each file to FILE."
-)
+@events_option
+@results_option
 @common_options
 def command(
     invocation: Invocation,

@@ -6,15 +6,18 @@ Sub-commands are imported when they are called, so `objlib --help` need not load
 from __future__ import annotations
 
 import importlib
+import logging
 import os
 import sys
 import traceback
 from collections.abc import Sequence
+from functools import partial
 
 import click
 from click.shell_completion import CompletionItem
 
 from objlib import __version__
+from objlib.cli import logs
 from objlib.cli.options import common_options
 from objlib.errors import ObjlibError
 
@@ -91,12 +94,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 done with failures or differences, 2 usage or configuration, 3 backend unreachable or
     refused, 130 interrupted.
     """
-    verbose = "-vv" in (sys.argv if arguments is None else arguments)
+    said = sys.argv[1:] if arguments is None else arguments
+    say = partial(_say, is_verbose="-vv" in said, as_json=logs.wants_json(said))
     try:
         return int(cli.main(arguments, prog_name="objlib", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
+        if logs.wants_json(said):
+            return say(error.format_message(), 2)
         error.show()
         return 2
     except (click.Abort, KeyboardInterrupt):
@@ -106,14 +112,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ObjlibError as error:
-        return _say(str(error), error.exit_code, verbose)
+        return say(str(error), error.exit_code)
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
-        return _say(f"a bug in objlib: {what}; run again with -vv and report it", 1, verbose)
+        return say(f"a bug in objlib: {what}; run again with -vv and report it", 1)
 
 
-def _say(message: str, exit_code: int, verbose: bool) -> int:
-    if verbose:
+def _say(message: str, exit_code: int, *, is_verbose: bool, as_json: bool) -> int:
+    line = " ".join(message.split())
+    if as_json:
+        logs.say_as_json(line, logging.ERROR, sys.exc_info() if is_verbose else None)
+        return exit_code
+    if is_verbose:
         traceback.print_exc()
-    click.echo(f"objlib: {' '.join(message.split())}", err=True)
+    click.echo(f"objlib: {line}", err=True)
     return exit_code

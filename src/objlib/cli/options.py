@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
+
+from objlib.cli import logs
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -42,6 +43,11 @@ class Invocation:
         """How often -v was given."""
         return int(self.said.get("verbose") or 0)
 
+    @property
+    def log_json(self) -> bool:
+        """Whether standard error is for a machine: JSON lines, and nobody to ask."""
+        return bool(self.said.get("log_json"))
+
     def settings(self, **flags: Any) -> Settings:
         """The settings of this invocation, flags on top."""
         from objlib.config import load_settings
@@ -70,6 +76,11 @@ class Invocation:
         """Standard error, for everything that is not a result."""
         from rich.console import Console
 
+        if self.log_json:
+            lines = cast(IO[str], logs.NoticesAsJson())
+            return Console(
+                file=lines, force_terminal=False, highlight=False, quiet=self.quiet, soft_wrap=True
+            )
         return Console(stderr=True, highlight=False, quiet=self.quiet, soft_wrap=True)
 
 
@@ -82,22 +93,23 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     @click.option("--json", "as_json", is_flag=True, default=None, help="Results as JSON.")
     @click.option("-v", "--verbose", count=True, default=None, help="Say more; -vv tracebacks.")
     @click.option("-q", "--quiet", is_flag=True, default=None, help="Say only what matters.")
+    @click.option(
+        logs.JSON_OPTION,
+        "log_json",
+        is_flag=True,
+        default=None,
+        envvar=logs.JSON_VARIABLE,
+        help="Notices and errors as JSON lines.",
+    )
     @click.pass_context
     @functools.wraps(function)
     def wrapper(ctx: click.Context, /, **options: Any) -> Any:
         invocation = ctx.ensure_object(Invocation)
-        names = ("db", "store", "config", "as_json", "verbose", "quiet")
+        names = ("db", "store", "config", "as_json", "verbose", "quiet", "log_json")
         invocation.hear(**{name: options.pop(name) for name in names})
-        _log_to_stderr(invocation.verbosity)
+        logs.set_up(invocation.verbosity, as_json=invocation.log_json)
         if isinstance(ctx.command, click.Group):
             return function(**options)
         return function(invocation, **options)
 
     return wrapper
-
-
-def _log_to_stderr(verbosity: int) -> None:
-    level = {0: logging.ERROR, 1: logging.INFO}.get(verbosity, logging.DEBUG)
-    logging.basicConfig(level=level, format="%(levelname)s %(name)s: %(message)s")
-    for noisy in ("httpx2", "httpcore2", "google_genai", "asyncio", "Rx"):
-        logging.getLogger(noisy).setLevel(max(level, logging.WARNING))

@@ -12,6 +12,7 @@ import click
 import reactivex.operators as ops
 
 from objlib.api import RECOVERY_ONLY, Library
+from objlib.cli.event_files import Files, events_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.options import Invocation, common_options
@@ -27,9 +28,14 @@ from objlib.upload.recovery_report import RecoveryReport, follow
 @click.option("--from-store", is_flag=True, help="The catalog is lost: scan, and ask the store.")
 @click.option("--library", type=click.Path(path_type=Path), help="With --from-store: its folder.")
 @click.option("--library-id", help="With --from-store: whose documents, if several would do.")
+@events_option
 @common_options
 def command(
-    invocation: Invocation, from_store: bool, library: Path | None, library_id: str | None
+    invocation: Invocation,
+    from_store: bool,
+    library: Path | None,
+    library_id: str | None,
+    events: Path | None,
 ) -> int:
     """Bring to rest what an interrupted run left behind. Uploads nothing, deletes no document.
 
@@ -44,11 +50,15 @@ def command(
     """
     if not from_store and (library is not None or library_id is not None):
         raise ConfigurationError("--library and --library-id belong to --from-store")
-    return asyncio.run(_recover(invocation, from_store, library, library_id))
+    return asyncio.run(_recover(invocation, from_store, library, library_id, events))
 
 
 async def _recover(
-    invocation: Invocation, from_store: bool, library: Path | None, library_id: str | None
+    invocation: Invocation,
+    from_store: bool,
+    library: Path | None,
+    library_id: str | None,
+    events: Path | None,
 ) -> int:
     settings = invocation.settings(library=library)
     invocation.name_the_store(settings)
@@ -57,7 +67,7 @@ async def _recover(
         if from_store:
             await opened.scan()
             rebuilt = await opened.rebuild(library_id)
-        report, was_interrupted = await _follow_recovery(invocation, opened)
+        report, was_interrupted = await _follow_recovery(invocation, opened, Files(events))
         requests = opened.client.requests
     if invocation.json:
         found = asdict(rebuilt) if rebuilt else None
@@ -69,7 +79,9 @@ async def _recover(
     return 0 if report.is_clean else 1
 
 
-async def _follow_recovery(invocation: Invocation, library: Library) -> tuple[RecoveryReport, bool]:
+async def _follow_recovery(
+    invocation: Invocation, library: Library, files: Files
+) -> tuple[RecoveryReport, bool]:
     run = await library.new_recovery()
     events = run.stream.events
     reports = [RecoveryReport()]
@@ -82,6 +94,7 @@ async def _follow_recovery(invocation: Invocation, library: Library) -> tuple[Re
 
     with ExitStack() as stack:
         stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
+        stack.enter_context(files.written(events))
         stack.enter_context(interruptible(run.shutdown, say_that_it_stops))
         await run.until_done(RECOVERY_ONLY)
     return reports[0], run.shutdown.is_stopping

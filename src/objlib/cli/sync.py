@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from objlib.api import Library
+from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import report as report_upload
 from objlib.cli.fsm_upload import upload
 from objlib.cli.main import INTERRUPTED
@@ -46,6 +47,7 @@ class _Wish:
     refresh_metadata: bool
     dry_run: bool
     yes: bool
+    files: Files
 
 
 @click.command("sync")
@@ -59,6 +61,8 @@ class _Wish:
 @click.option(
     "--tier", type=click.Choice(["free", "1", "2", "3"]), help="Quota tier [found out by itself]."
 )
+@events_option
+@results_option
 @common_options
 def command(
     invocation: Invocation,
@@ -70,6 +74,8 @@ def command(
     accept_device: bool,
     refresh_metadata: bool,
     tier: str | None,
+    events: Path | None,
+    results: Path | None,
 ) -> int:
     """Bring the store in step with the library: scan, upload, repair.
 
@@ -86,7 +92,7 @@ def command(
     limits = (MaxDelete.parse(max_delete), accept_device)
     if dry_run and watch:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    wish = _Wish(limits, refresh_metadata, dry_run, yes)
+    wish = _Wish(limits, refresh_metadata, dry_run, yes, Files(events, results))
     return asyncio.run(_sync(invocation, settings, wish, watch))
 
 
@@ -138,7 +144,7 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> int:
             print_json({**plan, "dry_run": True})
         return 0
     _ask(invocation, plan, wish.yes)
-    uploaded = await upload(invocation, library, options)
+    uploaded = await upload(invocation, library, options, wish.files)
     if not invocation.json:
         report_upload(invocation, uploaded)
     exit_code = uploaded.exit_code(invocation)
@@ -147,7 +153,8 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> int:
         synced = await sync_store(invocation, library, True, wish.limits)
         exit_code = max(exit_code, synced.exit_code)
         if synced.done is not None and synced.done.sent_round_again:
-            uploaded = await upload(invocation, library, replace(options, retry_failed=False))
+            options = replace(options, retry_failed=False)
+            uploaded = await upload(invocation, library, options, wish.files)
             exit_code = max(exit_code, uploaded.exit_code(invocation))
     if invocation.json:
         store = synced.as_json() if synced is not None else None
@@ -191,7 +198,7 @@ def _ask(invocation: Invocation, plan: dict[str, Any], yes: bool) -> None:
     """Nothing is sent or deleted before somebody has agreed."""
     if yes or not (plan["plan"]["files"] or plan["plan"]["to_delete"]):
         return
-    if invocation.json or not sys.stdin.isatty():
+    if invocation.json or invocation.log_json or not sys.stdin.isatty():
         raise ConfigurationError("there is nobody to ask; say --yes to go on, or --dry-run to look")
     click.confirm("Go on?", abort=True, err=True)
 

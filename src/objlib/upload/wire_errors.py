@@ -67,7 +67,8 @@ def translated(
         ours = _translate(error, what, effect, secret)
         if gone_is_403 and isinstance(error, genai_errors.APIError) and error.code == 403:
             ours = NotFound(f"{what}: {_redact(str(error.message), secret)}")
-        raise ours from error
+        # A traceback shows the cause as it was, so one that repeats the key is left out.
+        raise ours from None if secret and secret in str(error) else error
 
 
 def _translate(error: Exception, what: str, effect: Effect, secret: str | None) -> ObjlibError:
