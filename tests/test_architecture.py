@@ -23,11 +23,13 @@ ARROWS = {
         "library",
         "search",
         "sync",
+        "telemetry",
         "upload",
     },
     "sync": {"catalog", "errors", "sync", "upload"},
     "search": {"catalog", "errors", "library", "search", "upload"},
     "upload": {"catalog", "errors", "library", "upload"},
+    "telemetry": {"telemetry", "upload"},
     # The catalog generates its guards from the pure transition table; a scan reads its states.
     "library": {"catalog", "errors", "formats", "library", "upload.fsm"},
     "catalog": {"catalog", "errors", "upload.fsm"},
@@ -93,6 +95,15 @@ def test_only_the_client_and_its_error_table_import_the_sdk() -> None:
     """google-genai is called in one module and its errors are translated in one."""
     pattern = r"(?m)^\s*(from google|import google)"
     assert modules_matching(pattern) == {"upload/client.py", "upload/wire_errors.py"}
+
+
+def test_only_the_telemetry_imports_opentelemetry() -> None:
+    """Nothing else names it: it subscribes, and costs nothing where nobody wants it."""
+    pattern = r"(?m)^\s*(from|import) opentelemetry"
+    importers = modules_matching(pattern)
+    assert importers
+    assert all(path.startswith("telemetry/") for path in importers)
+    assert "telemetry/__init__.py" not in importers
 
 
 def test_only_the_state_manager_writes_gemini_state() -> None:

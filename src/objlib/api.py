@@ -17,11 +17,11 @@ import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reactivex import Observable
 
-from objlib import backend
+from objlib import backend, telemetry
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import Work, count_deleted, get_info
 from objlib.config import Settings, load_settings
@@ -51,6 +51,9 @@ from objlib.upload.recovery_report import RecoveryReport, follow
 from objlib.upload.run import UploadRun, expected_work
 from objlib.upload.state import AsyncUploadStateManager
 
+if TYPE_CHECKING:
+    from objlib.telemetry.observer import Observer
+
 #: Not one file is taken: what is left of a run is its recovery.
 RECOVERY_ONLY = Options(limit=0)
 
@@ -70,6 +73,7 @@ class Library:
         self._resources = resources
         self._client: GeminiFileSearchClient | None = None
         self._gate: RequestGate | None = None
+        self._observer: Observer | None = None
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -153,7 +157,7 @@ class Library:
         connections = concurrency + INDEXING_MAX
         store = await self._connect(create_store=create_store, connections=connections)
         assert self._gate is not None, "made with the client"
-        return UploadRun(
+        run = UploadRun(
             catalog=self.catalog,
             client=self.client,
             gate=self._gate,
@@ -161,6 +165,9 @@ class Library:
             source=Source(bound.root, bound.library_id, self.settings.identity_header),
             waits=self.settings.waits,
         )
+        if self._observer is not None:
+            self._observer.follow_run(run.stream.events)
+        return run
 
     async def upload(self, **options: Any) -> AsyncGenerator[ev.Event, None]:
         """Upload what the store does not have, and tell what happens.
@@ -321,6 +328,9 @@ class Library:
             self._client = await self._resources.enter_async_context(
                 backend.connected(chosen, self._gate, connections=connections)
             )
+            self._observer = telemetry.new_observer()
+            if self._observer is not None:
+                self._observer.follow_calls(self._client.calls)
         client = self._client
 
         async def bound() -> Store:

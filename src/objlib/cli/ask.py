@@ -33,7 +33,8 @@ def command(
     """
     if not question.strip():
         raise ConfigurationError("the question is empty")
-    return asyncio.run(_ask(invocation, question, top_k, metadata_filter))
+    with invocation.traced():
+        return asyncio.run(_ask(invocation, question, top_k, metadata_filter))
 
 
 async def _ask(

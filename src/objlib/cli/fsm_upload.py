@@ -84,7 +84,8 @@ def command(
     if dry_run:
         return asyncio.run(_dry_run(invocation, settings, options))
     files = Files(events, results)
-    return asyncio.run(_upload(invocation, settings, options, files))
+    with invocation.traced():
+        return asyncio.run(_upload(invocation, settings, options, files))
 
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -55,6 +56,15 @@ class Invocation:
         db = self.said.get("db")
         store = self.said.get("store")
         return load_settings(self.said.get("config"), db=db, store=store, **flags)
+
+    def traced(self) -> AbstractContextManager[None]:
+        """Around what talks to a store: a span, where telemetry is wanted."""
+        from objlib import telemetry
+
+        def warn(line: str) -> None:
+            self.notices().print(line, markup=False)
+
+        return telemetry.traced(click.get_current_context().command_path, warn)
 
     def name_the_store(self, settings: Settings) -> None:
         """The first line of every command that talks to a store says which one."""

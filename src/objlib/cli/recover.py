@@ -50,7 +50,8 @@ def command(
     """
     if not from_store and (library is not None or library_id is not None):
         raise ConfigurationError("--library and --library-id belong to --from-store")
-    return asyncio.run(_recover(invocation, from_store, library, library_id, events))
+    with invocation.traced():
+        return asyncio.run(_recover(invocation, from_store, library, library_id, events))
 
 
 async def _recover(

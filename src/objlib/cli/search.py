@@ -63,10 +63,12 @@ def command(
     """
     how = _How(top_k, metadata_filter, opened)
     if query is None and sys.stdin.isatty() and not invocation.json:
-        return asyncio.run(_converse(invocation, how))
+        with invocation.traced():
+            return asyncio.run(_converse(invocation, how))
     if query is None or not query.strip():
         raise ConfigurationError("the question is empty")
-    return asyncio.run(_search(invocation, query, how))
+    with invocation.traced():
+        return asyncio.run(_search(invocation, query, how))
 
 
 async def _search(invocation: Invocation, query: str, how: _How) -> int:

@@ -52,7 +52,8 @@ def command(
     """
     options: dict[str, Any] = {"include_foreign": include_foreign}
     limits = (MaxDelete.parse(max_delete), accept_device)
-    return asyncio.run(_sync(invocation, apply, limits, options, report))
+    with invocation.traced():
+        return asyncio.run(_sync(invocation, apply, limits, options, report))
 
 
 async def _sync(

@@ -136,6 +136,11 @@ async def _watch(
 
 async def _once(invocation: Invocation, library: Library, wish: _Wish) -> int:
     """One round. JSON is one document a round."""
+    with invocation.traced():
+        return await _round(invocation, library, wish)
+
+
+async def _round(invocation: Invocation, library: Library, wish: _Wish) -> int:
     options = Options(concurrency=library.settings.concurrency, retry_failed=True)
     scanned = await _scan(invocation, library, wish.refresh_metadata)
     plan = await _show_plan(invocation, library, options, scanned)

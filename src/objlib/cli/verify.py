@@ -50,7 +50,8 @@ def command(invocation: Invocation, subset: str | None, limit: int | None) -> in
     if subset is not None and limit is not None:
         raise ConfigurationError("--subset and --limit exclude each other")
     part = Subset.parse(subset) if subset is not None else None
-    return asyncio.run(_verify(invocation, part, limit))
+    with invocation.traced():
+        return asyncio.run(_verify(invocation, part, limit))
 
 
 async def _verify(invocation: Invocation, subset: Subset | None, limit: int | None) -> int:

@@ -20,10 +20,12 @@ from typing import Any, Self, TypeVar
 import httpx2
 from google import genai
 from google.genai import types
+from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.errors import NotFound, RateLimited, Rejected, Transient
 from objlib.upload._operators import LoopScheduler, completion, from_coroutine, retry_when, waiting
+from objlib.upload.calls import Call, Observed
 from objlib.upload.gate import RequestGate
 from objlib.upload.transport import Gated, HonestUploads
 from objlib.upload.wire_errors import Effect, translated
@@ -136,7 +138,8 @@ class GeminiFileSearchClient:
         Args:
             gate: what every request has to pass; None lets them all pass.
         """
-        gated = transport if gate is None else Gated(transport, gate)
+        self._wire = Observed(transport)
+        gated = self._wire if gate is None else Gated(self._wire, gate)
         self._secret = api_key
         self._client = genai.Client(
             api_key=api_key,
@@ -146,15 +149,23 @@ class GeminiFileSearchClient:
                 api_version=API_VERSION,
                 timeout=CALL_TIMEOUT_MS,
                 async_client_args={
-                    "transport": HonestUploads(gated, self._count),
+                    "transport": HonestUploads(gated),
                     "verify": _TRUSTING_NOBODY,
                     "ssl": _TRUSTING_NOBODY,
                 },
             ),
         )
         self._calls = self._client.aio
-        #: Requests put on the wire so far.
-        self.requests = 0
+
+    @property
+    def calls(self) -> Observable[Call]:
+        """Hot: every request on the wire, from now on."""
+        return self._wire.calls
+
+    @property
+    def requests(self) -> int:
+        """Requests put on the wire so far."""
+        return self._wire.requests
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -332,9 +343,6 @@ class GeminiFileSearchClient:
                 config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
             )
         return _answer(response)
-
-    def _count(self, _method: str, _path: str) -> None:
-        self.requests += 1
 
 
 async def _patiently(fetch: Callable[[], Awaitable[T]]) -> T:

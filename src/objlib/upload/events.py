@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 from reactivex.subject import Subject
 
 _log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,28 +204,33 @@ class EventStream:
     @property
     def events(self) -> Observable[Event]:
         """The stream, guarded: an observer that raises loses its subscription and nothing else."""
+        return guarded(self._subject)
 
-        def subscribe(
-            observer: abc.ObserverBase[Event], scheduler: abc.SchedulerBase | None = None
-        ) -> abc.DisposableBase:
-            subscription = SingleAssignmentDisposable()
 
-            def guarded(tell: Callable[..., None]) -> Callable[..., None]:
-                def on_signal(*signal: Any) -> None:
-                    try:
-                        tell(*signal)
-                    except Exception:
-                        subscription.dispose()
-                        _log.exception("a subscriber of the event stream failed and was cut off")
+def guarded(source: Observable[T]) -> Observable[T]:
+    """A hot stream whose observers cannot harm it: one that raises is cut off and reported."""
 
-                return on_signal
+    def subscribe(
+        observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        subscription = SingleAssignmentDisposable()
 
-            subscription.disposable = self._subject.subscribe(
-                guarded(observer.on_next),
-                guarded(observer.on_error),
-                guarded(observer.on_completed),
-                scheduler=scheduler,
-            )
-            return Disposable(subscription.dispose)
+        def surviving(tell: Callable[..., None]) -> Callable[..., None]:
+            def on_signal(*signal: Any) -> None:
+                try:
+                    tell(*signal)
+                except Exception:
+                    subscription.dispose()
+                    _log.exception("a subscriber of the event stream failed and was cut off")
 
-        return Observable(subscribe)
+            return on_signal
+
+        subscription.disposable = source.subscribe(
+            surviving(observer.on_next),
+            surviving(observer.on_error),
+            surviving(observer.on_completed),
+            scheduler=scheduler,
+        )
+        return Disposable(subscription.dispose)
+
+    return Observable(subscribe)

@@ -38,6 +38,7 @@ from objlib.errors import (
 from objlib.library.hashing import FileChanged, Fingerprint
 from objlib.upload import events as ev
 from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
+from objlib.upload.calls import calls_are_about
 from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, RawFile
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.lease import Lease
@@ -147,6 +148,7 @@ class FileStages:
         Raises:
             NoPayload: it cannot be sent; the row is ours, to be settled.
         """
+        calls_are_about(listed.file_path)
         record = await get_file(self._catalog, listed.file_path)
         if record is None or record.gemini_state is not listed.gemini_state:
             self._emit(ev.FileTaken(listed.file_path))
@@ -227,6 +229,7 @@ class FileStages:
             NotReady: the raw file is still being processed.
             RateLimited, Transient: run it again after a pause; it goes on where it stopped.
         """
+        calls_are_about(attempt.record.file_path)
         if attempt.raw_file is None:
             attempt.raw_file = await self._send(attempt)
         if attempt.raw_file.state != "ACTIVE":
@@ -349,6 +352,7 @@ class FileStages:
 
         No import is made and none repeated; a document that is still no good is left for the retry.
         """
+        calls_are_about(listed.file_path)
         name = self._full_name(listed.gemini_store_doc_id)
         document = await self._client.get_document(name) if name is not None else None
         if document is None or not document.is_active or not is_for(document, listed):
@@ -389,6 +393,7 @@ class FileStages:
             IndexingFailed: it failed and the settling window has passed, or the deadline has.
         """
         record = watch.record
+        calls_are_about(record.file_path)
         document = await self._active_document(watch)
         took_s = self._age_s(record.upload_timestamp)
         adopted = record.operation_name is None
@@ -475,6 +480,7 @@ class FileStages:
 
     async def tidy_up(self, record: FileRecord) -> None:
         """Delete the superseded document, then the raw file. What fails is left to a later run."""
+        calls_are_about(record.file_path)
         try:
             superseded = self._full_name(record.superseded_doc_id)
             if superseded is not None:
@@ -489,6 +495,7 @@ class FileStages:
 
     async def discard(self, leftover: Leftover) -> None:
         """Delete a document that no row names any more. If that fails a later run does it."""
+        calls_are_about(leftover.file_path)
         name = self._full_name(leftover.document_name)
         if name is None:
             return

@@ -8,7 +8,6 @@ settles the first, and `HonestUploads` the other two. `Gated` makes every reques
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -30,20 +29,12 @@ class HonestUploads(httpx2.AsyncBaseTransport):
 
     Args:
         inner: the transport that does the work.
-        on_request: told the method and path of every request on the wire.
     """
 
-    def __init__(
-        self,
-        inner: httpx2.AsyncBaseTransport,
-        on_request: Callable[[str, str], None] | None = None,
-    ) -> None:
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
         self._inner = inner
-        self._on_request = on_request
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        if self._on_request is not None:
-            self._on_request(request.method, request.url.path)
         response = await self._inner.handle_async_request(request)
         if "upload" in request.headers.get("x-goog-upload-command", ""):
             if response.status_code != httpx2.codes.OK:
