@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure clean help
+.PHONY: demo test check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
@@ -22,6 +22,7 @@ help:
 	@echo "make bench      speed beside baselines of the same run; fails when a recorded ratio got worse"
 	@echo "make bench-full the same with up to a million files, into docs/performance.md; takes an hour"
 	@echo "make eval LIBRARY=DIR  how well search finds, over 133 questions with known answers"
+	@echo "make dist       wheel and sdist, into dist/"
 	@echo "make pressure   the tables and plots of docs/pressure.md"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -82,6 +83,11 @@ eval: $(INSTALLED)
 
 pressure: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.pressure --write
+
+# The wheel is built from the sdist, each in an environment of its own.
+dist: $(INSTALLED)
+	@rm -rf dist
+	@$(BIN)/python -m build --outdir dist .
 
 clean:
 	rm -rf $(VENV) .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

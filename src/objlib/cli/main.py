@@ -73,8 +73,27 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
 
+def _say_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool) -> None:
+    """One line, as a bug report needs it. The SDK's version is read and not imported."""
+    if not is_asked:
+        return
+    import platform
+    from importlib.metadata import version
+
+    sdk = f"google-genai {version('google-genai')}"
+    click.echo(f"objlib {__version__} (Python {platform.python_version()}, {sdk})")
+    ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="objlib")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_say_version,
+    help="Show the version, and what it runs on.",
+)
 @common_options
 def cli() -> None:
     """Keep a folder of lectures, books and notes in step with a Gemini File Search store.
