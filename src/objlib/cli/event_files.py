@@ -17,10 +17,16 @@ from objlib.errors import ConfigurationError
 from objlib.upload import events as ev
 
 events_option = click.option(
-    "--events", type=click.Path(path_type=Path), help="Write events to FILE as JSON lines."
+    "--events",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write events to FILE as JSON lines.",
 )
 results_option = click.option(
-    "--results", type=click.Path(path_type=Path), help="Write a JSON line for each file to FILE."
+    "--results",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write a JSON line for each file to FILE.",
 )
 
 
