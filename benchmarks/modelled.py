@@ -46,10 +46,15 @@ class ModelledClient(GeminiFileSearchClient):
         #: Document -> (what is known of it, when it becomes active).
         self._pending: dict[str, tuple[Metadata, float]] = {}
         self._imports = 0
-        self.requests = 0
+        self._requests = 0
         self.refused: Counter[str] = Counter()
         #: Requests after the beginning, and those of them that were refused.
         self.later = self.later_refused = 0
+
+    @property
+    def requests(self) -> int:
+        """Requests sent so far."""
+        return self._requests
 
     async def upload_file(self, content: io.IOBase, *, name: str, mime_type: str) -> RawFile:
         await self._request("start of the upload")
@@ -86,7 +91,7 @@ class ModelledClient(GeminiFileSearchClient):
         gate = self._gate
         await gate.admitted()
         sent_at = gate.now()
-        self.requests += 1
+        self._requests += 1
         await asyncio.sleep(self._latency_s)
         now = gate.now()
         is_late = sent_at - self._began >= BEGINNING_S
