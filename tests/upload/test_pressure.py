@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from objlib.upload.controllers import Circuit
@@ -24,6 +24,7 @@ from objlib.upload.pressure import (
     Sent,
     Unwatched,
     Watched,
+    pace,
     permission,
     reopens_in_s,
     respond,
@@ -257,6 +258,21 @@ def test_limits_stay_in_bounds_whatever_happens(story: list[tuple[Outcome, float
         state = respond(respond(state, Sent(), now), Answered(0.0), now)
     assert state.breaker.circuit is Circuit.CLOSED
     assert state.sending.limit == 8.0
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(outcomes, st.floats(-5.0, 60.0)), max_size=60), st.floats(0.0, 60.0))
+@example([(Answered(0.1), 6.0)] * 10 + [(Refused(0.1), 1.0)], 0.0)  # at the lowest rate there is
+def test_at_the_same_pace_the_wait_is_the_same(
+    story: list[tuple[Outcome, float]], later_s: float
+) -> None:
+    """So whoever waits need not ask again before the pace changes, or a request has left."""
+    state, now = starting(now=0.0, requests_per_minute=3.0), 0.0
+    for outcome, step in story:
+        now += step
+        before, state = state, respond(state, outcome, now)
+        if pace(before) == pace(state) and not isinstance(outcome, Sent):
+            assert wait_s(before, now + later_s) == wait_s(state, now + later_s)
 
 
 def served(state: Pressure, capacity: int, rounds: int) -> list[float]:

@@ -35,7 +35,7 @@ def test_what_is_known_saves_looks(indexed_s: float) -> None:
     """Two at most, and none long after the document is active."""
     ages = looks(indexed_s, indexed_s)
     assert len(ages) <= 3
-    assert ages[-1] <= 1.25 * indexed_s + 1
+    assert ages[-1] <= 1.1 * indexed_s + 1
     assert len(looks(indexed_s, None)) >= 2 * len(ages)
 
 

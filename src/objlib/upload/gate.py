@@ -41,7 +41,9 @@ class RequestGate:
         self._line: Subject[_Ticket] = Subject()
         self._in_line = 0
         waiting: Operator[_Ticket, _Ticket] = held_back(
-            lambda: pressure.wait_s(self._state, self.now()), self._changes
+            lambda: pressure.wait_s(self._state, self.now()),
+            # Nearly every change is of the documents at once, and says nothing to who waits here.
+            self._changes.pipe(ops.distinct_until_changed(pressure.pace)),
         )
         self._subscriptions = CompositeDisposable(
             self._line.pipe(waiting).subscribe(self._let_pass, scheduler=scheduler),

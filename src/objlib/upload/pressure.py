@@ -218,6 +218,12 @@ def permission(state: Pressure) -> tuple[object, ...]:
     )
 
 
+def pace(state: Pressure) -> tuple[object, ...]:
+    """What `wait_s` follows from, the moment of the last request aside: only requests move that."""
+    breaker, rate = state.breaker, state.rate
+    return breaker.circuit, breaker.admits_probe, rate.limit, rate.changed_at, state.not_before
+
+
 def wait_s(state: Pressure, now: float) -> float | None:
     """Seconds until the next request may leave; None: not before the state changes."""
     breaker = state.breaker
