@@ -262,7 +262,9 @@ def test_limits_stay_in_bounds_whatever_happens(story: list[tuple[Outcome, float
 
 @settings(deadline=None)
 @given(st.lists(st.tuples(outcomes, st.floats(-5.0, 60.0)), max_size=60), st.floats(0.0, 60.0))
-@example([(Answered(0.1), 6.0)] * 10 + [(Refused(0.1), 1.0)], 0.0)  # at the lowest rate there is
+@example(  # refused at the lowest rate there is, within a longer pause that was asked for
+    [*[(Answered(), 1.0)] * 8, (Refused(0.0, 50.0), 1.0), (Refused(), 40.0)], 0.0
+)
 def test_at_the_same_pace_the_wait_is_the_same(
     story: list[tuple[Outcome, float]], later_s: float
 ) -> None:
