@@ -710,18 +710,41 @@ def held_back(wait_s: Callable[[], float | None], changes: Observable[Any]) -> O
     """
 
     def turn(item: T) -> Observable[T]:
-        def after_the_wait(_change: Any) -> Observable[T]:
-            delay_s = wait_s()
-            if delay_s is None:
-                return rx.never()
-            if delay_s <= 0:
-                return rx.just(item)
-            return rx.timer(delay_s).pipe(ops.map(lambda _tick: item))
+        def subscribe(
+            observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None
+        ) -> abc.DisposableBase:
+            # Written out, because each request of a run comes through here: as a composition of
+            # `merge`, `map`, `switch_latest` and `take` it takes ten subscriptions.
+            timer = SerialDisposable()
+            turn_is_over = False
 
-        # `start_with` would listen to the changes a step of the loop after it has asked.
-        return rx.merge(changes, rx.just(None)).pipe(
-            ops.map(after_the_wait), ops.switch_latest(), ops.take(1)
-        )
+            def ask(_change: object) -> None:
+                if turn_is_over:
+                    return
+                try:
+                    delay_s = wait_s()
+                except Exception as error:
+                    observer.on_error(error)
+                    return
+                if delay_s is None:
+                    timer.disposable = Disposable()
+                elif delay_s <= 0:
+                    let_pass(None)
+                else:
+                    waiting = rx.timer(delay_s)
+                    timer.disposable = waiting.subscribe(let_pass, scheduler=scheduler)
+
+            def let_pass(_tick: object) -> None:
+                nonlocal turn_is_over
+                turn_is_over = True  # passing on may change what is listened to here
+                observer.on_next(item)
+                observer.on_completed()
+
+            listening = changes.subscribe(ask, observer.on_error, scheduler=scheduler)
+            ask(None)
+            return CompositeDisposable(listening, timer)
+
+        return Observable(subscribe)
 
     return _in_turn(turn)
 
