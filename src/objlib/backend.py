@@ -7,6 +7,7 @@ three cases, and nothing behind it knows which one it has.
 from __future__ import annotations
 
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 import httpx2
 
 from objlib.config import GEMINI_BASE_URL, Settings, api_key
-from objlib.errors import ConfigurationError
+from objlib.errors import BackendUnavailable, ConfigurationError
 from objlib.filestore import (
     ConnectionDropped,
     Embedder,
@@ -152,7 +153,13 @@ async def connected(
             transport = network_transport(backend.base_url, connections=connections)
         else:
             embedder = _embedder(backend.is_semantic)
-            store = FileStore.open(backend.data, embedder=embedder)
+            try:
+                store = FileStore.open(backend.data, embedder=embedder)
+            except (sqlite3.Error, OSError) as error:
+                raise BackendUnavailable(
+                    f"the embedded store {backend.data} cannot be opened ({error}); restore it, or "
+                    "move it away and run objlib sync"
+                ) from error
             stack.callback(store.close)
             transport = in_process(create_app(store))
         async with GeminiFileSearchClient(

@@ -110,7 +110,7 @@ class LibraryGone(RunEnded):
 
 
 class StorageFull(RunEnded):
-    """The project's File Search storage is used up; waiting does not help."""
+    """The project's File Search storage, or a server's disk, is full; waiting does not help."""
 
 
 class RemoteError(ObjlibError):

@@ -14,12 +14,14 @@ from typing import Any
 from objlib.filestore import Fault
 
 _PROGRAM = """
-import asyncio, json, sys
+import asyncio, json, resource, sys
 from pathlib import Path
 from objlib.filestore import Fault, FaultPlan
 from objlib.filestore.server import serve
 
 options = json.loads(sys.argv[1])
+if most := options.pop("most_bytes", 0):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, resource.RLIM_INFINITY))
 faults = FaultPlan([Fault(**fault) for fault in options.pop("faults")], seed=1)
 data = Path(options.pop("data"))
 say = lambda url: print(url, flush=True)
@@ -29,7 +31,11 @@ asyncio.run(serve(data=data, faults=faults, on_listening=say, **options))
 
 @contextmanager
 def server(data: Path, *faults: Fault, **options: Any) -> Iterator[str]:
-    """Run a server while the context lasts; yields its URL."""
+    """Run a server while the context lasts; yields its URL.
+
+    Args:
+        options: those of `serve`, and `most_bytes` of a file, as on a disk that fills up.
+    """
     told = json.dumps({"data": str(data), "faults": [asdict(fault) for fault in faults], **options})
     with subprocess.Popen(
         [sys.executable, "-c", _PROGRAM, told], stdout=subprocess.PIPE, text=True

@@ -57,6 +57,8 @@ class Catalog:
                 or written by a newer objlib.
         """
         with translated(path):
+            if path.is_dir():
+                raise CatalogError(f"{path} is a folder; --db names the catalog's file")
             if not path.exists():
                 if not create:
                     raise CatalogError(

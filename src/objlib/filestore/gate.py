@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
+import sqlite3
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -23,6 +24,8 @@ VERSIONS = ("v1", "v1beta", "v1alpha")
 #: What a proxy in between may swallow.
 _UPLOAD_HEADERS = ("x-goog-upload-url", "x-goog-upload-status")
 _DRIPS = 10
+#: Nothing was written: the transaction that could not be committed was rolled back.
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
 
 Handler = Callable[[Request], Awaitable[Response]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -51,6 +54,11 @@ class Gate:
                 return json_error(error)
             except (ConnectionDropped, ClientDisconnect):
                 return _Cut(Response(b" "), 0)
+            except sqlite3.OperationalError as error:
+                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_ROOM:
+                    _log.exception("request failed: %s", route)
+                    return json_error(ApiError(500, "Internal error encountered."))
+                return json_error(ApiError(507, f"the store's disk is full or failing ({error})"))
             except Exception:
                 _log.exception("request failed: %s", route)
                 return json_error(ApiError(500, "Internal error encountered."))

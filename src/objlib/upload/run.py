@@ -10,15 +10,17 @@ from dataclasses import dataclass
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import Work, work_of_upload
-from objlib.errors import CatalogError
+from objlib.errors import CatalogError, ObjlibError
 from objlib.upload import events as ev
 from objlib.upload._operators import LoopScheduler, completion
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.feedback import connect
 from objlib.upload.gate import RequestGate
+from objlib.upload.last_run import DONE, INTERRUPTED, LastRun, remember
 from objlib.upload.lease import owner_is_dead, owner_of_this_process
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.payload import Source
+from objlib.upload.progress import Progress, advance
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import FileStages
@@ -76,7 +78,10 @@ class UploadRun:
         self._gate = gate
         self._store_name = store_name
         self._run_id = identity.run_id
+        self._owner = identity.owner
+        self._latest = _Latest()
         self.stream = ev.EventStream()
+        self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
         self._stages = stages = FileStages(
             catalog=catalog,
@@ -109,6 +114,11 @@ class UploadRun:
             rng=rng or random.Random(),
         )
 
+    @property
+    def progress(self) -> Progress:
+        """Where the run stands."""
+        return self._latest.progress
+
     async def until_done(self, options: Options) -> None:
         """Run to the end: until nothing is left to do, or a signal has been obeyed.
 
@@ -119,6 +129,22 @@ class UploadRun:
             CatalogError: the catalog cannot be written any more.
         """
         self._gate.limit_sending(options.concurrency)
+        begun = LastRun(self._owner, self._catalog.now())
+        await remember(self._catalog, begun)
+        try:
+            await self._run(options)
+        except ObjlibError as error:
+            with contextlib.suppress(CatalogError):  # what was raised before it is the news
+                await self._remember_end(begun, str(error))
+            raise
+        # Whoever is killed writes nothing more, and counts as cut off.
+        await self._remember_end(begun, INTERRUPTED if self.shutdown.is_stopping else DONE)
+
+    async def _remember_end(self, begun: LastRun, ended: str) -> None:
+        at = self._catalog.clock()
+        await remember(self._catalog, begun.finished(ended, at, self.progress))
+
+    async def _run(self, options: Options) -> None:
         expected = await expected_work(self._catalog, options)
         self.stream.emit(
             ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
@@ -133,3 +159,13 @@ class UploadRun:
                 await self._stages.end_leases()
             feedback.dispose()
             self.stream.complete()
+
+
+class _Latest:
+    """Follows the events of a run."""
+
+    def __init__(self) -> None:
+        self.progress = Progress()
+
+    def take(self, event: ev.Event) -> None:
+        self.progress = advance(self.progress, event)

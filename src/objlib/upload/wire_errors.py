@@ -71,6 +71,10 @@ def translated(
         raise ours from None if secret and secret in str(error) else error
 
 
+#: Insufficient Storage: a server's disk is full, and waiting does not help.
+_NO_ROOM = 507
+
+
 def _translate(error: Exception, what: str, effect: Effect, secret: str | None) -> ObjlibError:
     if isinstance(error, genai_errors.APIError):
         return _from_answer(error, what, effect, secret)
@@ -94,6 +98,8 @@ def _from_answer(
                 f"{message}; delete documents or move to a higher tier, then run this again"
             )
         return RateLimited(message, _retry_after_s(error))
+    if code == _NO_ROOM:
+        return StorageFull(f"{what}: {said}; make room there, then run this again")
     if code == 401 or _reason(error) == "API_KEY_INVALID":
         return AccessRefused(f"the API key was refused ({code} {said}); check GEMINI_API_KEY")
     if code == 403:
