@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist clean help
+.PHONY: demo test golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
 	@echo "make test       the whole suite"
+	@echo "make golden     rewrite the screens that tests compare with; read the difference as prose"
 	@echo "make check      ruff, mypy --strict and the suite: what CI runs"
 	@echo "make docs       the documentation as a site, in build/site"
 	@echo "make reference  docs/reference, from the code"
@@ -39,6 +40,10 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: $(INSTALLED)
 	@$(PYTEST)
+
+golden: $(INSTALLED)
+	@OBJLIB_GOLDEN_REWRITE=1 $(BIN)/python -m pytest -q tests/cli/test_golden.py
+	@git --no-pager diff --stat -- tests/cli/golden
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -150,12 +150,6 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_the_example_in_a_help_text_is_of_its_command(cli: Cli, command: str) -> None:
-    """Each `--help` shows one."""
-    assert f"objlib {command}" in cli(command, "--help").out.split("Example:")[1]
-
-
 def test_the_reference_is_what_the_code_says() -> None:
     """`make reference` writes it."""
     kept = {page.name: page.read_text("utf-8") for page in reference.FOLDER.glob("*.md")}

@@ -20,6 +20,7 @@ import click
 
 from objlib import errors
 from objlib.cli.main import COMMANDS, cli, main
+from objlib.cli.manual import Manual, ManualGroup
 from objlib.config import KEY_VARIABLES, Settings
 from objlib.upload.fsm import TRANSITIONS, State
 
@@ -68,6 +69,7 @@ def _command(command: click.Command, context: click.Context, common: set[str | N
     parts = [f"{depth} {context.command_path}", f"```text\n{usage}\n```", *_help(command)]
     if own := _options(command, context, leave_out=common):
         parts.append(own)
+    parts += _around(command)
     if isinstance(command, click.Group):
         for name in command.list_commands(context):
             inner = command.get_command(context, name)
@@ -88,6 +90,19 @@ def _help(command: click.Command) -> Iterator[str]:
         else:
             yield first
             yield "```text\n" + inspect.cleandoc("\n".join(["", *lines])) + "\n```"
+
+
+def _around(command: click.Command) -> Iterator[str]:
+    """What a page of the manual has besides: exit codes, examples, see also."""
+    assert isinstance(command, Manual | ManualGroup)
+    codes = (f"{code} {_escaped(what)}" for code, what in command.exit_codes.items())
+    yield "Exit codes: " + "; ".join(codes) + "."
+    yield "```text\n" + "\n".join(command.examples) + "\n```"
+    if command.see_also:
+        links = (
+            f"[`objlib {name}`](#objlib-{name.replace(' ', '-')})" for name in command.see_also
+        )
+        yield f"See also {', '.join(links)}."
 
 
 def _options(command: click.Command, context: click.Context, *, leave_out: set[str | None]) -> str:

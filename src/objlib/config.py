@@ -6,6 +6,7 @@ system's keyring, so it can end up in no file and no process list.
 
 from __future__ import annotations
 
+import difflib
 import os
 import tomllib
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
     TomlConfigSettingsSource,
 )
 
@@ -91,6 +93,10 @@ class Settings(BaseSettings):
     backoff_cap_s: float = Field(_WAITS.backoff_cap_s, ge=0, description="The longest one.")
     breaker_cooldown_s: float = Field(
         _WAITS.breaker_cooldown_s, gt=0, description="Pause after too many refusals."
+    )
+
+    watch_pause_s: float = Field(
+        60.0, gt=0, description="Pause of sync --watch while the store or the disk is away."
     )
 
     @property
@@ -171,6 +177,27 @@ def origins(config: Path | None, said: Mapping[str, object]) -> dict[str, str]:
     return {name: origin(name) for name in Settings.model_fields}
 
 
+def _explained(error: ValidationError, path: Path, flags: Mapping[str, object]) -> str:
+    """What is wrong with the first setting that is, and where it was set."""
+    first = error.errors()[0]
+    name = str(first["loc"][0])
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Settings.model_fields, 1)
+        hint = (
+            f"did you mean {near[0]!r}?"
+            if near
+            else "`objlib init` writes a file with all settings"
+        )
+        return f"{path}: there is no setting {name!r}; {hint}"
+    if flags.get(name) is not None:
+        where = "an option"
+    elif (variable := f"OBJLIB_{name.upper()}") in os.environ:
+        where = variable
+    else:
+        where = str(path)
+    return f"the setting {name!r}, from {where}: {first['msg']}"
+
+
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     """The settings of this invocation.
 
@@ -201,8 +228,13 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     try:
         return FromFile(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"the setting {where!r}: {first['msg']}") from error
+        raise ConfigurationError(_explained(error, path, flags)) from error
+    except SettingsError as error:
+        raise ConfigurationError(
+            f"{error}; in the environment a list is written as JSON: "
+            """OBJLIB_TEMPLATES='["{course} - {title}{ext}"]'"""
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 text, as TOML must be") from error
     except (ValueError, OSError) as error:
         raise ConfigurationError(f"{path} cannot be read: {error}") from error

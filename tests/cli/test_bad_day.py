@@ -219,3 +219,48 @@ def test_the_disk_of_the_catalog_is_slow(
     assert int(held) > 3
     assert IN_STEP in out
     assert_completes(cli, root, rows)
+
+
+def test_the_disk_of_the_embedded_store_fills_up(root: Path, cli: Cli, rows: Query) -> None:
+    """One line that says so; no file is marked as failed for it."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "objlib", "sync", "--yes", "--library", str(root)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=_small_files,
+    ) as process:
+        lines = said(process)
+    assert process.returncode in (2, 3), "\n".join(lines[-12:])
+    assert len([line for line in lines if line.startswith("objlib: ")]) == 1
+    assert lines[-1].startswith("objlib: ")
+    assert "disk" in lines[-1]
+    assert "failed" not in states(rows)
+    assert_completes(cli, root, rows)
+
+
+def test_the_disk_of_a_server_fills_up(
+    root: Path, cli: Cli, rows: Query, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Waiting does not help, so the run ends at once; once there is room, the next completes it."""
+    data = workplace / "served.db"
+    with server(data, most_bytes=200_000) as url:
+        monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        outcome = cli("sync", "--yes", "--library", root)
+    assert outcome.exit_code == 3
+    assert outcome.err.splitlines()[-1].startswith("objlib: ")
+    assert "the store's disk is full or failing" in outcome.err.splitlines()[-1]
+    assert "failed" not in states(rows)
+    with server(data, port=int(url.rpartition(":")[2])):
+        assert_completes(cli, root, rows)
+
+
+def test_the_embedded_store_is_no_database(root: Path, cli: Cli, workplace: Path) -> None:
+    """It is named and left alone."""
+    assert cli("sync", "--yes").exit_code == 0
+    for path in (workplace / "data").glob("filestore.db*"):
+        path.unlink()
+    (workplace / "data" / "filestore.db").write_text("These are my notes. " * 100)
+    outcome = cli("store-sync")
+    assert outcome.exit_code == 3
+    assert "the embedded store data/filestore.db cannot be opened" in outcome.err

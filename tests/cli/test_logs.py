@@ -45,8 +45,8 @@ def test_all_of_standard_error_is_json_and_results_stay_as_they_are(
     ("arguments", "exit_code", "message"),
     [
         (("search", " "), 2, "the question is empty"),
-        (("fsm-upload", "--nope"), 2, "No such option '--nope'"),
-        (("nope",), 2, "No such command 'nope'"),
+        (("fsm-upload", "--nope"), 2, "no such option '--nope'"),
+        (("nope",), 2, "no such command 'nope'"),
         (("status",), 2, "there is no catalog"),
     ],
 )

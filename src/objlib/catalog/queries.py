@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,6 +48,30 @@ async def get_file(catalog: Catalog, file_path: str) -> FileRecord | None:
     """The row of one file."""
     row = await catalog.fetch_one(f"SELECT {COLUMNS} FROM files WHERE file_path = ?", (file_path,))
     return FileRecord.from_row(row) if row else None
+
+
+async def paths_with(catalog: Catalog, fragment: str, size: int) -> list[str]:
+    """Paths of files on disk that contain a text, whatever its case, by path."""
+    rows = await catalog.fetch_all(
+        "SELECT file_path FROM files WHERE is_deleted = 0 AND file_path LIKE ? ESCAPE '\\'"
+        " ORDER BY file_path LIMIT ?",
+        (f"%{_literally(fragment)}%", size),
+    )
+    return [str(path) for (path,) in rows]
+
+
+async def paths_beginning(catalog: Catalog, prefix: str, size: int) -> list[str]:
+    """Paths of files on disk that begin with a text, by path."""
+    rows = await catalog.fetch_all(
+        "SELECT file_path FROM files WHERE is_deleted = 0 AND substr(file_path, 1, ?) = ?"
+        " ORDER BY file_path LIMIT ?",
+        (len(prefix), prefix, size),
+    )
+    return [str(path) for (path,) in rows]
+
+
+def _literally(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
 
 
 #: Rows with absolute paths (of the earlier generation) that lie elsewhere are none of a scan's

@@ -8,28 +8,43 @@ from dataclasses import asdict
 import click
 
 from objlib.api import Library
+from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.passages import print_citation
 from objlib.cli.render import print_json
 from objlib.errors import ConfigurationError
 
 
-@click.command("ask")
+@click.command(
+    "ask",
+    cls=Manual,
+    exit_codes={1: "no file backs the answer", **TALKS_TO_A_STORE},
+    examples=[
+        'objlib ask "Why does an arch stand?"',
+    ],
+    see_also=["search"],
+)
 @click.argument("question")
-@click.option("--top-k", type=click.IntRange(1, 100), help="About how many passages [5].")
-@click.option("--filter", "metadata_filter", help="By metadata, e.g. 'year > 1960'.")
+@click.option(
+    "--top-k",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    help="About how many passages to look for [5].",
+)
+@click.option(
+    "--filter",
+    "metadata_filter",
+    metavar="FILTER",
+    help="Only in files with such metadata, for instance 'year > 1960'.",
+)
 @common_options
 def command(
     invocation: Invocation, question: str, top_k: int | None, metadata_filter: str | None
 ) -> int:
-    """Ask the model that reads the store. Each statement bears the number of its source.
+    """Ask the model that reads the store; each statement bears the number of its source.
 
     What has no number is not backed by any file. The embedded store has no model: there the answer
-    is made of sentences that answer best. Exit code 1 when no file backs the answer.
-
-    \b
-    Example:
-      objlib ask "Why does an arch stand?"
+    is made of sentences that answer best.
     """
     if not question.strip():
         raise ConfigurationError("the question is empty")

@@ -4,33 +4,39 @@ from __future__ import annotations
 
 import click
 
+from objlib.cli.manual import Manual, ManualGroup
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
 from objlib.config import key_origin, origins
 
 
-@click.group("config")
+@click.group(
+    "config",
+    cls=ManualGroup,
+    examples=[
+        "objlib config show",
+    ],
+    see_also=["init"],
+)
 def command() -> None:
-    """Show the settings and where each one comes from.
-
-    \b
-    Example:
-      objlib config show
-    """
+    """Show the settings and where each one comes from."""
 
 
-@command.command("show")
+@command.command(
+    "show",
+    cls=Manual,
+    examples=[
+        "objlib config show",
+        "OBJLIB_STORE=talks objlib config show --json",
+    ],
+    see_also=["init"],
+)
 @common_options
 def show(invocation: Invocation) -> int:
     """Show every setting, its value, and where the value comes from.
 
     Options go before OBJLIB_* in the environment, that before objlib.toml, and that before the
-    defaults. The key is never shown.
-
-    \b
-    Example:
-      objlib config show
-      OBJLIB_STORE=talks objlib config show --json
+    defaults. The key is never shown, only where it is found.
     """
     settings = invocation.settings()
     said = {name: invocation.said.get(name) for name in ("db", "store")}
@@ -47,6 +53,6 @@ def show(invocation: Invocation) -> int:
         text = one_line("-" if value is None else str(value))
         style = "dim" if where[name] == "default" else None
         line = f"{name:<{width}}  {text}  ({where[name]})"
-        console.print(line, markup=False, style=style)
+        console.print(line, markup=False, style=style, soft_wrap=True)
     console.print(f"{'key':<{width}}  {'from ' + key if key else 'none'}", markup=False)
     return 0

@@ -20,13 +20,13 @@ events_option = click.option(
     "--events",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write events to FILE as JSON lines.",
+    help="Add a JSON line for each event to FILE.",
 )
 results_option = click.option(
     "--results",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Write a JSON line for each file to FILE.",
+    help="Add a JSON line for what came of each file to FILE.",
 )
 
 

@@ -16,6 +16,7 @@ from objlib.catalog.queries import (
     failure_paths,
     gather_failures,
 )
+from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, path_line
 
@@ -24,17 +25,22 @@ REASONS = 20
 _PAGE = 1_000
 
 
-@click.command("failures")
+@click.command(
+    "failures",
+    cls=Manual,
+    exit_codes={1: "there are such files"},
+    examples=[
+        "objlib failures",
+        "objlib failures -v",
+    ],
+    see_also=["status", "history", "fsm-upload"],
+)
 @common_options
 def command(invocation: Invocation) -> int:
     """Show why files are not in the store, grouped by reason, and what to do about each.
 
-    Names the first files of a group; -v names all. Reads the catalog only. Exit code 1 when there
-    are any.
-
-    \b
-    Example:
-      objlib failures -v
+    Names the first files of a group; -v names all. Reads the catalog only. What an upload could not
+    send is here, and what a scan left out: empty, too large, of a kind that cannot be searched.
     """
     return asyncio.run(_failures(invocation))
 

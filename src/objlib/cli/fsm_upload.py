@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import reactivex.operators as ops
 
 from objlib.api import Library
 from objlib.catalog.queries import Work
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
+from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.plan import (
     Actual,
@@ -31,23 +31,52 @@ from objlib.cli.render import count, duration, one_line, path_line, print_json, 
 from objlib.config import Settings
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
-from objlib.upload.progress import Progress, advance
+from objlib.upload.progress import Progress
 from objlib.upload.run import states_taken
 
 
-@click.command("fsm-upload")
-@click.option("--limit", type=click.IntRange(min=1), help="At most this many files [all].")
-@click.option("--retry-failed", is_flag=True, help="Try files again that failed before.")
-@click.option("--reset-existing", is_flag=True, help="Upload indexed files again, too.")
-@click.option("--dry-run", is_flag=True, help="Say what would be uploaded; send nothing.")
-@click.option("--concurrency", type=click.IntRange(1, 1000), help="Files sent at a time [8].")
+@click.command(
+    "fsm-upload",
+    cls=Manual,
+    exit_codes={1: "done, but some files failed", **TALKS_TO_A_STORE, **CAN_BE_INTERRUPTED},
+    examples=[
+        "objlib fsm-upload --dry-run",
+        "objlib fsm-upload --limit 20",
+        "objlib fsm-upload --retry-failed --results results.jsonl",
+    ],
+    see_also=["scan", "status", "failures", "store-sync"],
+)
 @click.option(
-    "--stagger", "stagger_s", type=click.FloatRange(min=0), help="Seconds between starts."
+    "--limit", metavar="N", type=click.IntRange(min=1), help="At most this many files [all]."
+)
+@click.option("--retry-failed", is_flag=True, help="Also try files again that failed before.")
+@click.option(
+    "--reset-existing",
+    is_flag=True,
+    help="Also upload indexed files again; the old documents go when the new ones are active.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be uploaded, why, and what it takes; send nothing.",
+)
+@click.option(
+    "--concurrency",
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    help="At most so many files sent at a time [8].",
+)
+@click.option(
+    "--stagger",
+    "stagger_s",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0),
+    help="Seconds between the starts of two files [0].",
 )
 @click.option(
     "--tier",
     type=click.Choice(["free", "1", "2", "3"]),
-    help="Quota tier: how many requests a minute to begin with [as many as are answered].",
+    help="Your quota tier at Google [the rate is found out].",
 )
 @events_option
 @results_option
@@ -66,12 +95,11 @@ def command(
 ) -> int:
     """Upload what the store does not have yet, and see every document become active.
 
-    Interrupt once to finish what is in flight, twice to stop at once. Either way the next run goes
-    on where this one stopped; nothing is uploaded twice.
+    Begins with what an earlier run left unfinished. A file is uploaded exactly once, however often
+    a run is interrupted or killed: the next one goes on where the last one stopped. How fast it
+    sends follows what the store can take.
 
-    \b
-    Example:
-      objlib fsm-upload --limit 20
+    Interrupt once to finish what is in flight, twice to stop at once.
     """
     settings = invocation.settings(concurrency=concurrency, stagger_s=stagger_s, tier=tier)
     options = Options(
@@ -164,8 +192,6 @@ async def upload(
     run = await library.new_run(options)
     requests_before = library.client.requests - 1  # the store was looked up for this run
     events = run.stream.events
-    latest = _Latest()
-    events.pipe(ops.scan(advance, Progress())).subscribe(latest.take)
     started_at = time.monotonic()
     with ExitStack() as stack:
         stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
@@ -178,18 +204,8 @@ async def upload(
     elapsed_s = time.monotonic() - started_at
     waiting = (await library.expected(Options())).files
     requests = library.client.requests - requests_before
-    actual = Actual(elapsed_s, requests, latest.value.begun_bytes)
-    return Uploaded(latest.value, actual, work, waiting, run.shutdown.is_stopping)
-
-
-class _Latest:
-    """Remembers the newest state of affairs."""
-
-    def __init__(self) -> None:
-        self.value = Progress()
-
-    def take(self, progress: Progress) -> None:
-        self.value = progress
+    actual = Actual(elapsed_s, requests, run.progress.begun_bytes)
+    return Uploaded(run.progress, actual, work, waiting, run.shutdown.is_stopping)
 
 
 def report(invocation: Invocation, uploaded: Uploaded) -> None:
@@ -197,8 +213,8 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
     progress, elapsed_s = uploaded.progress, uploaded.actual.elapsed_s
     console = invocation.console()
 
-    def say(line: str) -> None:
-        console.print(line, markup=False)
+    def say(line: str, **how: Any) -> None:
+        console.print(line, markup=False, **how)
 
     if not (progress.settled or progress.released):
         say("Nothing to upload: the store has everything the catalog knows")
@@ -219,14 +235,14 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
             say(f"  {number:>7,}  {what}")
     say(actual_beside_expected(uploaded.actual, uploaded.work))
     for event in progress.failures:
-        say(f"  {path_line(event.path)}: {one_line(event.reason)}")
+        say(f"  {path_line(event.path)}: {one_line(event.reason)}", soft_wrap=True)
 
 
 def _next_step(uploaded: Uploaded) -> str | None:
     if not (uploaded.progress.settled or uploaded.progress.released):
         return None
     if uploaded.progress.failed:
-        return "objlib fsm-upload --retry-failed"
+        return "objlib failures"
     if uploaded.waiting:
         return f"objlib fsm-upload ({count(uploaded.waiting, 'file')} to go)"
     return "objlib store-sync"

@@ -12,35 +12,39 @@ import click
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import audit_trail, get_file, parts_of_file
 from objlib.catalog.records import FileRecord, TransitionRecord
+from objlib.cli.files import complete_file, find_file
+from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, path_line, print_json
-from objlib.errors import ConfigurationError
-from objlib.library.part_names import named, part_number
+from objlib.library.part_names import part_number
 
 
-@click.command("history")
-@click.argument("file")
+@click.command(
+    "history",
+    cls=Manual,
+    examples=[
+        'objlib history "Essays/On Walking to Work.md"',
+    ],
+    see_also=["status", "failures", "metadata"],
+)
+@click.argument("file", shell_complete=complete_file)
 @common_options
 def command(invocation: Invocation, file: str) -> int:
-    """Show every move of one file. FILE is its path in the library, as `status` names it.
+    """Show every move of one file, oldest first.
 
-    Of a text that went up in parts the moves of each part are shown.
-
-    \b
-    Example:
-      objlib history "Essays/On Walking to Work.md"
+    FILE is its path in the library, as `objlib status` names it, or its path on disk. The moves are
+    written by the catalog itself and never changed: time, version, from which state to which, why.
+    A file that was moved has its whole history, also under the paths it had before;
+    of a text that went up in parts the moves of each part are shown.
     """
     return asyncio.run(_history(invocation, file))
 
 
 async def _history(invocation: Invocation, file: str) -> int:
     async with await Catalog.open(invocation.settings().db) as catalog:
-        whole = await get_file(catalog, named(file))
+        file = await find_file(catalog, file)
+        whole = await get_file(catalog, file)
         rows = [*([whole] if whole is not None else []), *await parts_of_file(catalog, file)]
-        if not rows:
-            raise ConfigurationError(
-                f"the catalog knows no file {one_line(file)!r}; paths are relative to the library"
-            )
         trails = [(row, await audit_trail(catalog, row.file_path)) for row in rows]
     if invocation.json:
         print_json(_as_json(file, whole, trails))

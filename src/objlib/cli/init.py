@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.config import CONFIG_FILE, Settings
 from objlib.errors import ConfigurationError
@@ -26,15 +27,28 @@ _EXAMPLES = {
 }
 
 
-@click.command("init")
-@click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
+@click.command(
+    "init",
+    cls=Manual,
+    examples=[
+        "objlib init --library ~/Lectures",
+        "objlib init --config talks.toml",
+    ],
+    see_also=["config show", "sync"],
+)
+@click.option(
+    "--library",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The library's folder; written into the file.",
+)
 @common_options
 def command(invocation: Invocation, library: Path | None) -> int:
-    """Write objlib.toml with every setting explained. An existing file is left alone.
+    """Write a settings file with every setting explained.
 
-    \b
-    Example:
-      objlib init --library ~/Lectures
+    The file is objlib.toml in this folder, or wherever --config says. Each setting is there with a
+    line about it and its default, commented out; change what you want to be otherwise. An existing
+    file is left alone.
     """
     path = Path(invocation.said.get("config") or CONFIG_FILE)
     if library is not None and not library.is_dir():

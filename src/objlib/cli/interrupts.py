@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from objlib.upload.shutdown import Shutdown
 
@@ -24,10 +24,12 @@ def interruptible(shutdown: Shutdown, on_first: Callable[[], None]) -> Iterator[
             on_first()
         shutdown.signal()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    try:
-        yield
-    finally:
+    with ExitStack() as stack:
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
+            try:
+                loop.add_signal_handler(number, on_signal)
+                stack.callback(loop.remove_signal_handler, number)
+            except NotImplementedError:  # the loop of Windows has none
+                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
+                stack.callback(signal.signal, number, before)
+        yield

@@ -5,6 +5,7 @@ Sub-commands are imported when they are called, so `objlib --help` need not load
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import logging
 import os
@@ -18,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from objlib import __version__
 from objlib.cli import logs
+from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, ManualGroup
 from objlib.cli.options import common_options
 from objlib.errors import ObjlibError
 
@@ -47,7 +49,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class LazyGroup(ManualGroup):
     """A group that knows its commands by name and imports each when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -59,6 +61,16 @@ class LazyGroup(click.Group):
         module = importlib.import_module(COMMANDS[cmd_name][0])
         command: click.Command = module.command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if name not in COMMANDS and not ctx.resilient_parsing and not name.startswith("-"):
+            near = difflib.get_close_matches(name, COMMANDS, 1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            ctx.fail(f"No such command '{name}'.{hint}")
+        return super().resolve_command(ctx, args)
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         commands = [
@@ -85,7 +97,20 @@ def _say_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool
     ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    exit_codes={
+        1: "done, but something failed, differs, or was not found",
+        **TALKS_TO_A_STORE,
+        **CAN_BE_INTERRUPTED,
+    },
+    examples=[
+        "objlib sync --library ~/Lectures",
+        'objlib search "How many mites mean that bees must be treated?"',
+        "objlib status",
+    ],
+)
 @click.option(
     "--version",
     is_flag=True,
@@ -98,12 +123,12 @@ def _say_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool
 def cli() -> None:
     """Keep a folder of lectures, books and notes in step with a Gemini File Search store.
 
-    \b
-    objlib sync --library DIR     scan, upload what is new, repair: every day
-    objlib search "QUESTION"      ask
-    objlib status                 see how things stand
+    Scan a library, upload what is new, prove that the store holds exactly that, and search it with
+    citations that lead back to the files. Your files are only ever read.
 
-    Without GEMINI_API_KEY everything runs on an embedded File Search store.
+    With GEMINI_API_KEY set the store is at Google; with OBJLIB_BASE_URL it is on that server;
+    without either everything runs on an embedded store. Options of every command may stand before
+    or after its name. Each command has a page of its own: objlib COMMAND --help.
     """
 
 
@@ -119,11 +144,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(cli.main(arguments, prog_name="objlib", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         return stop.exit_code
-    except click.ClickException as error:
-        if logs.wants_json(said):
-            return say(error.format_message(), 2)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return 2
+    except click.ClickException as error:
+        return say(_complaint(error), 2)
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:
@@ -135,6 +160,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         return say(f"a bug in objlib: {what}; run again with -vv and report it", 1)
+
+
+def _complaint(error: click.ClickException) -> str:
+    """One line about wrong usage, and where the right one is explained."""
+    message = error.format_message()
+    message = (
+        message[:1].lower() + message[1:] + ("" if message.endswith((".", "?", "?)")) else ".")
+    )
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    return f"{message} See `{context.command_path} --help`." if context else message
 
 
 def _say(message: str, exit_code: int, *, is_verbose: bool, as_json: bool) -> int:

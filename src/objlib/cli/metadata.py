@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import click
 
 from objlib.catalog.connection import Catalog
+from objlib.cli.files import complete_file, nearest, or_did_you_mean, path_in
+from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
 from objlib.config import Settings
@@ -31,23 +32,25 @@ from objlib.upload.binding import bound_library
 _KINDS = {str: "text", int: "number", float: "number", list: "list"}
 
 
-@click.command("metadata")
-@click.argument("file")
+@click.command(
+    "metadata",
+    cls=Manual,
+    examples=[
+        'objlib metadata "Essays/On Walking to Work.md"',
+    ],
+    see_also=["scan", "search", "init"],
+)
+@click.argument("file", shell_complete=complete_file)
 @common_options
 def command(invocation: Invocation, file: str) -> int:
-    """Show what is sent about a file besides its text, and where each entry comes from.
+    """Show what is sent about one file besides its text, and where each entry comes from.
 
     FILE is its path in the library, or one on disk below it. Reads the file as it is now; nothing
-    is recorded or sent. A sidecar FILE.meta.toml goes before front matter, and both before what the
-    templates find in the path.
-
-    \b
-    Example:
-      objlib metadata "Essays/On Walking to Work.md"
+    is recorded or sent. A sidecar FILE.meta.toml or FILE.meta.json goes before front matter, and
+    both before what the templates find in the path. What is left out is shown with its reason.
     """
     settings = invocation.settings()
-    root = asyncio.run(_root(settings))
-    relative = _relative(file, root)
+    root, relative = asyncio.run(_located(settings, file))
     try:
         description, mime_type = _describe(root, relative, settings)
         parts = count_parts(root / relative, mime_type)
@@ -71,7 +74,7 @@ def command(invocation: Invocation, file: str) -> int:
         return 0
     console = invocation.console()
     how = ", sent as text" if mime_type in CONVERTERS else f", in {parts} parts" * (parts > 1)
-    console.print(f"{one_line(relative)} ({mime_type}{how})", markup=False)
+    console.print(f"{one_line(relative)} ({mime_type}{how})", markup=False, soft_wrap=True)
     width = max(map(len, description.metadata), default=0)
     for key, value in description.metadata.items():
         kind, origin = _KINDS[type(value)], description.origins[key]
@@ -82,21 +85,17 @@ def command(invocation: Invocation, file: str) -> int:
     return 0
 
 
-async def _root(settings: Settings) -> Path:
+async def _located(settings: Settings, file: str) -> tuple[Path, str]:
+    """The library's folder, and the path in it, whichever way the file was named."""
     async with await Catalog.open(settings.db) as catalog:
-        return (await bound_library(catalog)).root
-
-
-def _relative(file: str, root: Path) -> str:
-    """The path in the library, whichever way the file was named, or a part of it."""
-    if not (root / file).is_file():
-        file = file_of(named(file))
-    if (root / file).is_file() and not Path(file).is_absolute():
-        return Path(os.path.normpath(file)).as_posix()
-    absolute = Path(file).absolute()
-    if absolute.is_file() and absolute.is_relative_to(root):
-        return absolute.relative_to(root).as_posix()
-    raise ConfigurationError(f"there is no file {one_line(file)!r} in {root}")
+        root = (await bound_library(catalog)).root
+        for said in (file, file_of(named(file))):
+            for path in (path_in(root, str(root / said)), path_in(root, said)):
+                if path and (root / path).is_file():
+                    return root, path
+        near = await nearest(catalog, file)
+    missing = f"there is no file {one_line(file)!r} in {one_line(str(root))}"
+    raise ConfigurationError(f"{missing}{or_did_you_mean(near)}")
 
 
 def _describe(root: Path, relative: str, settings: Settings) -> tuple[Description, str]:

@@ -14,8 +14,7 @@ import click
 from objlib.cli import logs
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from objlib.cli.screen import Screen
     from objlib.config import Settings
 
 
@@ -72,37 +71,51 @@ class Invocation:
 
         self.notices().print(f"Store: {backend.choose(settings).description}", markup=False)
 
-    def console(self) -> Console:
+    def console(self) -> Screen:
         """Standard output, for results."""
-        from rich.console import Console
+        from objlib.cli.screen import Screen
 
-        class Pipe(Console):
-            def on_broken_pipe(self) -> None:
-                raise BrokenPipeError  # Rich would exit with 1; `main` knows better
+        return Screen()
 
-        return Pipe(highlight=False, soft_wrap=True)
-
-    def notices(self) -> Console:
+    def notices(self) -> Screen:
         """Standard error, for everything that is not a result."""
-        from rich.console import Console
+        from objlib.cli.screen import Screen
 
         if self.log_json:
             lines = cast(IO[str], logs.NoticesAsJson())
-            return Console(
-                file=lines, force_terminal=False, highlight=False, quiet=self.quiet, soft_wrap=True
-            )
-        return Console(stderr=True, highlight=False, quiet=self.quiet, soft_wrap=True)
+            return Screen(file=lines, force_terminal=False, quiet=self.quiet)
+        return Screen(stderr=True, quiet=self.quiet)
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the global options to a command, or to the group."""
 
-    @click.option("--db", type=click.Path(path_type=Path), help="The catalog [data/library.db].")
-    @click.option("--store", help="The store's display name [objectivism-library].")
-    @click.option("--config", type=click.Path(path_type=Path), help="Settings [./objlib.toml].")
-    @click.option("--json", "as_json", is_flag=True, default=None, help="Results as JSON.")
-    @click.option("-v", "--verbose", count=True, default=None, help="Say more; -vv tracebacks.")
-    @click.option("-q", "--quiet", is_flag=True, default=None, help="Say only what matters.")
+    @click.option(
+        "--db",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The catalog [data/library.db].",
+    )
+    @click.option("--store", metavar="NAME", help="The store's display name [objectivism-library].")
+    @click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="The settings [objlib.toml, where there is one].",
+    )
+    @click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        default=None,
+        help="The result as one JSON document on standard output.",
+    )
+    @click.option(
+        "-v", "--verbose", count=True, default=None, help="Say more; -vv shows tracebacks."
+    )
+    @click.option(
+        "-q", "--quiet", is_flag=True, default=None, help="Say nothing but results and errors."
+    )
     @click.option(
         logs.JSON_OPTION,
         "log_json",

@@ -40,7 +40,7 @@ def print_citation(
         link = (root / citation.path).as_uri()
         line.append(one_line(citation.path), Style(bold=True, link=link))
         line.append(f", part {citation.part}" if citation.part is not None else "")
-    console.print(line)
+    console.print(line, soft_wrap=True)
     if passage:
         console.print(Text(_INDENT) + _highlighted(_around(citation.text, question), question))
 

@@ -100,7 +100,7 @@ def _minutes(price: Estimate, settings: Settings) -> dict[str, float]:
 
 
 async def print_files(
-    say: Callable[[str], None],
+    say: Callable[..., None],
     catalog: Catalog,
     states: Sequence[str],
     limit: int,

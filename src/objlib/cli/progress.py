@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 import reactivex.operators as ops
 from reactivex import Observable
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,22 +20,29 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 from rich.progress import Progress as Bar
+from rich.table import Column
 from rich.text import Text
 
 from objlib.cli.render import count, duration, path_line
+from objlib.cli.screen import Screen
 from objlib.upload import events as ev
 from objlib.upload.progress import Progress, advance
 
 #: Without a terminal: a line at least this often while something happens.
 PLAIN_INTERVAL_S = 5.0
 
+#: Columns of a terminal from which there is room for the speed, and for more beside it.
+_ROOM_FOR_DETAIL = 58
+#: Columns beside it that the limits need as well.
+_ROOM_FOR_LIMITS = 40
+
 
 @contextmanager
-def show_progress(events: Observable[ev.Event], notices: Console, verbosity: int) -> Iterator[None]:
+def show_progress(events: Observable[ev.Event], notices: Screen, verbosity: int) -> Iterator[None]:
     """Show a run on `notices` while the context lasts."""
     subscriptions = [events.subscribe(_Narrator(notices, verbosity).tell)]
     states = events.pipe(ops.scan(advance, Progress()))
-    if notices.is_terminal and not notices.quiet:
+    if notices.is_live and not notices.quiet:
         with _bar(notices) as bar:
             task = bar.add_task("uploading", total=None, detail="")
 
@@ -46,7 +52,7 @@ def show_progress(events: Observable[ev.Event], notices: Console, verbosity: int
                     total=progress.total or None,
                     completed=min(progress.settled, progress.total),
                     description="finishing" if progress.draining else "uploading",
-                    detail=_detail(progress),
+                    detail=_detail(progress, notices.width - _ROOM_FOR_DETAIL),
                 )
 
             subscriptions.append(states.subscribe(draw))
@@ -64,18 +70,24 @@ def show_progress(events: Observable[ev.Event], notices: Console, verbosity: int
             subscription.dispose()
 
 
-def _bar(notices: Console) -> Bar:
+def _bar(notices: Screen) -> Bar:
+    columns: list[ProgressColumn] = [_text("{task.description}"), BarColumn(bar_width=None)]
+    columns.append(MofNCompleteColumn(table_column=Column(no_wrap=True)))
+    if notices.width >= _ROOM_FOR_DETAIL:
+        columns.append(_Speed(table_column=Column(no_wrap=True)))
+    if notices.width > _ROOM_FOR_DETAIL:
+        columns.append(_text("{task.fields[detail]}"))
     return Bar(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        _Speed(),
-        TextColumn("{task.fields[detail]}"),
+        *columns,
         TimeRemainingColumn(compact=True),
         console=notices,
         expand=True,
         transient=True,
     )
+
+
+def _text(template: str) -> TextColumn:
+    return TextColumn(template, table_column=Column(no_wrap=True))
 
 
 class _Speed(ProgressColumn):
@@ -86,18 +98,25 @@ class _Speed(ProgressColumn):
         return Text("" if speed is None else f"{speed:.1f} files/s")
 
 
-def _detail(progress: Progress) -> str:
-    allowed = progress.pressure
+def _detail(progress: Progress, room: int | None = None) -> str:
+    """What goes on; with little room without the limits, and what is unusual goes before."""
+    allowed = progress.pressure if room is None or room >= _ROOM_FOR_LIMITS else None
     sending, indexing = (
         (f" of {allowed.sending}", f" of {allowed.indexing}") if allowed else ("", "")
     )
-    parts = [f"{progress.uploading}{sending} sending", f"{progress.indexing}{indexing} indexing"]
-    parts += _brakes(allowed)
+    work = [f"{progress.uploading}{sending} sending", f"{progress.indexing}{indexing} indexing"]
+    trouble = _brakes(progress.pressure)
     if progress.retries:
-        parts.append(f"{progress.retries} retries")
+        trouble.append(f"{progress.retries} retries")
     if progress.failed:
-        parts.append(f"{progress.failed} failed")
-    return ", ".join(parts)
+        trouble.append(f"{progress.failed} failed")
+    if room is None:
+        return ", ".join(work + trouble)
+    shown: list[str] = []
+    for part in reversed(work + trouble):
+        if len(", ".join([part, *shown])) <= room:
+            shown.insert(0, part)
+    return ", ".join(shown)
 
 
 def _brakes(pressure: ev.PressureChanged | None) -> list[str]:
@@ -114,7 +133,7 @@ def _brakes(pressure: ev.PressureChanged | None) -> list[str]:
 class _Narrator:
     """Says in a line what people should know while it happens."""
 
-    def __init__(self, notices: Console, verbosity: int) -> None:
+    def __init__(self, notices: Screen, verbosity: int) -> None:
         self._notices = notices
         self._verbosity = verbosity
 
@@ -151,7 +170,7 @@ class _Narrator:
 class _PlainLines:
     """A line now and then, for logs and pipes."""
 
-    def __init__(self, notices: Console) -> None:
+    def __init__(self, notices: Screen) -> None:
         self._notices = notices
         self._last = time.monotonic()
 

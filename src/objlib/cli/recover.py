@@ -15,6 +15,7 @@ from objlib.api import RECOVERY_ONLY, Library
 from objlib.cli.event_files import Files, events_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
+from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, one_line, print_json
@@ -24,10 +25,35 @@ from objlib.upload import events as ev
 from objlib.upload.recovery_report import RecoveryReport, follow
 
 
-@click.command("recover")
-@click.option("--from-store", is_flag=True, help="The catalog is lost: scan, and ask the store.")
-@click.option("--library", type=click.Path(path_type=Path), help="With --from-store: its folder.")
-@click.option("--library-id", help="With --from-store: whose documents, if several would do.")
+@click.command(
+    "recover",
+    cls=Manual,
+    exit_codes={
+        1: "some files failed, or a phase could not be finished",
+        **TALKS_TO_A_STORE,
+        **CAN_BE_INTERRUPTED,
+    },
+    examples=[
+        "objlib recover",
+        "objlib recover --from-store --library ~/Lectures",
+    ],
+    see_also=["fsm-upload", "store-sync"],
+)
+@click.option(
+    "--from-store",
+    is_flag=True,
+    help="The catalog is lost: make it anew from the files and the store's documents.",
+)
+@click.option(
+    "--library",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="With --from-store: the library's folder.",
+)
+@click.option(
+    "--library-id",
+    help="With --from-store: whose documents they are, if the store has those of several.",
+)
 @events_option
 @common_options
 def command(
@@ -37,16 +63,13 @@ def command(
     library_id: str | None,
     events: Path | None,
 ) -> int:
-    """Bring to rest what an interrupted run left behind. Uploads nothing, deletes no document.
+    """Bring to rest what an interrupted run left behind.
 
-    Every upload begins with this; alone it is for when nothing new is to be sent. With --from-store
-    it gives a lost catalog back: a fresh scan of the library, and the documents that are in the
-    store already.
+    Every upload begins with this; alone it is for when nothing new is to be sent. It uploads
+    nothing and deletes no document.
 
-    \b
-    Example:
-      objlib recover
-      objlib recover --from-store --library ~/Lectures
+    With --from-store it gives a lost catalog back: it scans the library afresh and finds each
+    file's document by the metadata that documents carry.
     """
     if not from_store and (library is not None or library_id is not None):
         raise ConfigurationError("--library and --library-id belong to --from-store")

@@ -12,6 +12,10 @@ from objlib.library.part_names import shown
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
 
+#: Without these, Persian and many emoji are spelt wrongly; they move nothing.
+_JOINERS = "\u200c\u200d"
+
+
 def size(size_bytes: int) -> str:
     """Bytes for people: `4.5 MB`."""
     amount = float(size_bytes)
@@ -39,6 +43,17 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def ago(seconds: float) -> str:
+    """`just now`, `12 min ago`, `3 h ago`, `5 days ago`."""
+    minutes = int(seconds // 60)
+    if minutes < 1:
+        return "just now"
+    if minutes < 60:
+        return f"{minutes} min ago"
+    hours = minutes // 60
+    return f"{hours} h ago" if hours < 48 else f"{hours // 24} days ago"
+
+
 def dollars(amount: float) -> str:
     """`under $0.01`, `$0.42`, `$1,749.00`."""
     return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else "under $0.01"
@@ -47,7 +62,9 @@ def dollars(amount: float) -> str:
 def one_line(text: str) -> str:
     """A path or a message that cannot break a line or move the cursor."""
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
+        character
+        if character.isprintable() or character in _JOINERS
+        else character.encode("unicode_escape").decode()
         for character in text
     )
 

@@ -11,6 +11,7 @@ import click
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import get_info
+from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, path_line, print_json
 from objlib.errors import ConfigurationError
@@ -22,23 +23,38 @@ from objlib.upload.state import AsyncUploadStateManager
 NAMED_MOVES = 10
 
 
-@click.command("scan")
-@click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
-@click.option("--refresh-metadata", is_flag=True, help="Replace documents of other metadata.")
+@click.command(
+    "scan",
+    cls=Manual,
+    examples=[
+        "objlib scan --library ~/Lectures",
+        "objlib scan --refresh-metadata",
+    ],
+    see_also=["sync", "fsm-upload", "metadata", "failures"],
+)
+@click.option(
+    "--library",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The library's folder [the one that was scanned before].",
+)
+@click.option(
+    "--refresh-metadata",
+    is_flag=True,
+    help="Replace documents whose metadata would be another today.",
+)
 @common_options
 def command(invocation: Invocation, library: Path | None, refresh_metadata: bool) -> int:
     """Record every file of a library in the catalog.
 
-    New, changed, moved and missing files are found by size, time and inode, then by SHA-256. What
-    cannot be uploaded is recorded with its reason. Nothing is sent anywhere.
+    New, changed, moved and missing files are found by size, time and inode, then by SHA-256. Files
+    are only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
+    (`objlib failures` shows it), and what .objlibignore lists is left out.
 
     Metadata comes from sidecars, front matter and paths (`objlib metadata FILE` shows it). A moved
-    file, and a change of templates, keep the documents that are there; with --refresh-metadata the
-    next upload replaces them.
-
-    \b
-    Example:
-      objlib scan --library ~/Lectures
+    file, and a change of templates, keep the documents that are in the store; with
+    --refresh-metadata the next upload replaces them. A library that is missing or empty is taken
+    for an unmounted disk, and changes nothing.
     """
     return asyncio.run(_scan(invocation, library, refresh_metadata))
 
@@ -81,7 +97,11 @@ async def _scan(invocation: Invocation, library: Path | None, refresh_metadata: 
 def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
     """What a scan found, for people."""
     console = invocation.console()
-    console.print(f"Scanned {one_line(str(root))}: {count(report.found, 'file')}", markup=False)
+    console.print(
+        f"Scanned {one_line(str(root))}: {count(report.found, 'file')}",
+        markup=False,
+        soft_wrap=True,
+    )
     lines = (
         (report.new, "new"),
         (report.changed, "changed"),
@@ -91,12 +111,16 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
         (report.unchanged, "unchanged"),
         (report.in_flight, "being uploaded, left for the next scan"),
         (report.parts, "of those are parts of texts that are too long for one document"),
-        (report.skipped, "cannot be uploaded (`objlib status` says why)"),
+        (report.skipped, "cannot be uploaded (`objlib failures` says why)"),
     )
     for number, what in lines:
         if number:
             console.print(f"  {number:>7,}  {what}", markup=False)
     for old, new in report.moved[:NAMED_MOVES]:
-        console.print(f"  moved: {path_line(old)} -> {path_line(new)}", markup=False)
+        console.print(
+            f"  moved: {path_line(old)} -> {path_line(new)}", markup=False, soft_wrap=True
+        )
     for sidecar, problem in report.bad_sidecars.items():
-        console.print(f"  {one_line(sidecar)}: {one_line(problem)}; not used", markup=False)
+        console.print(
+            f"  {one_line(sidecar)}: {one_line(problem)}; not used", markup=False, soft_wrap=True
+        )

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from objlib.api import Library
+from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.passages import open_file, print_citation
 from objlib.cli.render import one_line, print_json
@@ -31,17 +32,37 @@ class _How:
     opened: int | None
 
 
-@click.command("search")
+@click.command(
+    "search",
+    cls=Manual,
+    exit_codes={1: "nothing was found", **TALKS_TO_A_STORE},
+    examples=[
+        'objlib search "How many mites mean that bees must be treated?" --top-k 3',
+        'objlib search "keystone" --filter \'year >= 1 AND course = "The Craft of Bridges"\'',
+    ],
+    see_also=["ask", "metadata", "verify"],
+)
 @click.argument("query", required=False)
-@click.option("--top-k", type=click.IntRange(1, 100), help="About how many passages [5].")
-@click.option("--filter", "metadata_filter", help="By metadata, e.g. 'year > 1960'.")
+@click.option(
+    "--top-k",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    help="About how many passages to look for [5].",
+)
+@click.option(
+    "--filter",
+    "metadata_filter",
+    metavar="FILTER",
+    help="Only in files with such metadata, for instance 'year > 1960'.",
+)
 @click.option(
     "--open",
     "opened",
     type=int,
     is_flag=False,
     flag_value=1,
-    help="Open the first file, or the Nth.",
+    metavar="N",
+    help="Open the file of citation N, or of the first.",
 )
 @common_options
 def command(
@@ -51,15 +72,13 @@ def command(
     metadata_filter: str | None,
     opened: int | None,
 ) -> int:
-    """Search the store. The answer comes with passages and the files they are from.
+    """Search the store: passages that answer, and the files they are from.
 
-    Without QUERY in a terminal, asks for one question after the other and keeps their history; a
-    number opens the file of that citation. Exit code 1 when nothing was found.
+    Every citation leads to a file of the library, by the path it has today. Without QUERY in a
+    terminal it asks for one question after the other and keeps their history; a number opens the
+    file of that citation.
 
-    \b
-    Example:
-      objlib search "what does the speaker promise about the treasury?" --top-k 3
-      objlib search "keystone" --filter 'year > 1960 AND speaker = "Kennedy"' --open
+    A filter compares metadata: =, !=, <, <=, >, >=, joined by AND and OR.
     """
     how = _How(top_k, metadata_filter, opened)
     if query is None and sys.stdin.isatty() and not invocation.json:

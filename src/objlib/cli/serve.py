@@ -9,16 +9,30 @@ from pathlib import Path
 import click
 
 from objlib import backend
+from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 
 KEY_VARIABLE = "OBJLIB_SERVE_KEY"
 
 
-@click.command("serve")
-@click.option("--host", default="127.0.0.1", help="Where to listen [127.0.0.1].")
-@click.option("--port", type=click.IntRange(0, 65535), default=8471, help="0: any free [8471].")
+@click.command(
+    "serve",
+    cls=Manual,
+    examples=[
+        "objlib serve --port 8471",
+        "objlib serve --port 0 --faults typical --latency 0.2",
+    ],
+    see_also=["status"],
+)
+@click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="Where to listen [127.0.0.1].")
 @click.option(
-    "--data", type=click.Path(path_type=Path), help="Its data [filestore.db beside the catalog]."
+    "--port", metavar="N", type=click.IntRange(0, 65535), default=8471, help="0: any free [8471]."
+)
+@click.option(
+    "--data",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Its data [filestore.db beside the catalog].",
 )
 @click.option(
     "--faults",
@@ -45,15 +59,10 @@ def command(
 ) -> int:
     """Run the File Search server on a port, for any client of the Gemini File Search API.
 
-    Without --data it serves the embedded store: `filestore.db` beside the catalog. A key that
-    clients must give is read from OBJLIB_SERVE_KEY; without one only this machine is let in.
+    Without --data it serves the embedded store: filestore.db beside the catalog. A key that clients
+    must give is read from OBJLIB_SERVE_KEY; without one only this machine is let in. Ctrl-C stops.
 
     With --faults or --latency it misbehaves as the service was seen to; docs/emulator.md says how.
-
-    \b
-    Example:
-      objlib serve --port 8471
-      OBJLIB_BASE_URL=http://127.0.0.1:8471 objlib status
     """
     settings = invocation.settings()
     data = data or backend.embedded_data(settings)

@@ -5,30 +5,48 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import click
 
 from objlib.catalog import queries
 from objlib.catalog.connection import Catalog
+from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, one_line, path_line, print_json, size
+from objlib.cli.render import ago, count, duration, one_line, path_line, print_json, size
 from objlib.upload import binding
+from objlib.upload.last_run import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, last_run
 
 NAMED = 10
 BAR_CELLS = 24
+#: What stands before a bar.
+FACTS_CELLS = 34
 STATES = ("indexed", "processing", "uploading", "untracked", "failed")
+_STYLES = {
+    "indexed": "green",
+    "processing": "cyan",
+    "uploading": "cyan",
+    "untracked": "blue",
+    "failed": "red",
+}
 
 
-@click.command("status")
+@click.command(
+    "status",
+    cls=Manual,
+    examples=[
+        "objlib status",
+        "objlib status --json",
+    ],
+    see_also=["failures", "history", "store-sync"],
+)
 @common_options
 def command(invocation: Invocation) -> int:
-    """Show how many files are where, what cannot be uploaded, and what to do next.
+    """Show how many files are where, what the last run came to, and what to do next.
 
-    Reads the catalog only; no request is sent.
-
-    \b
-    Example:
-      objlib status --json
+    Reads the catalog only, and sends no request: it answers at once, also while an upload is under
+    way. `objlib store-sync` compares with the store itself.
     """
     return asyncio.run(_status(invocation))
 
@@ -41,6 +59,7 @@ class Status:
     backend: str | None
     store: str | None
     store_name: str | None
+    last_run: LastRun | None
     states: dict[str, dict[str, int]]
     in_parts: int
     parts: int
@@ -61,7 +80,7 @@ class Status:
         if files["untracked"] or files["uploading"] or files["processing"]:
             return "objlib fsm-upload"
         if files["failed"]:
-            return "objlib fsm-upload --retry-failed"
+            return "objlib failures"
         if self.deleted_with_document:
             return "objlib store-sync --apply"
         return 'objlib search "…"' if files["indexed"] else "objlib scan"
@@ -90,6 +109,7 @@ async def _gather(catalog: Catalog) -> Status:
         backend=await queries.get_info(catalog, binding.BACKEND),
         store=await queries.get_info(catalog, binding.STORE_DISPLAY_NAME),
         store_name=await queries.get_info(catalog, binding.STORE_NAME),
+        last_run=await last_run(catalog),
         states={state: asdict(tallies.get(state, queries.Tally(0, 0))) for state in STATES},
         in_parts=in_parts.files,
         parts=in_parts.parts,
@@ -109,15 +129,21 @@ async def _gather(catalog: Catalog) -> Status:
 def _print(invocation: Invocation, status: Status) -> None:
     console = invocation.console()
 
-    def say(line: str) -> None:
-        console.print(line, markup=False)
+    def say(line: str, **how: Any) -> None:
+        console.print(line, markup=False, **how)
 
-    say(f"Library  {one_line(status.library or 'not scanned yet')}")
-    say(f"Store    {status.store or 'none yet'}{f' on {status.backend}' if status.backend else ''}")
+    say(f"Library   {one_line(status.library or 'not scanned yet')}", soft_wrap=True)
+    backend = f" on {status.backend}" if status.backend else ""
+    say(f"Store     {one_line(status.store or 'none yet')}{backend}")
+    say(f"Last run  {_described(status.last_run)}")
     total = sum(tally["files"] for tally in status.states.values())
+    cells = max(0, min(BAR_CELLS, console.width - FACTS_CELLS))
     for state, tally in status.states.items():
-        bar = "█" * round(BAR_CELLS * tally["files"] / total) if total else ""
-        say(f"  {state:<11}{tally['files']:>8,}  {size(tally['size_bytes']):>10}  {bar}".rstrip())
+        files = tally["files"]
+        # What is there shows, however little it is.
+        bar = "█" * max(round(cells * files / total), 1 if cells else 0) if files else ""
+        facts = f"  {state:<10}{files:>9,}  {size(tally['size_bytes']):>9}"
+        console.print(f"{facts}  [{_STYLES[state]}]{bar}" if bar else facts)
     if status.in_parts:
         texts = count(status.in_parts, "text")
         say(f"Of those in parts: {texts}, too long for one document, in {status.parts:,}")
@@ -132,16 +158,36 @@ def _print(invocation: Invocation, status: Status) -> None:
         say(f"Cannot be uploaded: {count(status.skipped_files, 'file')}")
         for reason, paths in status.skipped.items():
             for path in paths:
-                say(f"  {path_line(path)}: {reason}")
+                say(f"  {path_line(path)}: {reason}", soft_wrap=True)
         _say_rest(say, status.skipped_files, sum(map(len, status.skipped.values())))
     if status.failed:
         say("Failed:")
         for path, reason in status.failed.items():
-            say(f"  {path_line(path)}: {one_line(reason)}")
+            say(f"  {path_line(path)}: {one_line(reason)}", soft_wrap=True)
         _say_rest(say, status.states["failed"]["files"], len(status.failed))
     say(f"Next: {status.next_step}")
 
 
+def _described(run: LastRun | None) -> str:
+    """When the last run was, how it ended, and what came of it."""
+    if run is None:
+        return "none yet"
+    started_at = datetime.fromisoformat(run.started_at)
+    since = ago((datetime.now(UTC) - started_at).total_seconds())
+    when = f"{started_at.astimezone():%Y-%m-%d %H:%M} ({since})"
+    if run.ended == UNDER_WAY:
+        return f"{when}, under way"
+    counts = f"{run.indexed:,} indexed, {run.failed:,} failed"
+    took = f" after {duration(run.elapsed_s)}" if run.elapsed_s is not None else ""
+    if run.ended == DONE:
+        return f"{when}, done{took}: {counts}"
+    if run.ended == CUT_OFF:
+        return f"{when}, cut off; the next one goes on from there"
+    if run.ended == INTERRUPTED:
+        return f"{when}, interrupted{took}: {counts}; the next one goes on from there"
+    return f"{when}, ended{took}: {counts}; {one_line(run.ended)}"
+
+
 def _say_rest(say: Callable[[str], None], total: int, named: int) -> None:
     if total > named:
-        say(f"  … and {total - named:,} more (--json names the first {NAMED})")
+        say(f"  … and {total - named:,} more (objlib failures -v names all)")

@@ -13,6 +13,7 @@ from objlib.api import Library
 from objlib.catalog.connection import Catalog
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
+from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
@@ -23,12 +24,44 @@ from objlib.sync.plan import MaxDelete, steps
 from objlib.upload.shutdown import Shutdown
 
 
-@click.command("store-sync")
-@click.option("--apply/--dry-run", help="Carry the plan out; without it the plan is only shown.")
-@click.option("--max-delete", default="10%", help="Stop if more would be lost [10%].")
-@click.option("--include-foreign", is_flag=True, help="Delete what is not this library's, too.")
-@click.option("--accept-device", is_flag=True, help="The library lies on another disk, rightly.")
-@click.option("--report", type=click.Path(path_type=Path), help="One line per document to FILE.")
+@click.command(
+    "store-sync",
+    cls=Manual,
+    exit_codes={
+        1: "something is off, or could not be repaired",
+        **TALKS_TO_A_STORE,
+        **CAN_BE_INTERRUPTED,
+    },
+    examples=[
+        "objlib store-sync",
+        "objlib store-sync --report report.txt",
+        "objlib store-sync --apply --max-delete 20",
+    ],
+    see_also=["sync", "status", "recover"],
+)
+@click.option("--apply/--dry-run", help="Carry the plan out, or only show it [--dry-run].")
+@click.option(
+    "--max-delete",
+    metavar="AMOUNT",
+    default="10%",
+    help="Delete nothing if more documents than that would go: a count or a share [10%].",
+)
+@click.option(
+    "--include-foreign",
+    is_flag=True,
+    help="Delete also what is not of this library; it may be somebody else's.",
+)
+@click.option(
+    "--accept-device",
+    is_flag=True,
+    help="The library lies on another disk than last time, and that is right.",
+)
+@click.option(
+    "--report",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write one line for each document to FILE.",
+)
 @common_options
 def command(
     invocation: Invocation,
@@ -38,17 +71,14 @@ def command(
     accept_device: bool,
     report: Path | None,
 ) -> int:
-    """Compare every document in the store with the catalog. Changes nothing without --apply.
+    """Compare every document in the store with the catalog, and repair it with --apply.
 
-    Prints the plan, step by step; --apply carries out exactly that. Interrupt it whenever you like:
-    the next one goes on from there.
+    Without --apply nothing is changed: the plan is shown, step by step. --apply carries out exactly
+    that: it deletes orphans and duplicates, adopts documents that came alive late, and sends files
+    round again whose documents are gone. Documents that are not of this library are left alone.
 
-    Exit code 1 when something is off. Signs in the report: = canonical, - orphan, 2 duplicate,
-    s superseded, x broken, a to be adopted, ~ in flight, ? foreign, ! ghost, + missing.
-
-    \b
-    Example:
-      objlib store-sync --apply
+    Signs in the report: = canonical, - orphan, 2 duplicate, s superseded, x broken, a to be
+    adopted, ~ in flight, ? foreign, ! ghost, + missing.
     """
     options: dict[str, Any] = {"include_foreign": include_foreign}
     limits = (MaxDelete.parse(max_delete), accept_device)

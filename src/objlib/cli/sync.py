@@ -17,9 +17,10 @@ from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import report as report_upload
 from objlib.cli.fsm_upload import upload
 from objlib.cli.main import INTERRUPTED
+from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.plan import plan_as_json, print_files, print_price
-from objlib.cli.render import count, one_line, print_json, size
+from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.cli.scan import print_scan
 from objlib.cli.store_sync import Synced, sync_store
 from objlib.config import Settings
@@ -29,8 +30,6 @@ from objlib.sync.plan import MaxDelete
 from objlib.upload.orchestrator import Options
 from objlib.upload.run import states_taken
 
-#: How long to wait after a round that could not be finished.
-PAUSE_S = 60.0
 #: How long a folder must be quiet before changes are taken up: editors save in several steps.
 QUIET_S = 2.0
 
@@ -50,16 +49,51 @@ class _Wish:
     files: Files
 
 
-@click.command("sync")
-@click.option("--library", type=click.Path(path_type=Path), help="The library's folder.")
-@click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
-@click.option("--yes", is_flag=True, help="Go on without asking.")
-@click.option("--watch", is_flag=True, help="Stay, and sync whenever a file changes.")
-@click.option("--max-delete", default="10%", help="Stop if more would be lost [10%].")
-@click.option("--accept-device", is_flag=True, help="The library lies on another disk, rightly.")
-@click.option("--refresh-metadata", is_flag=True, help="Replace documents of other metadata.")
+@click.command(
+    "sync",
+    cls=Manual,
+    exit_codes={
+        1: "done, but some files failed or differ",
+        **TALKS_TO_A_STORE,
+        **CAN_BE_INTERRUPTED,
+    },
+    examples=[
+        "objlib sync --library ~/Lectures",
+        "objlib sync --dry-run",
+        "objlib sync --yes --quiet",
+        "objlib sync --yes --watch",
+    ],
+    see_also=["status", "failures", "store-sync"],
+)
 @click.option(
-    "--tier", type=click.Choice(["free", "1", "2", "3"]), help="Quota tier [found out by itself]."
+    "--library",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The library's folder [the one that was scanned before].",
+)
+@click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
+@click.option("--yes", is_flag=True, help="Go on without asking, as a script must.")
+@click.option("--watch", is_flag=True, help="Stay, and sync whenever a file changes.")
+@click.option(
+    "--max-delete",
+    metavar="AMOUNT",
+    default="10%",
+    help="Delete nothing if more documents than that would go: a count or a share [10%].",
+)
+@click.option(
+    "--accept-device",
+    is_flag=True,
+    help="The library lies on another disk than last time, and that is right.",
+)
+@click.option(
+    "--refresh-metadata",
+    is_flag=True,
+    help="Replace documents whose metadata would be another today.",
+)
+@click.option(
+    "--tier",
+    type=click.Choice(["free", "1", "2", "3"]),
+    help="Your quota tier at Google [the rate is found out].",
 )
 @events_option
 @results_option
@@ -79,14 +113,15 @@ def command(
 ) -> int:
     """Bring the store in step with the library: scan, upload, repair.
 
-    Shows a plan first and asks. Files that failed before are tried again. Documents of files that
+    Shows a plan with its price first, and asks. Files that failed before are tried again. A changed
+    file stays searchable in its old version until the new one is active. Documents of files that
     are gone are deleted last, within --max-delete, and never when the library's disk looks
     unmounted.
 
-    \b
-    Example:
-      objlib sync --library ~/Lectures
-      objlib sync --yes --watch
+    With --watch it stays and does so whenever a file changes. When the store cannot be reached or
+    refuses the key it waits, and goes on by itself when all is well again.
+
+    Interrupt it whenever you like: once to finish what is in flight, twice to stop at once.
     """
     settings = invocation.settings(library=library, tier=tier)
     limits = (MaxDelete.parse(max_delete), accept_device)
@@ -101,37 +136,33 @@ async def _sync(invocation: Invocation, settings: Settings, wish: _Wish, watch: 
     async with Library.open(settings.library, settings=settings) as library:
         if not watch:
             return await _once(invocation, library, wish)
-        # From here on, so that what changes during the first round is not missed.
-        async with _watching((await library.bound()).root) as next_change:
-            if await _once(invocation, library, wish) == INTERRUPTED:
-                return INTERRUPTED
-            later = replace(wish, refresh_metadata=False, yes=True)
-            return await _watch(invocation, library, later, next_change)
+        return await _watch(invocation, library, wish)
 
 
-async def _watch(
-    invocation: Invocation,
-    library: Library,
-    wish: _Wish,
-    next_change: Callable[[], Awaitable[int]],
-) -> int:
-    """A round whenever something has changed, and again after one that could not be finished."""
-    notices = invocation.notices()
-    notices.print("Watching; Ctrl-C to stop")
-    is_owing = False
+async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
+    """A round at once, and one whenever something has changed. What only time can mend, such as no
+    network, a refused key or a disk that was pulled out, is waited for."""
+    notices, pause_s = invocation.notices(), library.settings.watch_pause_s
+    is_first = True
     while True:
-        if not await next_change() and not is_owing:
-            continue
         try:
-            exit_code = await _once(invocation, library, wish)
-        except ObjlibError as error:  # offline, the key refused, the disk pulled out
-            is_owing = True
-            again = f"trying again in {PAUSE_S:.0f} s"
+            # Watched from before the round, so that what changes during it is not missed; anew
+            # after trouble, because a disk that comes back is another one to the system.
+            async with _watching((await library.bound()).root, pause_s) as next_change:
+                exit_code = await _once(invocation, library, wish)
+                if is_first:
+                    notices.print("Watching; Ctrl-C to stop")
+                    is_first, wish = False, replace(wish, refresh_metadata=False, yes=True)
+                while exit_code != INTERRUPTED:
+                    if await next_change() or exit_code != 0:
+                        exit_code = await _once(invocation, library, wish)
+                return INTERRUPTED
+        except ObjlibError as error:
+            if is_first and error.exit_code == ConfigurationError.exit_code:
+                raise  # said wrongly, and nobody would mend it
+            again = f"trying again in {duration(pause_s)}"
             notices.print(f"objlib: {one_line(str(error))}; {again}", markup=False)
-            continue
-        if exit_code == INTERRUPTED:
-            return INTERRUPTED
-        is_owing = exit_code != 0
+        await asyncio.sleep(pause_s)
 
 
 async def _once(invocation: Invocation, library: Library, wish: _Wish) -> int:
@@ -143,7 +174,7 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> int:
 async def _round(invocation: Invocation, library: Library, wish: _Wish) -> int:
     options = Options(concurrency=library.settings.concurrency, retry_failed=True)
     scanned = await _scan(invocation, library, wish.refresh_metadata)
-    plan = await _show_plan(invocation, library, options, scanned)
+    plan = await _show_plan(invocation, library, options, scanned, wish)
     if wish.dry_run:
         if invocation.json:
             print_json({**plan, "dry_run": True})
@@ -179,14 +210,15 @@ async def _scan(invocation: Invocation, library: Library, refresh_metadata: bool
 
 
 async def _show_plan(
-    invocation: Invocation, library: Library, options: Options, scanned: ScanReport
+    invocation: Invocation, library: Library, options: Options, scanned: ScanReport, wish: _Wish
 ) -> dict[str, Any]:
     work = await library.expected(options)
     leaving = await library.leaving()
-    if not invocation.json:
+    if not (invocation.json or (invocation.quiet and wish.yes)):
         say = click.echo
         print_scan(invocation, scanned, (await library.bound()).root)
-        say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
+        if work.files or wish.dry_run:
+            say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
         show_all = invocation.verbosity > 0
         states = states_taken(options)
         await print_files(say, library.catalog, states, work.files, show_all=show_all)
@@ -211,8 +243,10 @@ def _ask(invocation: Invocation, plan: dict[str, Any], yes: bool) -> None:
 def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int) -> None:
     console = invocation.console()
     done = synced.done
-    if done is not None and (done.deleted or done.adopted):
-        console.print(f"Deleted {count(done.deleted, 'document')}, adopted {done.adopted:,}")
+    if done is not None and done.deleted:
+        console.print(f"Deleted {count(done.deleted, 'document')}")
+    if done is not None and done.adopted:
+        console.print(f"Adopted {count(done.adopted, 'document')}")
     if exit_code == 0:
         console.print("The store holds exactly what the library does")
     else:
@@ -220,16 +254,16 @@ def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int) -> No
 
 
 @asynccontextmanager
-async def _watching(root: Path) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+async def _watching(root: Path, pause_s: float) -> AsyncIterator[Callable[[], Awaitable[int]]]:
     """Yields a question: how many paths have changed? It is answered when the library is quiet
-    again, or with 0 after a long silence. Nothing is missed between two questions."""
+    again, or with 0 after `pause_s` of silence. Nothing is missed between two questions."""
     try:
         from watchfiles import awatch
     except ImportError as error:
         raise ConfigurationError(
             "--watch needs the extra of that name: pip install 'objlib[watch]'"
         ) from error
-    pause_ms, quiet_ms = int(PAUSE_S * 1000), int(QUIET_S * 1000)
+    pause_ms, quiet_ms = int(pause_s * 1000), int(QUIET_S * 1000)
     stopping = asyncio.Event()
     changes = awatch(
         root,
@@ -244,7 +278,10 @@ async def _watching(root: Path) -> AsyncIterator[Callable[[], Awaitable[int]]]:
 
     async def next_change() -> int:
         nonlocal coming
-        number = len(await coming)
+        try:
+            number = len(await coming)
+        except OSError as error:
+            raise ConfigurationError(f"{root} cannot be watched: {error}") from error
         coming = asyncio.ensure_future(anext(changes))
         return number
 

@@ -10,6 +10,7 @@ import click
 from reactivex import operators as ops
 
 from objlib.api import Library
+from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, path_line, print_json
 from objlib.errors import ConfigurationError
@@ -30,22 +31,33 @@ _REMEDY = {
 }
 
 
-@click.command("verify")
-@click.option("--subset", metavar="N/T", help="Only part N of T, for instance 3/7.")
-@click.option("--limit", type=click.IntRange(1), help="Only so many, the oldest proofs first.")
+@click.command(
+    "verify",
+    cls=Manual,
+    exit_codes={1: "a file is not cited as it should be", **TALKS_TO_A_STORE},
+    examples=[
+        "objlib verify --limit 50",
+        "objlib verify --subset 3/7",
+    ],
+    see_also=["store-sync", "status"],
+)
+@click.option("--subset", metavar="N/T", help="Only part N of T of the files, for instance 3/7.")
+@click.option(
+    "--limit",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Only so many files, those whose proof is oldest first.",
+)
 @common_options
 def command(invocation: Invocation, subset: str | None, limit: int | None) -> int:
     """Ask the store about each indexed file, and check that it cites the file.
 
     A sentence of the file is looked for in the whole store. The citation must come from the very
     document that the catalog names, and its passage must stand in the file. The date of the last
-    proof is kept (`objlib status` shows it). Exit code 1 when a file is not cited. Each question is
-    billed like any other; --subset and --limit spread them over days.
+    proof is kept for each file; `objlib status` shows the oldest.
 
-    \b
-    Example:
-      objlib verify --limit 50
-      objlib verify --subset 3/7
+    Each question is billed like any other. --subset and --limit spread them over days: 3/7 asks
+    about every file whose turn is on the third day of seven. -v names the files that passed, too.
     """
     if subset is not None and limit is not None:
         raise ConfigurationError("--subset and --limit exclude each other")
@@ -91,7 +103,8 @@ def _show(invocation: Invocation, proofs: list[Proof], tally: Counter[Verdict]) 
     console = invocation.console()
     for proof in sorted(proofs, key=lambda proof: proof.path):
         line = f"{proof.verdict.value:<15}  {path_line(proof.path)}"
-        console.print(line, markup=False, style="red" if proof.is_failure else None)
+        style = "red" if proof.is_failure else None
+        console.print(line, markup=False, style=style, soft_wrap=True)
     if not tally:
         console.print("No file is indexed, so there is nothing to ask about")
         return
