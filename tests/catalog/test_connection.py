@@ -67,7 +67,7 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "library.db"
     path.mkdir()
 
-    assert "cannot open the catalog" in refusal(path)
+    assert "is a folder" in refusal(path)
 
 
 def test_a_file_in_place_of_its_folder_is_refused(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def expected_change(
         found.size_bytes == known.size_bytes
         and found.mtime == known.mtime
         and found.inode == known.inode
+        and found.sidecar_mtime == known.sidecar_mtime
     )
     has_verdict = bool(known.content_hash or known.skip_reason)
     if looks_the_same and has_verdict and not known.is_deleted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -293,6 +294,35 @@ def test_what_another_run_took_up_since_the_survey_is_left(tmp_path: Path) -> No
         assert len(await world.documents()) == 7
 
     story(tmp_path, tell)
+
+
+@dataclass
+class Forgetful(httpx2.AsyncBaseTransport):
+    """Leaves the first document out of every listing, as shifting pages may."""
+
+    inner: httpx2.AsyncBaseTransport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = await self.inner.handle_async_request(request)
+        if not request.url.path.endswith("/documents"):
+            return answer
+        listed = json.loads(await answer.aread())
+        return httpx2.Response(200, json={**listed, "documents": listed["documents"][1:]})
+
+
+def test_a_document_that_a_listing_passed_over_is_looked_at_itself(tmp_path: Path) -> None:
+    """A failed one makes up the number, so only its row knows; and the row is left as it is."""
+
+    async def tell(world: World) -> None:
+        await add_document(world, "failed")
+        before = await world.catalog.fetch_all("SELECT * FROM files")
+        assert (await world.survey()).ghosts == 1
+        done = await mend(world)
+        assert (done.sent_round_again, done.overtaken) == (0, 1)
+        assert await world.catalog.fetch_all("SELECT * FROM files") == before
+
+    faults = [Fault(Kind.DOCUMENT_FAILED, route="POST *:importFile", after=6)]
+    story(tmp_path, tell, faults=faults, wrap=Forgetful)
 
 
 # Late successes and substitutes

@@ -18,6 +18,7 @@ from reactivex import operators as ops
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import get_file, pointers_to
+from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import forget_leftover
 from objlib.errors import BackendUnavailable, OCCConflictError, RemoteError, Unreachable
 from objlib.sync.classify import DocumentClass
@@ -51,6 +52,7 @@ from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_fil
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.fsm import State
 from objlib.upload.lease import Lease, owner_of_this_process
+from objlib.upload.lookup import full_name
 from objlib.upload.payload import KEY
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
@@ -204,11 +206,23 @@ class Repair:
 
     async def _send_again(self, step: Step) -> bool:
         row = await get_file(self._catalog, str(step.path))
-        if row is None or row.gemini_state is not State.INDEXED:
+        if row is None or row.gemini_state is not State.INDEXED or await self._was_passed_over(row):
             return False
         is_gone = not await was_listed(self._catalog, row.file_path)
         await self._state.invalidate(row, reason="ghost", document_is_gone=is_gone)
         return True
+
+    async def _was_passed_over(self, row: FileRecord) -> bool:
+        """Whether the document of a row is there, though the survey did not see it.
+
+        A listing may miss one while others come and go: pages shift, and the count still agrees.
+        """
+        recorded = row.gemini_store_doc_id
+        name = full_name(recorded, self._survey.store_name) if recorded else None
+        if name is None or await listed_document(self._catalog, name) is not None:
+            return False
+        document = await self._client.get_document(name)
+        return document is not None and document.is_active
 
     async def _adopt(self, step: Step) -> bool:
         document = await self._client.get_document(str(step.document_name))
