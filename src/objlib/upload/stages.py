@@ -397,7 +397,9 @@ class FileStages:
         document = await self._active_document(watch)
         took_s = self._age_s(record.upload_timestamp)
         adopted = record.operation_name is None
-        is_typical = record.run_id == self._run_id and not adopted and not watch.was_shown_failed
+        # What took longer than anybody waits tells of a clock that was set, or a closed lid.
+        was_in_time = took_s <= self._waits.poll_deadline_s and not watch.was_shown_failed
+        is_typical = record.run_id == self._run_id and not adopted and was_in_time
         record = await self._state.import_confirmed(
             record,
             document_name=document.name,
