@@ -93,11 +93,13 @@ def _once(part: str, sizes: Sizes, work: Path | None) -> list[Result]:
 
 
 def show(part: str, rows: list[Result], recorded: Mapping[str, float]) -> None:
-    """The rows of a part as a table."""
-    table = Table(*COLUMNS, title=part)
+    """The rows of a part as a table; what else was measured is in the results."""
+    shown = [number for number, name in enumerate(COLUMNS) if name not in ("target", "also")]
+    table = Table(*(COLUMNS[number] for number in shown), title=part)
     for row in rows:
-        table.add_row(*cells(row, recorded))
-    Console(width=200).print(table)
+        written = cells(row, recorded)
+        table.add_row(*(written[number] for number in shown))
+    Console(width=170).print(table)
 
 
 if __name__ == "__main__":
