@@ -12,6 +12,7 @@
     ├── RunEnded                     3   nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
     │   ├── AccessRefused                the key is wrong, expired or not allowed
+    │   ├── LibraryGone              2   the library's folder is missing or empty
     │   └── StorageFull                  the project's File Search quota is used up
     └── RemoteError                  3   one call went wrong
         ├── RateLimited                  429: wait, then again
