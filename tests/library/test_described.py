@@ -65,6 +65,8 @@ def test_kinds_are_kept() -> None:
         ("empty", " ", "no text, number, date"),
         ("nan", float("nan"), "no text, number, date"),
         ("mixed", ["a", {"b": 1}], "no text, number, date"),
+        ("half", "a\ud800", "no text, number, date"),
+        ("halves", ["a", "\udfff"], "no text, number, date"),
     ],
 )
 def test_what_cannot_be_sent_is_named_with_its_reason(
@@ -74,6 +76,11 @@ def test_what_cannot_be_sent_is_named_with_its_reason(
     result = describe("a.md", sidecar={name: value})
     assert reason in result.left_out[name]
     assert list(result.metadata) == ["title"]
+
+
+def test_a_name_that_is_no_text_can_be_printed() -> None:
+    """JSON can write half of a surrogate pair, in names as well."""
+    assert list(describe("a.md", sidecar={"k\ud800": 1}).left_out) == ["k\\ud800"]
 
 
 def test_names_become_keys() -> None:

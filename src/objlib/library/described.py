@@ -45,6 +45,8 @@ _FRONT_MATTER = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
+#: JSON and YAML can write half of a surrogate pair (`"\ud800"`), which is no text in UTF-8.
+_HALF_A_PAIR = re.compile(r"[\ud800-\udfff]")
 #: Larger integers are not exact as the API's floating-point numbers.
 _INTEGER_MAX = 2**53
 
@@ -78,14 +80,15 @@ def describe(
     result = Description()
     candidates: dict[str, tuple[MetadataValue, str]] = {}
     for origin, said in ((SIDECAR, sidecar or {}), (FRONT_MATTER, front_matter or {})):
-        for name, value in said.items():
-            key, plain = _key(str(name)), _plain(value)
+        for written, value in said.items():
+            name = str(written).encode("utf-8", "backslashreplace").decode("utf-8")
+            key, plain = _key(name), _plain(value)
             if key is None:
-                result.left_out[str(name)] = "no name: it takes letters a-z, digits and _"
+                result.left_out[name] = "no name: it takes letters a-z, digits and _"
             elif key.startswith(RESERVED_PREFIX):
-                result.left_out[str(name)] = f"names that begin with {RESERVED_PREFIX!r} are taken"
+                result.left_out[name] = f"names that begin with {RESERVED_PREFIX!r} are taken"
             elif plain is None:
-                result.left_out[str(name)] = "no text, number, date or list of those"
+                result.left_out[name] = "no text, number, date or list of those"
             else:
                 candidates.setdefault(key, (plain, origin))
     for key, value in extract_metadata(path, templates).items():
@@ -186,6 +189,6 @@ def _scalar(value: object) -> str | int | float | None:
         return value if math.isfinite(value) else None
     if isinstance(value, date | datetime | time):
         return value.isoformat()
-    if isinstance(value, str):
+    if isinstance(value, str) and _HALF_A_PAIR.search(value) is None:
         return " ".join(value.split()) or None
     return None
