@@ -193,8 +193,11 @@ def test_the_summary_of_a_rebuilt_catalog(cli: Cli, uploaded: Path) -> None:
     assert lines[1].endswith(", taken over")
     assert lines[2:] == [
         "        6  files have their documents again",
-        "Next: objlib fsm-upload",
+        "Next: objlib store-sync",
     ]
+    lose_the_catalog()
+    add(uploaded, "yeast")
+    assert from_store(cli, uploaded).out.endswith("Next: objlib fsm-upload\n")
 
 
 def test_files_that_moved_changed_or_are_new_since(cli: Cli, uploaded: Path, rows: Query) -> None:

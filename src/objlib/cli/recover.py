@@ -22,6 +22,7 @@ from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
 from objlib.sync.rebuild import RebuildReport
 from objlib.upload import events as ev
+from objlib.upload.orchestrator import Options
 from objlib.upload.recovery_report import RecoveryReport, follow
 
 
@@ -92,12 +93,13 @@ async def _recover(
             await opened.scan()
             rebuilt = await opened.rebuild(library_id)
         report, was_interrupted = await _follow_recovery(invocation, opened, Files(events))
+        waiting = (await opened.expected(Options())).files
         requests = opened.client.requests
     if invocation.json:
         found = asdict(rebuilt) if rebuilt else None
         print_json({**asdict(report), "from_store": found, "requests": requests})
     else:
-        _print(invocation, report, rebuilt)
+        _print(invocation, report, rebuilt, waiting)
     if was_interrupted:
         return INTERRUPTED
     return 0 if report.is_clean else 1
@@ -124,7 +126,9 @@ async def _follow_recovery(
     return reports[0], run.shutdown.is_stopping
 
 
-def _print(invocation: Invocation, report: RecoveryReport, rebuilt: RebuildReport | None) -> None:
+def _print(
+    invocation: Invocation, report: RecoveryReport, rebuilt: RebuildReport | None, waiting: int
+) -> None:
     console = invocation.console()
 
     def say(line: str) -> None:
@@ -150,8 +154,10 @@ def _print(invocation: Invocation, report: RecoveryReport, rebuilt: RebuildRepor
         say("Next: objlib recover")
     elif report.failed:
         say("Next: objlib fsm-upload --retry-failed")
-    elif report.released or rebuilt is not None:
+    elif report.released or (rebuilt is not None and waiting):
         say("Next: objlib fsm-upload")
+    elif rebuilt is not None:
+        say("Next: objlib store-sync")
 
 
 def _print_rebuilt(say: Callable[[str], None], rebuilt: RebuildReport) -> None:
