@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import signal
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,22 @@ def test_one_command_brings_everything_in_step(cli: Cli, library: Path, rows: Qu
     assert f"+ {WEEK_1} (changed, 34 B)" in second.out
     assert "Indexed 1 file" in second.out
     assert cli("search", "vaults", "--json").json["citations"][0]["path"] == str(WEEK_1)
+
+
+def test_a_quiet_sync_says_what_was_deleted_and_what_is_wrong(cli: Cli, library: Path) -> None:
+    """As cron wants it: nothing when all is well, also when much was sent."""
+    assert cli("sync", "--library", library, "--yes", "--quiet").out == ""
+    (library / WEEK_1).unlink()
+    gone = cli("sync", "--yes", "--quiet", "--max-delete", "50%")
+    assert gone.out == "Deleted 1 document\n"
+    damaged = library / "damaged.epub"
+    with zipfile.ZipFile(damaged, "w") as book:
+        book.writestr("mimetype", "application/epub+zip")
+    wrong = cli("sync", "--yes", "--quiet")
+    assert wrong.exit_code == 1
+    assert "damaged.epub: " in wrong.out
+    assert wrong.out.endswith("Next: objlib status\n")
+    assert "Canonical" not in wrong.out
 
 
 def test_a_dry_run_scans_and_does_nothing_else(cli: Cli, library: Path, rows: Query) -> None:

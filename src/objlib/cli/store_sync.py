@@ -133,12 +133,15 @@ async def sync_store(
     apply: bool,
     limits: tuple[MaxDelete, bool],
     report_file: Path | None = None,
+    *,
+    shows_plan: bool = True,
     **options: Any,
 ) -> Synced:
     """Survey, plan on the terminal, and with `apply` the repair.
 
     Args:
         limits: `--max-delete` and `--accept-device`.
+        shows_plan: counts and steps are printed, unless the result is JSON.
         options: those of `Repair`.
 
     Raises:
@@ -148,7 +151,7 @@ async def sync_store(
     survey = await library.survey()
     if report_file is not None:
         await _write_report(library.catalog, report_file)
-    if not invocation.json:
+    if shows_plan and not invocation.json:
         _print_counts(invocation, survey)
         await _print_plan(library.catalog, options.get("include_foreign", False))
     repair = await library.new_repair(survey, shutdown=shutdown, **options)

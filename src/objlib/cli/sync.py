@@ -181,12 +181,14 @@ async def _round(invocation: Invocation, library: Library, wish: _Wish) -> int:
         return 0
     _ask(invocation, plan, wish.yes)
     uploaded = await upload(invocation, library, options, wish.files)
-    if not invocation.json:
-        report_upload(invocation, uploaded)
     exit_code = uploaded.exit_code(invocation)
+    if not invocation.json and (exit_code or not invocation.quiet):
+        report_upload(invocation, uploaded)
     synced: Synced | None = None
     if exit_code != INTERRUPTED:
-        synced = await sync_store(invocation, library, True, wish.limits)
+        synced = await sync_store(
+            invocation, library, True, wish.limits, shows_plan=not invocation.quiet
+        )
         exit_code = max(exit_code, synced.exit_code)
         if synced.done is not None and synced.done.sent_round_again:
             options = replace(options, retry_failed=False)
@@ -247,6 +249,10 @@ def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int) -> No
         console.print(f"Deleted {count(done.deleted, 'document')}")
     if done is not None and done.adopted:
         console.print(f"Adopted {count(done.adopted, 'document')}")
+    for problem in done.problems if done is not None else ():
+        console.print(f"  failed: {one_line(problem)}", markup=False)
+    if exit_code == 0 and invocation.quiet:
+        return
     if exit_code == 0:
         console.print("The store holds exactly what the library does")
     else:
