@@ -158,7 +158,7 @@ async def connected(
             except (sqlite3.Error, OSError) as error:
                 raise BackendUnavailable(
                     f"the embedded store {backend.data} cannot be opened ({error}); restore it, or "
-                    "move it away and run objlib sync"
+                    "move it away and start a new catalog with --db"
                 ) from error
             stack.callback(store.close)
             transport = in_process(create_app(store))

@@ -264,3 +264,7 @@ def test_the_embedded_store_is_no_database(root: Path, cli: Cli, workplace: Path
     outcome = cli("store-sync")
     assert outcome.exit_code == 3
     assert "the embedded store data/filestore.db cannot be opened" in outcome.err
+    (workplace / "data" / "filestore.db").unlink()
+    assert "start a new catalog with --db" in outcome.err
+    outcome = cli("sync", "--yes", "--library", root, "--db", "data/anew.db")
+    assert outcome.exit_code == 0, outcome.err
