@@ -298,3 +298,12 @@ def test_more_deletions_than_allowed_delete_nothing(cli: Cli, library: Path) -> 
     assert cli("store-sync", "--json").json["documents"]["orphan"] == 3
     assert cli("store-sync", "--apply", "--max-delete", "50%").exit_code == 0
     assert cli("store-sync").exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["history", "metadata"])
+def test_a_name_that_is_not_utf_8_is_no_bug(cli: Cli, library: Path, command: str) -> None:
+    """What a shell completes may be any bytes; such a file is not known, and that is all."""
+    cli("scan", "--library", library)
+    outcome = cli(command, os.fsdecode(b"caf\xe9.txt"))
+    assert outcome.exit_code == 2
+    assert r"caf\xe9.txt" in one_line(outcome).replace("\\\\", "\\")

@@ -38,12 +38,18 @@ async def find_file(catalog: Catalog, said: str) -> str:
     Raises:
         ConfigurationError: the catalog has no such file; the message names near ones.
     """
+    said = printable(said)
     root = Path(await get_info(catalog, LIBRARY_ROOT) or os.curdir)
     for path in dict.fromkeys((named(said), path_in(root, said))):
         if path and (await get_file(catalog, path) or await parts_of_file(catalog, path)):
             return path
     near = await nearest(catalog, said)
     raise ConfigurationError(f"the catalog knows no file {one_line(said)!r}{or_did_you_mean(near)}")
+
+
+def printable(said: str) -> str:
+    """A name with its bytes that are not UTF-8 written as the scan writes them: \\xff."""
+    return os.fsencode(said).decode(errors="backslashreplace")
 
 
 def path_in(root: Path, said: str) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from objlib.catalog.connection import Catalog
-from objlib.cli.files import complete_file, nearest, or_did_you_mean, path_in
+from objlib.cli.files import complete_file, nearest, or_did_you_mean, path_in, printable
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
@@ -89,6 +89,7 @@ async def _located(settings: Settings, file: str) -> tuple[Path, str]:
     """The library's folder, and the path in it, whichever way the file was named."""
     async with await Catalog.open(settings.db) as catalog:
         root = (await bound_library(catalog)).root
+        file = printable(file)
         for said in (file, file_of(named(file))):
             for path in (path_in(root, str(root / said)), path_in(root, said)):
                 if path and (root / path).is_file():
