@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from objlib.api import Library
+from objlib.config import load_settings
 from tests.cli.test_processes import start, wait_until
 from tests.conftest import Cli, Query, states
 
@@ -31,6 +34,30 @@ def test_one_command_brings_everything_in_step(cli: Cli, library: Path, rows: Qu
     assert f"+ {WEEK_1} (changed, 34 B)" in second.out
     assert "Indexed 1 file" in second.out
     assert cli("search", "vaults", "--json").json["citations"][0]["path"] == str(WEEK_1)
+
+
+def test_what_is_gone_from_the_store_is_sent_in_the_same_round(cli: Cli, library: Path) -> None:
+    """A document was deleted behind our back: both uploads are told, to people and scripts."""
+    cli("sync", "--library", library, "--yes")
+    for options in ([], ["--json"]):
+        asyncio.run(_delete_a_document())
+        outcome = cli("sync", "--yes", *options)
+        assert outcome.exit_code == 0
+        if options:
+            assert outcome.json["upload"]["indexed"] == 0
+            assert outcome.json["upload_again"]["indexed"] == 1
+        else:
+            assert "Indexed 1 file" in outcome.out
+    assert cli("store-sync").exit_code == 0
+
+
+async def _delete_a_document() -> None:
+    async with Library.open(settings=load_settings()) as library:
+        await library.survey()
+        (document, *_) = await library.catalog.fetch_all(
+            "SELECT gemini_store_doc_id FROM files ORDER BY file_path"
+        )
+        await library.client.delete_document(str(document[0]))
 
 
 def test_a_quiet_sync_says_what_was_deleted_and_what_is_wrong(cli: Cli, library: Path) -> None:

@@ -65,6 +65,15 @@ def test_a_pipe_neither_blocks_nor_passes_for_a_file(tmp_path: Path) -> None:
         sha256_file(tmp_path / "pipe")
 
 
+def test_a_folder_in_its_place_is_an_error_and_is_closed(tmp_path: Path) -> None:
+    """A file replaced by a folder after the walk costs no descriptor."""
+    before = len(list(Path("/proc/self/fd").iterdir()))
+
+    with pytest.raises(OSError, match="directory"):
+        sha256_file(tmp_path)
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
 def test_the_beginning_decides_whether_the_rest_is_read(tmp_path: Path) -> None:
     """What is not wanted has no fingerprint, and its beginning is known."""
     file = tmp_path / "file"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from objlib.library import parts
 from objlib.library.content import read_content
 from objlib.library.ignore import IgnoreRules
+from objlib.library.mime import MAX_DOCUMENT_BYTES
 from objlib.library.part_names import file_of, named, part_number, part_path, shown
 from objlib.library.parts import in_parts, parts_of
 from objlib.library.walk import FoundFile, SkippedPath, walk
@@ -221,3 +222,12 @@ def test_every_part_is_read_in_the_encoding_of_its_file(tmp_path: Path, encoding
     assert "".join(read) == text
     with pytest.raises(FileNotFoundError):
         read_content(tmp_path, part_path("big.txt", count + 1))
+
+
+def test_a_text_that_has_grown_too_long_is_not_read_whole(tmp_path: Path) -> None:
+    """The next scan finds its parts; until then nobody takes gigabytes into memory."""
+    with (tmp_path / "grown.txt").open("wb") as file:
+        file.truncate(MAX_DOCUMENT_BYTES + 1)
+
+    with pytest.raises(OSError, match=r"grown\.txt: it has grown beyond 100 MB.*scan again"):
+        read_content(tmp_path, "grown.txt")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,15 @@ def test_what_a_file_leaves_behind_is_tidied_up_within_its_span(tmp_path: Path) 
     assert len(kept.named("objlib.run")) == 1
 
 
-def test_spans_of_ended_files_are_not_kept_for_ever() -> None:
+@pytest.mark.parametrize(
+    "end",
+    [
+        lambda path: ev.FileIndexed(path, "d", False, 1.0),
+        lambda path: ev.FileFailed(path, "no answer", transient=True),
+    ],
+    ids=["indexed", "failed and may go round again"],
+)
+def test_spans_of_ended_files_are_not_kept_for_ever(end: Callable[[str], ev.Event]) -> None:
     """As many as may still be tidied up after, however long the run."""
     kept = Kept()
     events: Subject[ev.Event] = Subject()
@@ -163,7 +172,7 @@ def test_spans_of_ended_files_are_not_kept_for_ever() -> None:
     events.on_next(ev.RunStarted("r", "fileSearchStores/s", 3, 9))
     for number in range(LINGERING_MAX + 5):
         events.on_next(ev.FileStarted(f"{number}", 1))
-        events.on_next(ev.FileIndexed(f"{number}", "d", False, 1.0))
+        events.on_next(end(f"{number}"))
     assert len(kept.named("objlib.file")) == 5
 
 

@@ -14,8 +14,8 @@ import click
 
 from objlib.api import Library
 from objlib.cli.event_files import Files, events_option, results_option
+from objlib.cli.fsm_upload import Uploaded, upload
 from objlib.cli.fsm_upload import report as report_upload
-from objlib.cli.fsm_upload import upload
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
@@ -185,6 +185,7 @@ async def _round(invocation: Invocation, library: Library, wish: _Wish) -> int:
     if not invocation.json and (exit_code or not invocation.quiet):
         report_upload(invocation, uploaded)
     synced: Synced | None = None
+    again: Uploaded | None = None
     if exit_code != INTERRUPTED:
         synced = await sync_store(
             invocation, library, True, wish.limits, shows_plan=not invocation.quiet
@@ -192,11 +193,15 @@ async def _round(invocation: Invocation, library: Library, wish: _Wish) -> int:
         exit_code = max(exit_code, synced.exit_code)
         if synced.done is not None and synced.done.sent_round_again:
             options = replace(options, retry_failed=False)
-            uploaded = await upload(invocation, library, options, wish.files)
-            exit_code = max(exit_code, uploaded.exit_code(invocation))
+            again = await upload(invocation, library, options, wish.files)
+            code = again.exit_code(invocation)
+            exit_code = max(exit_code, code)
+            if not invocation.json and (code or not invocation.quiet):
+                report_upload(invocation, again)
     if invocation.json:
         store = synced.as_json() if synced is not None else None
-        print_json({**plan, "upload": uploaded.as_json(), "store_sync": store})
+        said = {**plan, "upload": uploaded.as_json(), "store_sync": store}
+        print_json(said if again is None else {**said, "upload_again": again.as_json()})
     elif synced is not None:
         _print_verdict(invocation, synced, exit_code)
     return exit_code

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from objlib.library.hashing import FileChanged, Fingerprint
 from objlib.library.identity import decode_text
+from objlib.library.mime import MAX_DOCUMENT_BYTES
 from objlib.library.part_names import split
 from objlib.library.parts import mark_of, parts_of
 
@@ -45,6 +46,8 @@ def read_content(root: Path, path: str) -> Content:
     before = file_path.stat()
     if not stat.S_ISREG(before.st_mode):  # a named pipe would be read for ever
         raise OSError(f"{file_path}: not a regular file any more; scan again")
+    if not number and before.st_size > MAX_DOCUMENT_BYTES:  # it could be larger than the memory
+        raise OSError(f"{file_path}: it has grown beyond 100 MB since the scan; scan again")
     mark, raw = _read_part(file_path, number) if number else (b"", file_path.read_bytes())
     after = file_path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):

@@ -7,6 +7,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,7 +67,7 @@ def look_into(
             stretch goes by.
         OSError: the file is gone, unreadable, or no regular file (any more).
     """
-    with os.fdopen(os.open(path, _READ_FLAGS), "rb", buffering=0) as file:
+    with FileIO(path, "rb", opener=_without_waiting) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise OSError(f"{path}: not a regular file any more; scan again")
@@ -94,6 +95,10 @@ def _digest_of(file: BinaryIO, stretch: Stretch) -> hashlib._Hash:
         digest.update(piece)
         left -= len(piece)
     return digest
+
+
+def _without_waiting(path: str, _flags: int) -> int:
+    return os.open(path, _READ_FLAGS)
 
 
 def sha256_file(path: Path) -> Fingerprint:

@@ -28,7 +28,8 @@ from objlib.telemetry.instruments import Instruments, failure_of, http_attribute
 from objlib.upload import events as ev
 from objlib.upload.calls import Call
 
-#: Files that have come to an end and may still be tidied up after; more than can be in flight.
+#: Files that are not in flight and may yet have a call made for them, or go round again; more than
+#: can be in flight.
 LINGERING_MAX = 1_000
 
 
@@ -158,7 +159,8 @@ class Observer:
             attributes={"file.path": path},
             start_time=began_ns,
         )
-        run.at_hand[path] = journey = _Journey(span, began_ns)
+        journey = _Journey(span, began_ns)
+        self._let_linger(run, path, journey)
         return journey
 
     def _file(self, run: _Run, journey: _Journey, path: str, event: ev.Event) -> None:
@@ -166,12 +168,12 @@ class Observer:
             case ev.FileStarted(size_bytes=size_bytes):
                 journey.attempts += 1
                 journey.span.set_attribute("file.size", size_bytes)
-                self._move(journey, "sending")
+                self._take_up(run, journey, path, "sending")
             case ev.ImportAccepted():
                 journey.span.add_event("import accepted")
                 self._move(journey, "indexing")
             case ev.FileResumed():
-                self._move(journey, "indexing")
+                self._take_up(run, journey, path, "indexing")
             case ev.CallRetried(attempt=attempt, wait_s=wait_s, reason=reason):
                 journey.retries += 1
                 noted: dict[str, AttributeValue] = {
@@ -185,9 +187,6 @@ class Observer:
             case ev.FileIndexed(took_s=took_s):
                 self._measure.indexed_in(took_s)
                 self._settle(run, journey, path, "indexed")
-            case ev.FileFailed(reason=reason, transient=True):  # it may go round again
-                journey.outcome, journey.reason = "failed", reason
-                self._move(journey, None)
             case ev.FileFailed(reason=reason):
                 self._settle(run, journey, path, "failed", reason)
             case ev.FileReleased(reason=reason):
@@ -201,14 +200,24 @@ class Observer:
         self._measure.moved(journey.stage, stage)
         journey.stage = stage
 
+    def _take_up(self, run: _Run, journey: _Journey, path: str, stage: str) -> None:
+        """It is in flight, perhaps once more."""
+        run.lingering.pop(path, None)
+        run.at_hand[path] = journey
+        journey.outcome = journey.reason = None
+        self._move(journey, stage)
+
     def _settle(
         self, run: _Run, journey: _Journey, path: str, outcome: str, reason: str | None = None
     ) -> None:
-        """Its span lasts a little longer: what it leaves behind is tidied up after that."""
+        """Its span lasts a little longer: it may be tidied up after, or go round again."""
         self._move(journey, None)
         journey.outcome, journey.reason = outcome, reason
-        if run.at_hand.pop(path, None) is not None:
-            run.lingering[path] = journey
+        run.at_hand.pop(path, None)
+        self._let_linger(run, path, journey)
+
+    def _let_linger(self, run: _Run, path: str, journey: _Journey) -> None:
+        run.lingering[path] = journey
         if len(run.lingering) > LINGERING_MAX:
             self._end(run.lingering.popitem(last=False)[1])
 

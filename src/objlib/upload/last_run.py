@@ -57,5 +57,6 @@ async def last_run(
     written = await get_info(catalog, LAST_RUN)
     if written is None:
         return None
-    run = LastRun(**json.loads(written))
+    known = LastRun.__dataclass_fields__  # a later objlib may have written more
+    run = LastRun(**{name: said for name, said in json.loads(written).items() if name in known})
     return replace(run, ended=CUT_OFF) if run.ended == UNDER_WAY and is_dead(run.owner) else run
