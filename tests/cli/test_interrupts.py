@@ -1,4 +1,4 @@
-"""Ctrl-C where the event loop cannot take signals, as on Windows."""
+"""Ctrl-C and SIGTERM: whenever they come, they are obeyed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,11 @@ from objlib.cli.interrupts import interruptible
 from objlib.upload.shutdown import Shutdown
 
 
-def test_signals_are_obeyed_without_help_from_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first stops, the second kills, and afterwards all is as before."""
-
-    def refuse(*_: object) -> None:
-        raise NotImplementedError
-
+def test_the_first_stops_and_the_second_kills() -> None:
+    """Afterwards all is as before."""
     shutdown, told = Shutdown(), list[str]()
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
-        monkeypatch.setattr(loop, "add_signal_handler", refuse, raising=False)
         with interruptible(shutdown, lambda: told.append("stopping")):
             signal.raise_signal(signal.SIGINT)
             await asyncio.sleep(0)
@@ -34,3 +28,15 @@ def test_signals_are_obeyed_without_help_from_the_loop(monkeypatch: pytest.Monke
     assert shutdown.is_killed
     assert told == ["stopping"]
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_one_that_comes_as_the_work_ends_is_not_lost() -> None:
+    """Nobody could obey it any more, so it ends the command."""
+    shutdown = Shutdown()
+
+    async def run() -> None:
+        with interruptible(shutdown, lambda: None):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        asyncio.run(run())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 from objlib.upload.shutdown import Shutdown
 
@@ -18,18 +18,27 @@ def interruptible(shutdown: Shutdown, on_first: Callable[[], None]) -> Iterator[
         on_first: told once that it is stopping.
     """
     loop = asyncio.get_running_loop()
+    received = obeyed = 0
 
-    def on_signal() -> None:
+    def obey() -> None:
+        nonlocal obeyed
+        obeyed += 1
         if not shutdown.is_stopping:
             on_first()
         shutdown.signal()
 
-    with ExitStack() as stack:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, on_signal)
-                stack.callback(loop.remove_signal_handler, number)
-            except NotImplementedError:  # the loop of Windows has none
-                before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(on_signal))
-                stack.callback(signal.signal, number, before)
+    # Not `add_signal_handler`: what comes while its handler is being removed is lost, and the loop
+    # of Windows has none.
+    def receive(*_: object) -> None:
+        nonlocal received
+        received += 1
+        loop.call_soon_threadsafe(obey)
+
+    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
         yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received > obeyed:  # the work was over just then
+        raise KeyboardInterrupt

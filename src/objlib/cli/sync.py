@@ -301,5 +301,6 @@ async def _watching(root: Path, pause_s: float) -> AsyncIterator[Callable[[], Aw
     finally:
         stopping.set()  # a thread waits for changes; cancelling its task would not wake it
         await asyncio.wait([coming])
-        coming.exception()
+        if not coming.cancelled():
+            coming.exception()
         await changes.aclose()
