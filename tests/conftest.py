@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from objlib.cli.main import main
+
+# A suite started in the background is told to ignore Ctrl-C, and so would be what it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 FOREIGN_ENVIRONMENT = (
     "GEMINI_API_KEY",
