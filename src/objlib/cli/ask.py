@@ -9,7 +9,7 @@ import click
 
 from objlib.api import Library
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options
+from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import print_citation
 from objlib.cli.render import print_json
 from objlib.errors import ConfigurationError
@@ -25,18 +25,8 @@ from objlib.errors import ConfigurationError
     see_also=["search"],
 )
 @click.argument("question")
-@click.option(
-    "--top-k",
-    metavar="N",
-    type=click.IntRange(1, 100),
-    help="About how many passages to look for [5].",
-)
-@click.option(
-    "--filter",
-    "metadata_filter",
-    metavar="FILTER",
-    help="Only in files with such metadata, for instance 'year > 1960'.",
-)
+@top_k_option
+@filter_option
 @common_options
 def command(
     invocation: Invocation, question: str, top_k: int | None, metadata_filter: str | None

@@ -17,7 +17,7 @@ from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options
+from objlib.cli.options import Invocation, common_options, tier_option
 from objlib.cli.plan import (
     Actual,
     actual_beside_expected,
@@ -73,11 +73,7 @@ from objlib.upload.run import states_taken
     type=click.FloatRange(min=0),
     help="Seconds between the starts of two files [0].",
 )
-@click.option(
-    "--tier",
-    type=click.Choice(["free", "1", "2", "3"]),
-    help="Your quota tier at Google [the rate is found out].",
-)
+@tier_option
 @events_option
 @results_option
 @common_options

@@ -1,4 +1,4 @@
-"""The options every command takes, before or after its name."""
+"""The options every command takes, before or after its name; and those that several take."""
 
 from __future__ import annotations
 
@@ -136,3 +136,35 @@ def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
         return function(invocation, **options)
 
     return wrapper
+
+
+# What several commands take
+
+top_k_option = click.option(
+    "--top-k",
+    metavar="N",
+    type=click.IntRange(1, 100),
+    help="About how many passages to look for [5].",
+)
+filter_option = click.option(
+    "--filter",
+    "metadata_filter",
+    metavar="FILTER",
+    help="Only in files with such metadata, for instance 'year > 1960'.",
+)
+max_delete_option = click.option(
+    "--max-delete",
+    metavar="AMOUNT",
+    default="10%",
+    help="Delete nothing if more documents than that would go: a count or a share [10%].",
+)
+accept_device_option = click.option(
+    "--accept-device",
+    is_flag=True,
+    help="The library lies on another disk than last time, and that is right.",
+)
+tier_option = click.option(
+    "--tier",
+    type=click.Choice(["free", "1", "2", "3"]),
+    help="Your quota tier at Google [the rate is found out].",
+)

@@ -13,7 +13,7 @@ import click
 
 from objlib.api import Library
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options
+from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import open_file, print_citation
 from objlib.cli.render import one_line, print_json
 from objlib.errors import ConfigurationError, ObjlibError
@@ -43,18 +43,8 @@ class _How:
     see_also=["ask", "metadata", "verify"],
 )
 @click.argument("query", required=False)
-@click.option(
-    "--top-k",
-    metavar="N",
-    type=click.IntRange(1, 100),
-    help="About how many passages to look for [5].",
-)
-@click.option(
-    "--filter",
-    "metadata_filter",
-    metavar="FILTER",
-    help="Only in files with such metadata, for instance 'year > 1960'.",
-)
+@top_k_option
+@filter_option
 @click.option(
     "--open",
     "opened",

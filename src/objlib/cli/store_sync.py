@@ -14,7 +14,7 @@ from objlib.catalog.connection import Catalog
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options
+from objlib.cli.options import Invocation, accept_device_option, common_options, max_delete_option
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
 from objlib.sync.apply import Repair, RepairReport
@@ -40,22 +40,13 @@ from objlib.upload.shutdown import Shutdown
     see_also=["sync", "status", "recover"],
 )
 @click.option("--apply/--dry-run", help="Carry the plan out, or only show it [--dry-run].")
-@click.option(
-    "--max-delete",
-    metavar="AMOUNT",
-    default="10%",
-    help="Delete nothing if more documents than that would go: a count or a share [10%].",
-)
+@max_delete_option
 @click.option(
     "--include-foreign",
     is_flag=True,
     help="Delete also what is not of this library; it may be somebody else's.",
 )
-@click.option(
-    "--accept-device",
-    is_flag=True,
-    help="The library lies on another disk than last time, and that is right.",
-)
+@accept_device_option
 @click.option(
     "--report",
     metavar="FILE",

@@ -18,7 +18,13 @@ from objlib.cli.fsm_upload import Uploaded, upload
 from objlib.cli.fsm_upload import report as report_upload
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options
+from objlib.cli.options import (
+    Invocation,
+    accept_device_option,
+    common_options,
+    max_delete_option,
+    tier_option,
+)
 from objlib.cli.plan import plan_as_json, print_files, print_price
 from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.cli.scan import print_scan
@@ -74,27 +80,14 @@ class _Wish:
 @click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
 @click.option("--yes", is_flag=True, help="Go on without asking, as a script must.")
 @click.option("--watch", is_flag=True, help="Stay, and sync whenever a file changes.")
-@click.option(
-    "--max-delete",
-    metavar="AMOUNT",
-    default="10%",
-    help="Delete nothing if more documents than that would go: a count or a share [10%].",
-)
-@click.option(
-    "--accept-device",
-    is_flag=True,
-    help="The library lies on another disk than last time, and that is right.",
-)
+@max_delete_option
+@accept_device_option
 @click.option(
     "--refresh-metadata",
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
-@click.option(
-    "--tier",
-    type=click.Choice(["free", "1", "2", "3"]),
-    help="Your quota tier at Google [the rate is found out].",
-)
+@tier_option
 @events_option
 @results_option
 @common_options
