@@ -40,3 +40,20 @@ def test_one_that_comes_as_the_work_ends_is_not_lost() -> None:
 
     with pytest.raises(KeyboardInterrupt):
         asyncio.run(run())
+
+
+def test_what_the_shell_ignores_is_ignored() -> None:
+    """A command in the background is not interrupted by a Ctrl-C that is meant for another."""
+    shutdown = Shutdown()
+
+    async def run() -> None:
+        with interruptible(shutdown, lambda: None):
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(0)
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        asyncio.run(run())
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert not shutdown.is_stopping

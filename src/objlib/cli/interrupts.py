@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 from objlib.upload.shutdown import Shutdown
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
 
 @contextmanager
 def interruptible(shutdown: Shutdown, on_first: Callable[[], None]) -> Iterator[None]:
@@ -34,7 +36,9 @@ def interruptible(shutdown: Shutdown, on_first: Callable[[], None]) -> Iterator[
         received += 1
         loop.call_soon_threadsafe(obey)
 
-    before = {number: signal.signal(number, receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    # What was ignored from the beginning, as in the background, stays so.
+    heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, receive) for number in heard}
     try:
         yield
     finally:

@@ -292,9 +292,9 @@ class _Scan:
 
         None stands for a file that was there a moment ago and is gone.
         """
-        judged = map_ahead(self._facts_of, batch, self.workers, is_light=_is_light)
-        with contextlib.closing(judged):
-            yield from zip(batch, judged, strict=True)
+        looks = map_ahead(self._facts_of, batch, self.workers, is_light=_is_light)
+        with contextlib.closing(looks):
+            yield from zip(batch, looks, strict=True)
 
     def _facts_of(self, change: Change) -> FileFacts | None:
         if isinstance(change, New | Suspect):
