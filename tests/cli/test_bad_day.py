@@ -255,6 +255,27 @@ def test_the_disk_of_a_server_fills_up(
         assert_completes(cli, root, rows)
 
 
+def test_the_embedded_store_opens_and_cannot_be_read(
+    root: Path, cli: Cli, rows: Query, workplace: Path
+) -> None:
+    """Every table is there, and the pages of the documents are not: said at once, in one line."""
+    assert cli("sync", "--yes", "--library", root).exit_code == 0
+    before = states(rows)
+    path = workplace / "data" / "filestore.db"
+    content = path.read_bytes()
+    pages = [content[at : at + 4096] for at in range(0, len(content), 4096)]
+    is_document = [b"objlib_sha256" in page for page in pages]
+    damaged = zip(pages, is_document, strict=True)
+    path.write_bytes(b"".join(b"\xa5" * 4096 if gone else page for page, gone in damaged))
+    assert any(is_document)
+    for command in (["store-sync"], ["sync", "--yes"]):
+        outcome = cli(*command)
+        assert outcome.exit_code == 3
+        assert outcome.err.count("the store's database is damaged") == 1
+        assert "Traceback" not in outcome.err
+    assert states(rows) == before
+
+
 def test_the_embedded_store_is_no_database(root: Path, cli: Cli, workplace: Path) -> None:
     """It is named and left alone."""
     assert cli("sync", "--yes").exit_code == 0

@@ -26,6 +26,7 @@ _UPLOAD_HEADERS = ("x-goog-upload-url", "x-goog-upload-status")
 _DRIPS = 10
 #: Nothing was written: the transaction that could not be committed was rolled back.
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 Handler = Callable[[Request], Awaitable[Response]]
 Sleep = Callable[[float], Awaitable[None]]
@@ -54,12 +55,9 @@ class Gate:
                 return json_error(error)
             except (ConnectionDropped, ClientDisconnect):
                 return _Cut(Response(b" "), 0)
-            except sqlite3.OperationalError as error:
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NO_ROOM:
-                    _log.exception("request failed: %s", route)
-                    return json_error(ApiError(500, "Internal error encountered."))
-                return json_error(ApiError(507, f"the store's disk is full or failing ({error})"))
-            except Exception:
+            except Exception as error:
+                if (told := _trouble_of_disk(error)) is not None:
+                    return json_error(told)
                 _log.exception("request failed: %s", route)
                 return json_error(ApiError(500, "Internal error encountered."))
             finally:
@@ -172,6 +170,16 @@ def _authenticate(request: Request, api_key: str) -> None:
             "domain": "googleapis.com",
         }
         raise ApiError(400, "API key not valid. Please pass a valid API key.", details=[info])
+
+
+def _trouble_of_disk(error: Exception) -> ApiError | None:
+    """What cannot be mended by asking again; None for everything else."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _NO_ROOM:
+        return ApiError(507, f"the store's disk is full or failing ({error})")
+    if code in _DAMAGED:
+        return ApiError(500, f"the store's database is damaged ({error})", status="DATA_LOSS")
+    return None
 
 
 def json_error(error: ApiError) -> Response:

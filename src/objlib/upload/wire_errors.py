@@ -20,6 +20,7 @@ from google.genai import errors as genai_errors
 from objlib.errors import (
     AccessRefused,
     AlreadyExists,
+    BackendUnavailable,
     InDoubt,
     NotFound,
     ObjlibError,
@@ -73,6 +74,8 @@ def translated(
 
 #: Insufficient Storage: a server's disk is full, and waiting does not help.
 _NO_ROOM = 507
+#: Unrecoverable loss or corruption, google.rpc.Code 15: asking again does not help either.
+_DATA_LOSS = "DATA_LOSS"
 
 
 def _translate(error: Exception, what: str, effect: Effect, secret: str | None) -> ObjlibError:
@@ -98,6 +101,8 @@ def _from_answer(
                 f"{message}; delete documents or move to a higher tier, then run this again"
             )
         return RateLimited(message, _retry_after_s(error))
+    if error.status == _DATA_LOSS:
+        return BackendUnavailable(f"{what}: {said}; restore a copy of the server's data")
     if code == _NO_ROOM:
         return StorageFull(f"{what}: {said}; make room there, then run this again")
     if code == 401 or _reason(error) == "API_KEY_INVALID":
