@@ -19,7 +19,7 @@ from benchmarks.measuring import apart, measured
 from benchmarks.modelled import ListedClient
 from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
-from objlib.catalog import queries
+from objlib.catalog import queries, tallies
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import get_file, pending_page
 from objlib.catalog.records import FileRecord
@@ -222,7 +222,7 @@ def _waiting_costs(folder: Path, size: int) -> list[Result]:
         await _there_and_back(AsyncUploadStateManager(catalog), record)
 
     async def plan(catalog: Catalog) -> None:
-        estimate(await queries.work_of_upload(catalog, states_taken(Options()), None))
+        estimate(await tallies.work_of_upload(catalog, states_taken(Options()), None))
 
     path = folder / "library.db"
     return [
@@ -238,9 +238,9 @@ def _failed_costs(folder: Path, size: int) -> list[Result]:
     middle = path_of(size // 2)
 
     async def groups(catalog: Catalog) -> None:
-        await queries.gather_failures(catalog)
-        for group in await queries.failure_groups(catalog, 0, 20):
-            await queries.failure_paths(catalog, group, None, 3)
+        await tallies.gather_failures(catalog)
+        for group in await tallies.failure_groups(catalog, 0, 20):
+            await tallies.failure_paths(catalog, group, None, 3)
 
     async def page(catalog: Catalog) -> None:
         await queries.failed_page(catalog, middle, 200)
@@ -258,10 +258,10 @@ def _failed_costs(folder: Path, size: int) -> list[Result]:
 
 
 async def _status(catalog: Catalog) -> None:
-    await queries.tally_by_state(catalog)
-    await queries.count_deleted(catalog)
-    await queries.tally_by_skip_reason(catalog)
-    await queries.tally_of_proofs(catalog)
+    await tallies.tally_by_state(catalog)
+    await tallies.count_deleted(catalog)
+    await tallies.tally_by_skip_reason(catalog)
+    await tallies.tally_of_proofs(catalog)
     await queries.skipped_page(catalog, None, 10)
     await queries.failed_page(catalog, None, 10)
 

@@ -29,7 +29,7 @@ from benchmarks.results import Result, Target
 from benchmarks.simulated import EPOCH, SEED, simulate
 from benchmarks.sizes import Sizes
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import tally_by_state
+from objlib.catalog.tallies import tally_by_state
 from objlib.filestore import Fault, Kind
 from objlib.filestore.schedules import TokenBucket
 from objlib.upload._operators import LoopScheduler

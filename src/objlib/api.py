@@ -23,7 +23,8 @@ from reactivex import Observable
 
 from objlib import backend, telemetry
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Work, count_deleted, get_info
+from objlib.catalog.queries import get_info
+from objlib.catalog.tallies import Work, count_deleted
 from objlib.config import Settings, load_settings
 from objlib.errors import BackendUnavailable, ConfigurationError, Unreachable
 from objlib.library.scan import ScanReport, scan_library

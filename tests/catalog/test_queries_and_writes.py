@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 import pytest
 
-from objlib.catalog import queries, writes
+from objlib.catalog import queries, tallies, writes
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Tally, Work
 from objlib.catalog.records import FileRecord
+from objlib.catalog.tallies import Tally, Work
 from objlib.catalog.writes import FileFacts, facts_of
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager
@@ -174,22 +174,22 @@ def test_tallies_count_what_is_there_and_can_be_uploaded(tmp_path: Path) -> None
     async def story(catalog: Catalog) -> None:
         await fill(catalog)
 
-        assert await queries.tally_by_state(catalog) == {
+        assert await tallies.tally_by_state(catalog) == {
             "untracked": Tally(4, 40),
             "uploading": Tally(1, 10),
             "processing": Tally(1, 10),
             "indexed": Tally(2, 20),
             "failed": Tally(2, 20),
         }
-        assert await queries.work_of_upload(catalog, ["untracked"], None) == Work(
+        assert await tallies.work_of_upload(catalog, ["untracked"], None) == Work(
             {"new": 4}, 40, 40
         )
-        both = await queries.work_of_upload(catalog, ["untracked", "failed"], 5)
+        both = await tallies.work_of_upload(catalog, ["untracked", "failed"], 5)
         assert (both.files, both.size_bytes) == (5, 50)
-        assert await queries.work_of_upload(catalog, ["untracked"], 0) == Work({})
-        assert await queries.tally_by_skip_reason(catalog) == {"a film": 3}
-        assert await queries.count_deleted(catalog) == (3, 1)
-        assert await queries.count_files(catalog) == len(SHELF) + 3
+        assert await tallies.work_of_upload(catalog, ["untracked"], 0) == Work({})
+        assert await tallies.tally_by_skip_reason(catalog) == {"a film": 3}
+        assert await tallies.count_deleted(catalog) == (3, 1)
+        assert await tallies.count_files(catalog) == len(SHELF) + 3
 
     use(new_catalog(tmp_path), story)
 
@@ -198,10 +198,10 @@ def test_an_empty_catalog_answers_every_question(tmp_path: Path) -> None:
     """Nothing is zero, not an error."""
 
     async def story(catalog: Catalog) -> None:
-        assert await queries.tally_by_state(catalog) == {}
-        assert await queries.work_of_upload(catalog, ["untracked"], None) == Work({})
-        assert await queries.count_deleted(catalog) == (0, 0)
-        assert await queries.count_files(catalog) == 0
+        assert await tallies.tally_by_state(catalog) == {}
+        assert await tallies.work_of_upload(catalog, ["untracked"], None) == Work({})
+        assert await tallies.count_deleted(catalog) == (0, 0)
+        assert await tallies.count_files(catalog) == 0
         assert await queries.audit_trail(catalog, "a") == []
         assert await queries.get_info(catalog, "library_id") is None
         assert await queries.files_by_path(catalog, []) == {}

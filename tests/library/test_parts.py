@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from objlib.catalog.part_names import file_of, named, part_number, part_path, shown
 from objlib.library import parts
 from objlib.library.content import read_content
 from objlib.library.ignore import IgnoreRules
 from objlib.library.mime import MAX_DOCUMENT_BYTES
-from objlib.library.part_names import file_of, named, part_number, part_path, shown
 from objlib.library.parts import in_parts, parts_of
 from objlib.library.walk import FoundFile, SkippedPath, walk
 

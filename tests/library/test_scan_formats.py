@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from objlib.catalog.part_names import part_path
 from objlib.library import parts
 from objlib.library import scan as scan_module
 from objlib.library.mime import DOCUMENT_TYPES
-from objlib.library.part_names import part_path
 from objlib.upload.fsm import State
 from tests.catalog.catalogs import session
 from tests.library.test_containers import OFFICE, archive

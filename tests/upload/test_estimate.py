@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from objlib.catalog.queries import Work
+from objlib.catalog.tallies import Work
 from objlib.upload.estimate import FILE_S, estimate, indexing_s
 
 MILLION = 1_000_000

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from objlib.catalog.connection import Catalog, translated
+from objlib.catalog.part_names import SEPARATOR
 from objlib.catalog.records import COLUMNS, FileRecord, TransitionRecord
 
-_UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"
+#: What can be in the store.
+UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"
 #: A proof of an older version is none.
-_IS_PROVEN = "proven_at >= COALESCE(gemini_state_updated_at, '')"
+IS_PROVEN = "proven_at >= COALESCE(gemini_state_updated_at, '')"
 
 
 async def get_info(catalog: Catalog, key: str) -> str | None:
@@ -112,21 +114,21 @@ async def _page(
 
 async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
     """Files that wait to be uploaded, by path."""
-    return await _page(catalog, f"gemini_state = 'untracked' AND {_UPLOADABLE}", (), after, size)
+    return await _page(catalog, f"gemini_state = 'untracked' AND {UPLOADABLE}", (), after, size)
 
 
 async def failed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
     """Files whose upload failed, by path."""
-    return await _page(catalog, f"gemini_state = 'failed' AND {_UPLOADABLE}", (), after, size)
+    return await _page(catalog, f"gemini_state = 'failed' AND {UPLOADABLE}", (), after, size)
 
 
 async def indexed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
     """Files that are indexed, by path."""
-    return await _page(catalog, f"gemini_state = 'indexed' AND {_UPLOADABLE}", (), after, size)
+    return await _page(catalog, f"gemini_state = 'indexed' AND {UPLOADABLE}", (), after, size)
 
 
 _SECOND_CHANCE = (
-    f"run_id = ? AND {_UPLOADABLE} AND (gemini_state = 'untracked'"
+    f"run_id = ? AND {UPLOADABLE} AND (gemini_state = 'untracked'"
     " OR (gemini_state = 'failed' AND failure_kind = 'transient'))"
 )
 
@@ -134,30 +136,11 @@ _SECOND_CHANCE = (
 async def longest_unproven(catalog: Catalog, size: int) -> list[FileRecord]:
     """Indexed files, those first whose last proof is oldest or that have none."""
     rows = await catalog.fetch_all(
-        f"SELECT {COLUMNS} FROM files WHERE {_UPLOADABLE} AND gemini_state = 'indexed'"
-        f" ORDER BY CASE WHEN {_IS_PROVEN} THEN proven_at END NULLS FIRST, file_path LIMIT ?",
+        f"SELECT {COLUMNS} FROM files WHERE {UPLOADABLE} AND gemini_state = 'indexed'"
+        f" ORDER BY CASE WHEN {IS_PROVEN} THEN proven_at END NULLS FIRST, file_path LIMIT ?",
         (size,),
     )
     return [FileRecord.from_row(row) for row in rows]
-
-
-@dataclass(frozen=True, slots=True)
-class Proven:
-    """How many indexed files the store has cited since they were indexed, and when the longest ago
-    of those last proofs was."""
-
-    files: int
-    oldest: str | None
-
-
-async def tally_of_proofs(catalog: Catalog) -> Proven:
-    """The proofs that still hold."""
-    row = await catalog.fetch_one(
-        "SELECT COUNT(*), MIN(proven_at) FROM files"
-        f" WHERE {_UPLOADABLE} AND gemini_state = 'indexed' AND {_IS_PROVEN}"
-    )
-    assert row is not None, "an aggregate always answers"
-    return Proven(int(row[0]), row[1])
 
 
 async def second_chance_page(
@@ -198,7 +181,7 @@ async def overdue_rows(catalog: Catalog, before: str) -> list[FileRecord]:
 async def failed_with_document(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
     """Files that failed for reasons that may pass, and left a document whose name is known."""
     condition = (
-        f"gemini_state = 'failed' AND failure_kind = 'transient' AND {_UPLOADABLE}"
+        f"gemini_state = 'failed' AND failure_kind = 'transient' AND {UPLOADABLE}"
         " AND gemini_store_doc_id IS NOT NULL AND upload_key IS NOT NULL"
     )
     return await _page(catalog, condition, (), after, size)
@@ -354,120 +337,9 @@ _STAY = """
     ORDER BY id"""
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How many files stand in one state, and how large they are together."""
-
-    files: int
-    size_bytes: int
-
-
-async def tally_by_state(catalog: Catalog) -> dict[str, Tally]:
-    """State -> tally, over files that exist on disk and can be uploaded."""
-    rows = await catalog.fetch_all(
-        "SELECT gemini_state, COUNT(*), COALESCE(SUM(file_size), 0) FROM files"
-        f" WHERE {_UPLOADABLE} GROUP BY gemini_state"
-    )
-    return {str(state): Tally(int(files), int(size)) for state, files, size in rows}
-
-
-#: Why a file would be uploaded.
-_REASON = """
-    CASE WHEN gemini_state = 'failed' THEN 'failed before'
-         WHEN gemini_state = 'indexed' THEN 'forced'
-         WHEN superseded_doc_id IS NOT NULL AND transition_reason = 'metadata changed'
-             THEN 'metadata'
-         WHEN superseded_doc_id IS NOT NULL
-             AND transition_reason = 'would be sent differently today' THEN 'form'
-         WHEN superseded_doc_id IS NOT NULL THEN 'changed'
-         WHEN version > 0 THEN 'again'
-         ELSE 'new' END"""
-
-_IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/json')"
-
-
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What an upload would take."""
-
-    #: Why -> number of files: new, changed, metadata, form, again (interrupted, or its document
-    #: is gone), failed before, forced.
-    reasons: Mapping[str, int]
-    size_bytes: int = 0
-    #: Of those the bytes of text.
-    text_bytes: int = 0
-    #: Documents of older versions that go when the new ones are indexed.
-    replaced: int = 0
-
-    @property
-    def files(self) -> int:
-        """All of them."""
-        return sum(self.reasons.values())
-
-
-async def work_of_upload(catalog: Catalog, states: Sequence[str], limit: int | None) -> Work:
-    """What an upload of files in these states, up to a limit, would take."""
-    marks = ", ".join("?" * len(states))
-    rows = await catalog.fetch_all(
-        "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
-        f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
-        "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {_UPLOADABLE} ORDER BY file_path LIMIT ?)"
-        " GROUP BY reason",
-        (*states, -1 if limit is None else limit),
-    )
-    return Work(
-        {str(row[0]): int(row[1]) for row in rows},
-        size_bytes=sum(int(row[2]) for row in rows),
-        text_bytes=sum(int(row[3]) for row in rows),
-        replaced=sum(int(row[4]) for row in rows),
-    )
-
-
-async def planned_page(
-    catalog: Catalog, states: Sequence[str], after: str | None, size: int
-) -> list[tuple[str, str, int]]:
-    """(path, reason, bytes) of files that an upload of these states would take, by path."""
-    marks = ", ".join("?" * len(states))
-    rows = await catalog.fetch_all(
-        f"SELECT file_path, {_REASON}, COALESCE(file_size, 0) FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {_UPLOADABLE} AND file_path > ?"
-        " ORDER BY file_path LIMIT ?",
-        (*states, after or "", size),
-    )
-    return [(str(path), str(reason), int(file_size)) for path, reason, file_size in rows]
-
-
-async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:
-    """Why files are not uploaded -> how many."""
-    rows = await catalog.fetch_all(
-        "SELECT skip_reason, COUNT(*) FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL"
-        " GROUP BY skip_reason ORDER BY COUNT(*) DESC, skip_reason"
-    )
-    return {str(reason): int(count) for reason, count in rows}
-
-
-@dataclass(frozen=True, slots=True)
-class TallyOfParts:
-    """How many texts go up in parts, and in how many together."""
-
-    files: int
-    parts: int
-
-
-async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
-    """Over texts that exist on disk."""
-    row = await catalog.fetch_one(
-        "SELECT COUNT(DISTINCT substr(file_path, 1, instr(file_path, '//part '))), COUNT(*)"
-        " FROM files WHERE is_deleted = 0 AND instr(file_path, '//part ') > 1"
-    )
-    assert row is not None, "an aggregate always answers"
-    return TallyOfParts(int(row[0]), int(row[1]))
-
-
 async def parts_of_file(catalog: Catalog, file: str) -> list[FileRecord]:
     """The rows of the parts of a file, those included that it has no more."""
-    first = f"{file}//part "
+    first = f"{file}{SEPARATOR}"
     rows = await catalog.fetch_all(
         f"SELECT {COLUMNS} FROM files WHERE file_path > ? AND file_path < ?"
         " ORDER BY length(file_path), file_path",
@@ -476,82 +348,6 @@ async def parts_of_file(catalog: Catalog, file: str) -> list[FileRecord]:
     return [FileRecord.from_row(row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class FailureGroup:
-    """Files that are not in the store for one reason. `kind`: transient, permanent or skipped."""
-
-    kind: str
-    reason: str
-    files: int
-
-
-#: Messages name the file, its key or its document, which would make a reason of every file.
-_WHY = """
-    replace(replace(replace(COALESCE(error_message, 'no reason on record'), file_path || ': ', ''),
-        COALESCE(gemini_store_doc_id, ''), '(its document)'), COALESCE(upload_key, ''), '(its key)')
-"""
-
-_GATHER_FAILURES = (
-    "DROP TABLE IF EXISTS temp.failing",
-    "DROP TABLE IF EXISTS temp.failing_for",
-    "CREATE TEMP TABLE failing (kind TEXT, reason TEXT, path TEXT,"
-    " PRIMARY KEY (kind, reason, path)) WITHOUT ROWID",
-    f"""INSERT INTO temp.failing SELECT COALESCE(failure_kind, 'transient'), {_WHY}, file_path
-        FROM files WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
-    """INSERT INTO temp.failing SELECT 'skipped', skip_reason, file_path
-       FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
-    """CREATE TEMP TABLE failing_for AS
-       SELECT kind, reason, COUNT(*) AS files FROM temp.failing
-       GROUP BY kind, reason ORDER BY files DESC, reason""",
-)
-
-
-async def gather_failures(catalog: Catalog) -> int:
-    """Sort all that is not in the store by reason, in tables beside the catalog; how many reasons.
-
-    Each file may have one of its own, so that neither files nor reasons are held in memory.
-    """
-    for statement in _GATHER_FAILURES:
-        await catalog.fetch_all(statement)
-    row = await catalog.fetch_one("SELECT COUNT(*) FROM temp.failing_for")
-    return int(row[0]) if row else 0
-
-
-async def failure_groups(catalog: Catalog, first: int, size: int) -> list[FailureGroup]:
-    """Some of the gathered reasons from a position on, what concerns most files first."""
-    rows = await catalog.fetch_all(
-        "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",
-        (first, size),
-    )
-    return [FailureGroup(str(kind), str(reason), int(files)) for kind, reason, files in rows]
-
-
-async def failure_paths(
-    catalog: Catalog, group: FailureGroup, after: str | None, size: int
-) -> list[str]:
-    """The gathered files of a group, by path."""
-    rows = await catalog.fetch_all(
-        "SELECT path FROM temp.failing WHERE kind = ? AND reason = ? AND path > ?"
-        " ORDER BY path LIMIT ?",
-        (group.kind, group.reason, after or "", size),
-    )
-    return [str(path) for (path,) in rows]
-
-
 async def skipped_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
     """Files that cannot be uploaded, by path."""
     return await _page(catalog, "is_deleted = 0 AND skip_reason IS NOT NULL", (), after, size)
-
-
-async def count_deleted(catalog: Catalog) -> tuple[int, int]:
-    """(files gone from disk, those of them that still have a document)."""
-    row = await catalog.fetch_one(
-        "SELECT COUNT(*), COUNT(gemini_store_doc_id) FROM files WHERE is_deleted = 1"
-    )
-    return (int(row[0]), int(row[1])) if row else (0, 0)
-
-
-async def count_files(catalog: Catalog) -> int:
-    """Rows of files that exist on disk as far as the last scan knows."""
-    row = await catalog.fetch_one("SELECT COUNT(*) FROM files WHERE is_deleted = 0")
-    return int(row[0]) if row else 0

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import file_of
 from objlib.catalog.records import FileRecord
 
 
@@ -30,8 +30,7 @@ class FileFacts:
     def _row(self) -> tuple[object, ...]:
         metadata = json.dumps(dict(self.metadata or {}), ensure_ascii=False, sort_keys=True)
         return (
-            # Of a part of a file, `big.txt//part 2`, the name of the file.
-            re.sub(r"(?<=.)//.*", "", self.file_path).rstrip("/").rpartition("/")[2],
+            file_of(self.file_path).rstrip("/").rpartition("/")[2],
             self.size_bytes,
             self.mtime,
             self.inode,

@@ -10,12 +10,7 @@ from dataclasses import asdict
 import click
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import (
-    FailureGroup,
-    failure_groups,
-    failure_paths,
-    gather_failures,
-)
+from objlib.catalog.tallies import FailureGroup, failure_groups, failure_paths, gather_failures
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, path_line

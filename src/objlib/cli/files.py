@@ -11,17 +11,11 @@ from pathlib import Path
 import click
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import (
-    get_file,
-    get_info,
-    parts_of_file,
-    paths_beginning,
-    paths_with,
-)
+from objlib.catalog.part_names import named
+from objlib.catalog.queries import get_file, get_info, parts_of_file, paths_beginning, paths_with
 from objlib.cli.render import one_line
 from objlib.config import load_settings
 from objlib.errors import ConfigurationError, ObjlibError
-from objlib.library.part_names import named
 from objlib.upload.binding import LIBRARY_ROOT
 
 SUGGESTED = 3

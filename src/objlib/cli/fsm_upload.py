@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from objlib.api import Library
-from objlib.catalog.queries import Work
+from objlib.catalog.tallies import Work
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED

@@ -10,13 +10,13 @@ from typing import Any
 import click
 
 from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import part_number
 from objlib.catalog.queries import audit_trail, get_file, parts_of_file
 from objlib.catalog.records import FileRecord, TransitionRecord
 from objlib.cli.files import complete_file, find_file
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, path_line, print_json
-from objlib.library.part_names import part_number
 
 
 @click.command(

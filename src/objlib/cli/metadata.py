@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import file_of, named
 from objlib.cli.files import complete_file, nearest, or_did_you_mean, path_in, printable
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
@@ -25,7 +26,6 @@ from objlib.library.described import (
 )
 from objlib.library.metadata import MetadataValue
 from objlib.library.mime import Unsupported, look_at
-from objlib.library.part_names import file_of, named
 from objlib.library.parts import count_parts
 from objlib.upload.binding import bound_library
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Work, planned_page
+from objlib.catalog.tallies import Work, planned_page
 from objlib.cli.render import count, dollars, duration, path_line, size
 from objlib.config import Settings
 from objlib.upload.estimate import DOLLARS_PER_MILLION_TOKENS, Estimate, estimate

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from objlib.library.part_names import shown
+from objlib.catalog.part_names import shown
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 

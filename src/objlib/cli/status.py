@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from objlib.catalog import queries
+from objlib.catalog import queries, tallies
 from objlib.catalog.connection import Catalog
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
@@ -97,10 +97,10 @@ async def _status(invocation: Invocation) -> int:
 
 
 async def _gather(catalog: Catalog) -> Status:
-    tallies = await queries.tally_by_state(catalog)
-    deleted, deleted_with_document = await queries.count_deleted(catalog)
-    in_parts = await queries.tally_of_parts(catalog)
-    proofs = await queries.tally_of_proofs(catalog)
+    by_state = await tallies.tally_by_state(catalog)
+    deleted, deleted_with_document = await tallies.count_deleted(catalog)
+    in_parts = await tallies.tally_of_parts(catalog)
+    proofs = await tallies.tally_of_proofs(catalog)
     skipped: dict[str, list[str]] = {}
     for record in await queries.skipped_page(catalog, None, NAMED):
         skipped.setdefault(str(record.skip_reason), []).append(record.file_path)
@@ -110,7 +110,7 @@ async def _gather(catalog: Catalog) -> Status:
         store=await queries.get_info(catalog, binding.STORE_DISPLAY_NAME),
         store_name=await queries.get_info(catalog, binding.STORE_NAME),
         last_run=await last_run(catalog),
-        states={state: asdict(tallies.get(state, queries.Tally(0, 0))) for state in STATES},
+        states={state: asdict(by_state.get(state, tallies.Tally(0, 0))) for state in STATES},
         in_parts=in_parts.files,
         parts=in_parts.parts,
         proven=proofs.files,
@@ -118,7 +118,7 @@ async def _gather(catalog: Catalog) -> Status:
         deleted=deleted,
         deleted_with_document=deleted_with_document,
         skipped=skipped,
-        skipped_files=sum((await queries.tally_by_skip_reason(catalog)).values()),
+        skipped_files=sum((await tallies.tally_by_skip_reason(catalog)).values()),
         failed={
             record.file_path: record.error_message or ""
             for record in await queries.failed_page(catalog, None, NAMED)

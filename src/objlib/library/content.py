@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from objlib.catalog.part_names import split
 from objlib.library.hashing import FileChanged, Fingerprint
 from objlib.library.identity import decode_text
 from objlib.library.mime import MAX_DOCUMENT_BYTES
-from objlib.library.part_names import split
 from objlib.library.parts import mark_of, parts_of
 
 

@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from objlib.catalog.part_names import part_path
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
-from objlib.library.part_names import part_path
 from objlib.library.walk import FoundFile, Part, SkippedPath
 
 #: A longer text goes up in parts. What is sent has an identity header, too.

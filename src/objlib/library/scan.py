@@ -16,8 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
-from objlib.catalog import queries, writes
+from objlib.catalog import queries, tallies, writes
 from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import file_of
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts
 from objlib.errors import ConfigurationError, OCCConflictError
@@ -45,7 +46,6 @@ from objlib.library.mime import (
     judged,
     size_problem,
 )
-from objlib.library.part_names import file_of
 from objlib.library.parts import in_parts
 from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.upload.fsm import IN_FLIGHT, State
@@ -148,7 +148,7 @@ async def scan_library(
 async def _refuse_emptiness(catalog: Catalog, root: Path) -> None:
     if next(_files_of_others(root, catalog), None) is not None:
         return
-    known = await queries.count_files(catalog)
+    known = await tallies.count_files(catalog)
     if known:
         raise ConfigurationError(
             f"{root} is empty, but the catalog knows {known:,} files there; is its disk mounted? "

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import split
 from objlib.catalog.queries import files_by_key, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConfigurationError, Rejected
 from objlib.library.identity import strip_identity_header
-from objlib.library.part_names import split
 from objlib.upload.client import GeminiFileSearchClient, Passage
 from objlib.upload.payload import KEY, LIBRARY, PATH
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import claim_info, count_files, get_info, set_info
+from objlib.catalog.queries import claim_info, get_info, set_info
+from objlib.catalog.tallies import count_files
 from objlib.errors import ConfigurationError, NotFound, StoreNotFound
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without

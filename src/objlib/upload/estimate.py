@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from objlib.catalog.queries import Work
+from objlib.catalog.tallies import Work
 from objlib.upload.pressure import INDEXING_MAX, INDEXING_START, TIERS
 
 #: Google's rule of thumb is four characters a token.

@@ -14,6 +14,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from objlib.catalog.part_names import split
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConverterMissing, LibraryGone, NotConvertible
 from objlib.library.content import read_content
@@ -21,7 +22,6 @@ from objlib.library.conversion import CONVERTERS, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
-from objlib.library.part_names import split
 
 _TEXT_VERSION = 1
 

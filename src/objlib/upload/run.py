@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from objlib.catalog.connection import Catalog
-from objlib.catalog.queries import Work, work_of_upload
+from objlib.catalog.tallies import Work, work_of_upload
 from objlib.errors import CatalogError, ObjlibError
 from objlib.upload import events as ev
 from objlib.upload._operators import LoopScheduler, completion

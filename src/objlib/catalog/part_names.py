@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import re
 
-_SEPARATOR = "//part "
+#: Between the path of a file and the number of a part.
+SEPARATOR = "//part "
 _NUMBERED = re.compile(r"(?P<file>.+)//part (?P<number>[1-9][0-9]*)")
 _SHOWN = re.compile(r"(?P<file>.+), part (?P<number>[1-9][0-9]*)")
 
 
 def part_path(file: str, number: int) -> str:
     """The path of a part, counted from 1."""
-    return f"{file}{_SEPARATOR}{number}"
+    return f"{file}{SEPARATOR}{number}"
 
 
 def file_of(path: str) -> str:
@@ -31,7 +32,7 @@ def part_number(path: str) -> int | None:
 
 def split(path: str) -> tuple[str, int | None]:
     """(file, number of the part, or None)."""
-    if _SEPARATOR not in path or (found := _NUMBERED.fullmatch(path)) is None:
+    if SEPARATOR not in path or (found := _NUMBERED.fullmatch(path)) is None:
         return path, None
     return found["file"], int(found["number"])
 

@@ -1,0 +1,219 @@
+"""What is counted and grouped for people: how things stand, what an upload takes, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import SEPARATOR
+from objlib.catalog.queries import IS_PROVEN, UPLOADABLE
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many files stand in one state, and how large they are together."""
+
+    files: int
+    size_bytes: int
+
+
+async def tally_by_state(catalog: Catalog) -> dict[str, Tally]:
+    """State -> tally, over files that exist on disk and can be uploaded."""
+    rows = await catalog.fetch_all(
+        "SELECT gemini_state, COUNT(*), COALESCE(SUM(file_size), 0) FROM files"
+        f" WHERE {UPLOADABLE} GROUP BY gemini_state"
+    )
+    return {str(state): Tally(int(files), int(size)) for state, files, size in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """How many indexed files the store has cited since they were indexed, and when the longest ago
+    of those last proofs was."""
+
+    files: int
+    oldest: str | None
+
+
+async def tally_of_proofs(catalog: Catalog) -> Proven:
+    """The proofs that still hold."""
+    row = await catalog.fetch_one(
+        "SELECT COUNT(*), MIN(proven_at) FROM files"
+        f" WHERE {UPLOADABLE} AND gemini_state = 'indexed' AND {IS_PROVEN}"
+    )
+    assert row is not None, "an aggregate always answers"
+    return Proven(int(row[0]), row[1])
+
+
+async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:
+    """Why files are not uploaded -> how many."""
+    rows = await catalog.fetch_all(
+        "SELECT skip_reason, COUNT(*) FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL"
+        " GROUP BY skip_reason ORDER BY COUNT(*) DESC, skip_reason"
+    )
+    return {str(reason): int(count) for reason, count in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class TallyOfParts:
+    """How many texts go up in parts, and in how many together."""
+
+    files: int
+    parts: int
+
+
+async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
+    """Over texts that exist on disk."""
+    row = await catalog.fetch_one(
+        "SELECT COUNT(DISTINCT substr(file_path, 1, instr(file_path, ?1))), COUNT(*)"
+        " FROM files WHERE is_deleted = 0 AND instr(file_path, ?1) > 1",
+        (SEPARATOR,),
+    )
+    assert row is not None, "an aggregate always answers"
+    return TallyOfParts(int(row[0]), int(row[1]))
+
+
+async def count_deleted(catalog: Catalog) -> tuple[int, int]:
+    """(files gone from disk, those of them that still have a document)."""
+    row = await catalog.fetch_one(
+        "SELECT COUNT(*), COUNT(gemini_store_doc_id) FROM files WHERE is_deleted = 1"
+    )
+    return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+async def count_files(catalog: Catalog) -> int:
+    """Rows of files that exist on disk as far as the last scan knows."""
+    row = await catalog.fetch_one("SELECT COUNT(*) FROM files WHERE is_deleted = 0")
+    return int(row[0]) if row else 0
+
+
+#: Why a file would be uploaded.
+_REASON = """
+    CASE WHEN gemini_state = 'failed' THEN 'failed before'
+         WHEN gemini_state = 'indexed' THEN 'forced'
+         WHEN superseded_doc_id IS NOT NULL AND transition_reason = 'metadata changed'
+             THEN 'metadata'
+         WHEN superseded_doc_id IS NOT NULL
+             AND transition_reason = 'would be sent differently today' THEN 'form'
+         WHEN superseded_doc_id IS NOT NULL THEN 'changed'
+         WHEN version > 0 THEN 'again'
+         ELSE 'new' END"""
+
+
+_IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/json')"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What an upload would take."""
+
+    #: Why -> number of files: new, changed, metadata, form, again (interrupted, or its document
+    #: is gone), failed before, forced.
+    reasons: Mapping[str, int]
+    size_bytes: int = 0
+    #: Of those the bytes of text.
+    text_bytes: int = 0
+    #: Documents of older versions that go when the new ones are indexed.
+    replaced: int = 0
+
+    @property
+    def files(self) -> int:
+        """All of them."""
+        return sum(self.reasons.values())
+
+
+async def work_of_upload(catalog: Catalog, states: Sequence[str], limit: int | None) -> Work:
+    """What an upload of files in these states, up to a limit, would take."""
+    marks = ", ".join("?" * len(states))
+    rows = await catalog.fetch_all(
+        "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
+        f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
+        "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} ORDER BY file_path LIMIT ?)"
+        " GROUP BY reason",
+        (*states, -1 if limit is None else limit),
+    )
+    return Work(
+        {str(row[0]): int(row[1]) for row in rows},
+        size_bytes=sum(int(row[2]) for row in rows),
+        text_bytes=sum(int(row[3]) for row in rows),
+        replaced=sum(int(row[4]) for row in rows),
+    )
+
+
+async def planned_page(
+    catalog: Catalog, states: Sequence[str], after: str | None, size: int
+) -> list[tuple[str, str, int]]:
+    """(path, reason, bytes) of files that an upload of these states would take, by path."""
+    marks = ", ".join("?" * len(states))
+    rows = await catalog.fetch_all(
+        f"SELECT file_path, {_REASON}, COALESCE(file_size, 0) FROM files"
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND file_path > ?"
+        " ORDER BY file_path LIMIT ?",
+        (*states, after or "", size),
+    )
+    return [(str(path), str(reason), int(file_size)) for path, reason, file_size in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class FailureGroup:
+    """Files that are not in the store for one reason. `kind`: transient, permanent or skipped."""
+
+    kind: str
+    reason: str
+    files: int
+
+
+#: Messages name the file, its key or its document, which would make a reason of every file.
+_WHY = """
+    replace(replace(replace(COALESCE(error_message, 'no reason on record'), file_path || ': ', ''),
+        COALESCE(gemini_store_doc_id, ''), '(its document)'), COALESCE(upload_key, ''), '(its key)')
+"""
+
+
+_GATHER_FAILURES = (
+    "DROP TABLE IF EXISTS temp.failing",
+    "DROP TABLE IF EXISTS temp.failing_for",
+    "CREATE TEMP TABLE failing (kind TEXT, reason TEXT, path TEXT,"
+    " PRIMARY KEY (kind, reason, path)) WITHOUT ROWID",
+    f"""INSERT INTO temp.failing SELECT COALESCE(failure_kind, 'transient'), {_WHY}, file_path
+        FROM files WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
+    """INSERT INTO temp.failing SELECT 'skipped', skip_reason, file_path
+       FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
+    """CREATE TEMP TABLE failing_for AS
+       SELECT kind, reason, COUNT(*) AS files FROM temp.failing
+       GROUP BY kind, reason ORDER BY files DESC, reason""",
+)
+
+
+async def gather_failures(catalog: Catalog) -> int:
+    """Sort all that is not in the store by reason, in tables beside the catalog; how many reasons.
+
+    Each file may have one of its own, so that neither files nor reasons are held in memory.
+    """
+    for statement in _GATHER_FAILURES:
+        await catalog.fetch_all(statement)
+    row = await catalog.fetch_one("SELECT COUNT(*) FROM temp.failing_for")
+    return int(row[0]) if row else 0
+
+
+async def failure_groups(catalog: Catalog, first: int, size: int) -> list[FailureGroup]:
+    """Some of the gathered reasons from a position on, what concerns most files first."""
+    rows = await catalog.fetch_all(
+        "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",
+        (first, size),
+    )
+    return [FailureGroup(str(kind), str(reason), int(files)) for kind, reason, files in rows]
+
+
+async def failure_paths(
+    catalog: Catalog, group: FailureGroup, after: str | None, size: int
+) -> list[str]:
+    """The gathered files of a group, by path."""
+    rows = await catalog.fetch_all(
+        "SELECT path FROM temp.failing WHERE kind = ? AND reason = ? AND path > ?"
+        " ORDER BY path LIMIT ?",
+        (group.kind, group.reason, after or "", size),
+    )
+    return [str(path) for (path,) in rows]
