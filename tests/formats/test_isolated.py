@@ -12,7 +12,7 @@ import pytest
 
 from objlib.formats import LibraryMissing, Page, Unreadable
 from objlib.formats.__main__ import _pages
-from objlib.formats.isolated import read_apart, read_isolated
+from objlib.formats.isolated import read_isolated
 from tests.filestore.mounted import mounted
 
 #: Nested so deeply that walking it takes minutes.
@@ -22,7 +22,7 @@ ENDLESS = "<div>" * 200_000
 def test_pages_come_back_as_they_were_read() -> None:
     """In any script."""
     page = "<h1>Über</h1><p>Камни давят. \U0001f9f1</p>".encode()
-    assert read_isolated(page, "text/html; charset=utf-8") == [
+    assert asyncio.run(read_isolated(page, "text/html; charset=utf-8")) == [
         Page(None, "Über\n\nКамни давят. \U0001f9f1")
     ]
 
@@ -30,20 +30,20 @@ def test_pages_come_back_as_they_were_read() -> None:
 def test_problems_come_back_as_they_were_raised() -> None:
     """With their messages."""
     with pytest.raises(Unreadable, match="no ZIP archive"):
-        read_isolated(b"no book", "application/epub+zip")
+        asyncio.run(read_isolated(b"no book", "application/epub+zip"))
 
 
 def test_what_takes_too_long_is_ended() -> None:
     """Its process is."""
     with pytest.raises(Unreadable, match=r"within 0\.5 seconds"):
-        read_isolated(ENDLESS.encode(), "text/html", deadline_s=0.5)
+        asyncio.run(read_isolated(ENDLESS.encode(), "text/html", deadline_s=0.5))
 
 
 def test_a_reader_that_dies_is_the_documents_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """As when the system ends it for its memory."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(Unreadable, match="had to be ended"):
-        read_isolated(b"<p>Stones.</p>", "text/html")
+        asyncio.run(read_isolated(b"<p>Stones.</p>", "text/html"))
 
 
 def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -51,16 +51,7 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     (tmp_path / "pypdf.py").write_text("raise ImportError")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(LibraryMissing, match="pypdf is missing"):
-        read_isolated(b"%PDF-1.4", "application/pdf")
-
-
-def test_without_a_thread_the_same_comes_back() -> None:
-    """Pages, problems, and an end for what takes too long."""
-    assert asyncio.run(read_apart(b"<p>Stones.</p>", "text/html")) == [Page(None, "Stones.")]
-    with pytest.raises(Unreadable, match="no ZIP archive"):
-        asyncio.run(read_apart(b"no book", "application/epub+zip"))
-    with pytest.raises(Unreadable, match=r"within 0\.5 seconds"):
-        asyncio.run(read_apart(ENDLESS.encode(), "text/html", deadline_s=0.5))
+        asyncio.run(read_isolated(b"%PDF-1.4", "application/pdf"))
 
 
 def test_who_is_cancelled_takes_the_process_along() -> None:
@@ -73,7 +64,7 @@ def test_who_is_cancelled_takes_the_process_along() -> None:
 
     async def story() -> None:
         before = {child.pid for child in psutil.Process().children()}
-        reading = asyncio.create_task(read_apart(ENDLESS.encode(), "text/html"))
+        reading = asyncio.create_task(read_isolated(ENDLESS.encode(), "text/html"))
         while not (begun := [one for one in at_work() if one.pid not in before]):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert os.getsid(begun[0].pid) != os.getsid(0)  # Ctrl-C must not reach it

@@ -79,7 +79,7 @@ async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed:
 async def _pages(content: bytes, mime_type: str) -> Iterable[Page]:
     if is_plain(mime_type):
         return read(content, mime_type)
-    return await asyncio.to_thread(read_isolated, content, mime_type)
+    return await read_isolated(content, mime_type)
 
 
 async def _embed(store: FileStore, indexed: Indexed) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 
 from objlib.formats import LibraryMissing, Page, Unreadable, kind_of
@@ -21,60 +20,36 @@ MEMORY_BYTES_MAX = 2 * 1024**3
 _PROBLEMS = {problem.__name__: problem for problem in (LibraryMissing, NoText, Unreadable)}
 
 
-def read_isolated(content: bytes, mime_type: str, *, deadline_s: float | None = None) -> list[Page]:
+async def read_isolated(
+    content: bytes, mime_type: str, *, deadline_s: float | None = None
+) -> list[Page]:
     """What `objlib.formats.read` yields, read in a process that is ended at the deadline.
+
+    Whoever is cancelled takes the process along.
 
     Raises:
         NoText, Unreadable, LibraryMissing: as `read` does; Unreadable also for a document that
             takes too long or too much memory.
     """
     deadline_s = DEADLINE_S if deadline_s is None else deadline_s
-    try:
-        done = subprocess.run(
-            _command(mime_type),
-            input=content,
-            capture_output=True,
-            timeout=deadline_s,
-            start_new_session=True,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise _too_slow(deadline_s) from error
-    return _pages(done.returncode, done.stdout)
-
-
-async def read_apart(
-    content: bytes, mime_type: str, *, deadline_s: float | None = None
-) -> list[Page]:
-    """The same without a thread: whoever is cancelled takes the process along.
-
-    Raises: what `read_isolated` does.
-    """
-    deadline_s = DEADLINE_S if deadline_s is None else deadline_s
     process = await asyncio.create_subprocess_exec(
-        *_command(mime_type),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        *(sys.executable, "-P", "-m", "objlib.formats", kind_of(mime_type)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
         start_new_session=True,
     )
     try:
         async with asyncio.timeout(deadline_s):
             output, _ = await process.communicate(content)
     except TimeoutError as error:
-        raise _too_slow(deadline_s) from error
+        problem = f"The document cannot be read within {deadline_s:g} seconds."
+        raise Unreadable(problem) from error
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
     return _pages(process.returncode, output)
-
-
-def _command(mime_type: str) -> list[str]:
-    return [sys.executable, "-P", "-m", "objlib.formats", kind_of(mime_type)]
-
-
-def _too_slow(deadline_s: float) -> Unreadable:
-    return Unreadable(f"The document cannot be read within {deadline_s:g} seconds.")
 
 
 def _pages(exit_code: int | None, output: bytes) -> list[Page]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from objlib.errors import ConverterMissing, NotConvertible
 from objlib.formats import LibraryMissing
-from objlib.formats.isolated import read_apart
+from objlib.formats.isolated import read_isolated
 from objlib.formats.text import NoText
 
 
@@ -71,7 +71,7 @@ async def convert(content: bytes, mime_type: str) -> str:
         ConverterMissing: the extra `formats` is not installed.
     """
     try:
-        pages = await read_apart(content, mime_type)
+        pages = await read_isolated(content, mime_type)
     except LibraryMissing as missing:
         raise ConverterMissing(f"it has to be converted to text: {REMEDY}, then again") from missing
     except NoText as problem:
