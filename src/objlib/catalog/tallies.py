@@ -88,14 +88,18 @@ async def count_files(catalog: Catalog) -> int:
     return int(row[0]) if row else 0
 
 
+#: Why a document is replaced though its file has not changed, as transitions say it. The second: it
+#: lies elsewhere, its header has another form, or its converter gives another text.
+METADATA_CHANGED, SENT_DIFFERENTLY = "metadata changed", "would be sent differently today"
+
 #: Why a file would be uploaded.
-_REASON = """
+_REASON = f"""
     CASE WHEN gemini_state = 'failed' THEN 'failed before'
          WHEN gemini_state = 'indexed' THEN 'forced'
-         WHEN superseded_doc_id IS NOT NULL AND transition_reason = 'metadata changed'
+         WHEN superseded_doc_id IS NOT NULL AND transition_reason = '{METADATA_CHANGED}'
              THEN 'metadata'
-         WHEN superseded_doc_id IS NOT NULL
-             AND transition_reason = 'would be sent differently today' THEN 'form'
+         WHEN superseded_doc_id IS NOT NULL AND transition_reason = '{SENT_DIFFERENTLY}'
+             THEN 'form'
          WHEN superseded_doc_id IS NOT NULL THEN 'changed'
          WHEN version > 0 THEN 'again'
          ELSE 'new' END"""

@@ -20,6 +20,7 @@ from objlib.catalog import queries, tallies, writes
 from objlib.catalog.connection import Catalog
 from objlib.catalog.part_names import file_of
 from objlib.catalog.records import FileRecord
+from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
 from objlib.catalog.writes import FileFacts
 from objlib.errors import ConfigurationError, OCCConflictError
 from objlib.library.ahead import map_ahead
@@ -55,10 +56,7 @@ BATCH = 500
 #: Up to here a file is read and hashed in less time than it takes to hand it to another thread.
 LIGHT_BYTES = 64 * 1024
 
-#: Reasons for which a document is replaced.
-CHANGED, METADATA_CHANGED = "changed on disk", "metadata changed"
-#: It lies elsewhere, its header has another form, or its converter gives another text.
-SENT_DIFFERENTLY = "would be sent differently today"
+CHANGED = "changed on disk"
 
 #: Key in `catalog_info`: the version of the verdicts on files that cannot be uploaded.
 VERDICTS = "verdicts_version"
