@@ -12,9 +12,9 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from objlib.catalog import queries, tallies, writes
 from objlib.catalog.connection import Catalog
@@ -117,7 +117,9 @@ async def scan_library(
     """
     if not root.is_dir():
         raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
-    await _refuse_emptiness(catalog, root)
+    walked = _files_of_others(root, catalog)
+    if (first := next(walked, None)) is None:
+        await _refuse_emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
     again = _Again(
@@ -130,7 +132,7 @@ async def scan_library(
     scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current)
     # Closed here and now: it holds a connection, which only the thread that opened it may close.
     with contextlib.closing(queries.stream_known_files(catalog.path)) as rows:
-        found = in_parts(root, _files_of_others(root, catalog), report.note_parts)
+        found = in_parts(root, chain([first], walked), report.note_parts)
         changes = compare(found, map(KnownFile._make, rows))
         while batch := list(islice(_worth_a_look(changes, report, again), BATCH)):
             await scan.apply(batch)
@@ -143,9 +145,7 @@ async def scan_library(
     return report
 
 
-async def _refuse_emptiness(catalog: Catalog, root: Path) -> None:
-    if next(_files_of_others(root, catalog), None) is not None:
-        return
+async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
     known = await tallies.count_files(catalog)
     if known:
         raise ConfigurationError(
