@@ -2,7 +2,8 @@
 
     ObjlibError                      exit code
     ├── ConfigurationError           2   a setting, a flag or a folder is wrong
-    │   └── StoreNotFound                the named store does not exist
+    │   ├── StoreNotFound                the named store does not exist
+    │   └── TooManyDeletions             more would go than --max-delete allows
     ├── CatalogError                 2   the catalog cannot be opened, read or written
     │   ├── OCCConflictError             somebody else moved the row first
     │   └── IllegalTransitionError       a move that is not in the transition table
@@ -45,6 +46,10 @@ class ConfigurationError(ObjlibError):
 
 class StoreNotFound(ConfigurationError):
     """The named store does not exist on this backend."""
+
+
+class TooManyDeletions(ConfigurationError):
+    """More documents would be deleted than is allowed; none was."""
 
 
 class CatalogError(ObjlibError):

@@ -102,6 +102,19 @@ def test_a_library_that_is_unmounted_and_comes_back_is_waited_for(
     wait_until(rows, "filename = 'New.txt' AND gemini_state = 'indexed'", watching)
 
 
+def test_too_many_deletions_are_said_once_and_nothing_else_waits_for_them(
+    watching: subprocess.Popen[str], library: Path, cli: Cli, rows: Query
+) -> None:
+    """Time does not mend them: the next change is waited for, and is taken up."""
+    says(watching, "Watching")
+    for path in (ARCHES, BEESWAX, CAESIUM):
+        (library / path).unlink()
+    assert "trying again" not in says(watching, "--max-delete allows")
+    (library / "New.txt").write_text("Something new.\n")
+    wait_until(rows, "filename = 'New.txt' AND gemini_state = 'indexed'", watching)
+    assert cli("store-sync", "--json").json["documents"]["orphan"] == 3
+
+
 def test_however_an_editor_saves_it_is_a_change(
     watching: subprocess.Popen[str], library: Path, cli: Cli, rows: Query
 ) -> None:

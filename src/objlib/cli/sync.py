@@ -30,7 +30,7 @@ from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.cli.scan import print_scan
 from objlib.cli.store_sync import Synced, sync_store
 from objlib.config import Settings
-from objlib.errors import ConfigurationError, ObjlibError
+from objlib.errors import ConfigurationError, ObjlibError, TooManyDeletions
 from objlib.library.scan import ScanReport
 from objlib.sync.plan import MaxDelete
 from objlib.upload.orchestrator import Options
@@ -134,7 +134,18 @@ async def _sync(invocation: Invocation, settings: Settings, wish: _Wish, watch: 
 
 async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
     """A round at once, and one whenever something has changed. What only time can mend, such as no
-    network, a refused key or a disk that was pulled out, is waited for."""
+    network, a refused key or a disk that was pulled out, is waited for; too many deletions are said
+    once, for only another change mends them."""
+
+    async def once() -> int:
+        try:
+            return await _once(invocation, library, wish)
+        except TooManyDeletions as error:
+            if is_first:
+                raise
+            notices.print(f"objlib: {one_line(str(error))}", markup=False)
+            return 0
+
     notices, pause_s = invocation.notices(), library.settings.watch_pause_s
     is_first = True
     while True:
@@ -142,13 +153,13 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
             # Watched from before the round, so that what changes during it is not missed; anew
             # after trouble, because a disk that comes back is another one to the system.
             async with _watching((await library.bound()).root, pause_s) as next_change:
-                exit_code = await _once(invocation, library, wish)
+                exit_code = await once()
                 if is_first:
                     notices.print("Watching; Ctrl-C to stop")
                     is_first, wish = False, replace(wish, refresh_metadata=False, yes=True)
                 while exit_code != INTERRUPTED:
                     if await next_change() or exit_code != 0:
-                        exit_code = await _once(invocation, library, wish)
+                        exit_code = await once()
                 return INTERRUPTED
         except ObjlibError as error:
             if is_first and error.exit_code == ConfigurationError.exit_code:

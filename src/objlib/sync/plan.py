@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from objlib.catalog.connection import Catalog
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, TooManyDeletions
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
 from objlib.sync.listing import SyncReport, ghost_page, verdict_page
 
@@ -79,13 +79,13 @@ def refuse_too_many(report: SyncReport, max_delete: MaxDelete, include_foreign: 
     Duplicates and superseded documents do not count: their files stay in the store.
 
     Raises:
-        ConfigurationError: more than `max_delete` allows.
+        TooManyDeletions: more than `max_delete` allows.
     """
     counted = [DocumentClass.ORPHAN, *([DocumentClass.FOREIGN] if include_foreign else [])]
     losses = sum(report.documents[kind] for kind in counted)
     documents = sum(report.documents.values())
     if not max_delete.allows(losses, documents):
-        raise ConfigurationError(
+        raise TooManyDeletions(
             f"{losses:,} of {documents:,} documents would be deleted, which is more than "
             "--max-delete allows; nothing was deleted. If that is what you want, raise it"
         )
