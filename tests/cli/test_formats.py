@@ -284,6 +284,9 @@ def test_every_change_of_a_text_in_parts_converges(
             database.unlink()
         cli("recover", "--from-store", "--library", shelf)
 
+    if change == "delete":
+        cli("scan")
+        assert "delete Ledger.txt, part 2 (" in cli("store-sync").out
     synced = cli("sync", "--yes", "--max-delete", "100%", "--json")
 
     assert synced.exit_code == 0

@@ -17,6 +17,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import shown
 from objlib.catalog.queries import get_file, pointers_to
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import forget_leftover
@@ -190,7 +191,7 @@ class Repair:
         elif isinstance(error, RemoteError):
             self.done.failed += 1
             if len(self.done.problems) < NAMED_PROBLEMS:
-                self.done.problems.append(f"{step.path or step.document_name}: {error}")
+                self.done.problems.append(f"{shown(step.path or str(step.document_name))}: {error}")
         else:
             return rx.throw(error)
         return rx.empty()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from objlib.catalog.connection import Catalog
+from objlib.catalog.part_names import shown
 from objlib.errors import ConfigurationError, TooManyDeletions
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
 from objlib.sync.listing import SyncReport, ghost_page, verdict_page
@@ -35,7 +36,7 @@ class Step:
     @property
     def line(self) -> str:
         """`delete Course/Week 1.txt (fileSearchStores/…/documents/…): its file was deleted`."""
-        about = [self.path or "", f"({self.document_name})" if self.document_name else ""]
+        about = [shown(self.path or ""), f"({self.document_name})" if self.document_name else ""]
         return f"{self.kind.value} {' '.join(part for part in about if part)}: {self.reason}"
 
 
