@@ -150,16 +150,21 @@ def _small_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (260_000, resource.RLIM_INFINITY))
 
 
-def test_the_disk_fills_up(served: str, root: Path, cli: Cli, rows: Query) -> None:
-    """In the middle of writing the catalog."""
+def with_a_full_disk(*arguments: str) -> tuple[subprocess.Popen[str], list[str]]:
+    """A command none of whose files can grow beyond 260 kB, at its end, and all that it said."""
     with subprocess.Popen(
-        [sys.executable, "-m", "objlib", "sync", "--yes", "--library", str(root)],
+        [sys.executable, "-m", "objlib", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=_small_files,
     ) as process:
-        lines = said(process)
+        return process, said(process)
+
+
+def test_the_disk_fills_up(served: str, root: Path, cli: Cli, rows: Query) -> None:
+    """In the middle of writing the catalog."""
+    process, lines = with_a_full_disk("sync", "--yes", "--library", str(root))
     assert process.returncode == 2, "\n".join(lines[-12:])
     assert lines[-1].startswith("objlib: the disk of the catalog data/library.db is full")
     assert_completes(cli, root, rows)
@@ -169,14 +174,7 @@ def test_the_disk_fills_up_during_a_scan(workplace: Path, cli: Cli, rows: Query)
     """What was written stays, and the next scan gives the disk's state."""
     root = workplace / "large"
     write_library(root, 600)
-    with subprocess.Popen(
-        [sys.executable, "-m", "objlib", "scan", "--library", str(root)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=_small_files,
-    ) as process:
-        lines = said(process)
+    process, lines = with_a_full_disk("scan", "--library", str(root))
     assert process.returncode == 2, "\n".join(lines[-12:])
     assert lines[-1].startswith("objlib: the disk of the catalog data/library.db is full")
     assert cli("scan", "--library", root).exit_code == 0
@@ -223,14 +221,7 @@ def test_the_disk_of_the_catalog_is_slow(
 
 def test_the_disk_of_the_embedded_store_fills_up(root: Path, cli: Cli, rows: Query) -> None:
     """One line that says so; no file is marked as failed for it."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "objlib", "sync", "--yes", "--library", str(root)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=_small_files,
-    ) as process:
-        lines = said(process)
+    process, lines = with_a_full_disk("sync", "--yes", "--library", str(root))
     assert process.returncode in (2, 3), "\n".join(lines[-12:])
     assert len([line for line in lines if line.startswith("objlib: ")]) == 1
     assert lines[-1].startswith("objlib: ")
