@@ -27,11 +27,11 @@ from objlib.catalog.writes import FileFacts, insert_files
 from objlib.errors import OCCConflictError
 from objlib.sync.listing import survey
 from objlib.upload._operators import LoopScheduler, completion, occ_transition
-from objlib.upload.client import Document
 from objlib.upload.estimate import estimate
 from objlib.upload.fsm import State
 from objlib.upload.lease import Lease
 from objlib.upload.orchestrator import Options
+from objlib.upload.resources import Document
 from objlib.upload.run import states_taken
 from objlib.upload.state import AsyncUploadStateManager
 

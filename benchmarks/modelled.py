@@ -16,17 +16,10 @@ from collections.abc import AsyncIterator, Iterable
 
 from objlib.errors import RateLimited
 from objlib.filestore.schedules import TokenBucket
-from objlib.upload.client import (
-    PAGE_SIZE,
-    Document,
-    GeminiFileSearchClient,
-    ImportOperation,
-    Metadata,
-    RawFile,
-    Store,
-)
+from objlib.upload.client import PAGE_SIZE, GeminiFileSearchClient
 from objlib.upload.gate import RequestGate
 from objlib.upload.pressure import Answered, Refused
+from objlib.upload.resources import Document, ImportOperation, Metadata, RawFile, Store
 
 #: The share of refusals is judged after the first minute.
 BEGINNING_S = 60.0

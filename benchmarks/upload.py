@@ -30,12 +30,13 @@ from objlib.library.identity import identity_header
 from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
 from objlib.upload._operators import LoopScheduler
-from objlib.upload.client import GeminiFileSearchClient, Metadata
+from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.estimate import REQUESTS_PER_FILE
 from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Source
 from objlib.upload.pressure import starting
+from objlib.upload.resources import Metadata
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,19 @@ def test_only_the_client_and_its_error_table_import_the_sdk() -> None:
     """google-genai is called in one module and its errors are translated in one."""
     pattern = r"(?m)^\s*(from google|import google)"
     assert modules_matching(pattern) == {"upload/client.py", "upload/wire_errors.py"}
+
+
+def test_the_sdk_is_loaded_when_a_backend_is_connected_to() -> None:
+    """Not before: it takes half a second, and most of what people type asks nobody."""
+    code = (
+        "import importlib, sys\n"
+        "from objlib import Library\n"
+        "from objlib.cli.main import COMMANDS\n"
+        "for module, _ in COMMANDS.values(): importlib.import_module(module)\n"
+        "print([name for name in sys.modules if name.startswith('google.genai')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 def test_only_the_telemetry_imports_opentelemetry() -> None:

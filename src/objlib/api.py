@@ -43,17 +43,18 @@ from objlib.upload.binding import (
     bind_store,
     bound_library,
 )
-from objlib.upload.client import GeminiFileSearchClient, Passage, Store
 from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import Source, is_current
 from objlib.upload.pressure import INDEXING_MAX
 from objlib.upload.recovery_report import RecoveryReport, follow
+from objlib.upload.resources import Passage, Store
 from objlib.upload.run import UploadRun, expected_work
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
     from objlib.telemetry.observer import Observer
+    from objlib.upload.client import GeminiFileSearchClient
 
 #: Not one file is taken: what is left of a run is its recovery.
 RECOVERY_ONLY = Options(limit=0)

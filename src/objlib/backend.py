@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 
@@ -26,9 +26,11 @@ from objlib.filestore import (
     MiniLM,
     create_app,
 )
-from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.gate import RequestGate
 from objlib.upload.transport import network_transport
+
+if TYPE_CHECKING:
+    from objlib.upload.client import GeminiFileSearchClient
 
 #: A host that never resolves: requests to the embedded server stay in this process.
 EMBEDDED_URL = "http://filestore.invalid"
@@ -147,6 +149,8 @@ async def connected(
     backend: Backend, gate: RequestGate, *, connections: int = 10
 ) -> AsyncIterator[GeminiFileSearchClient]:
     """A client for the backend; the embedded server is opened and closed with it."""
+    from objlib.upload.client import GeminiFileSearchClient  # with it comes the SDK: half a second
+
     with contextlib.ExitStack() as stack:
         transport: httpx2.AsyncBaseTransport
         if backend.data is None:

@@ -22,8 +22,9 @@ from objlib.library import scan
 from objlib.sync import classify
 from objlib.sync.classify import DocumentClass
 from objlib.upload import lookup, recovery, stages, state
-from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, Store
+from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.payload import PATH
+from objlib.upload.resources import Document, ImportOperation, Store
 from objlib.upload.stages import FileStages
 from tests.simulation.terminal import hush, say
 from tests.simulator.scenario import generate

@@ -27,11 +27,12 @@ from objlib.sync.listing import SyncReport, survey
 from objlib.upload import events as ev
 from objlib.upload import pressure
 from objlib.upload._operators import LoopScheduler
-from objlib.upload.client import Document, GeminiFileSearchClient
+from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
 from objlib.upload.payload import Source
 from objlib.upload.progress import Progress, advance
+from objlib.upload.resources import Document
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits

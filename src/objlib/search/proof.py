@@ -27,8 +27,8 @@ from objlib.library.hashing import FileChanged
 from objlib.library.identity import strip_identity_header
 from objlib.library.mime import HEADED_TYPES
 from objlib.upload._operators import flat_map_limited, from_coroutine, paged, upload_with_retry
-from objlib.upload.client import Passage
 from objlib.upload.payload import KEY
+from objlib.upload.resources import Passage
 from objlib.upload.waits import Waits
 
 PAGE = 200

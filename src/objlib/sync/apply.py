@@ -11,6 +11,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import reactivex as rx
 from reactivex import Observable
@@ -50,7 +51,6 @@ from objlib.upload._operators import (
     upload_with_retry,
 )
 from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
-from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.fsm import State
 from objlib.upload.lease import Lease, owner_of_this_process
 from objlib.upload.lookup import full_name
@@ -58,6 +58,9 @@ from objlib.upload.payload import KEY
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.upload.waits import Waits
+
+if TYPE_CHECKING:
+    from objlib.upload.client import GeminiFileSearchClient
 
 AT_ONCE = 8
 CALL_ATTEMPTS = 5

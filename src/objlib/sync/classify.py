@@ -7,9 +7,9 @@ from enum import Enum
 
 from objlib.catalog.records import FileRecord
 from objlib.upload.adoption import can_be_adopted, holds_the_file
-from objlib.upload.client import Document
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.payload import KEY, LIBRARY, PATH
+from objlib.upload.resources import Document
 
 
 class DocumentClass(Enum):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import (
@@ -20,9 +21,12 @@ from objlib.catalog.queries import (
 )
 from objlib.catalog.records import COLUMNS, FileRecord
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify
-from objlib.upload.client import Document, GeminiFileSearchClient, Store
 from objlib.upload.lookup import complete_pages
 from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256
+from objlib.upload.resources import Document, Store
+
+if TYPE_CHECKING:
+    from objlib.upload.client import GeminiFileSearchClient
 
 _PAGE = 200
 

@@ -7,10 +7,10 @@ off between two leaves a row that recovery knows how to finish.
 from __future__ import annotations
 
 from objlib.catalog.records import FileRecord
-from objlib.upload.client import Document
 from objlib.upload.fsm import State
 from objlib.upload.lease import Lease
 from objlib.upload.payload import SHA256
+from objlib.upload.resources import Document
 from objlib.upload.state import AsyncUploadStateManager
 
 ADOPTED = "adopted"

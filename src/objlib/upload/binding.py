@@ -13,7 +13,8 @@ from objlib.catalog.tallies import count_files
 from objlib.errors import ConfigurationError, NotFound, StoreNotFound
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
-    from objlib.upload.client import GeminiFileSearchClient, Store
+    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.upload.resources import Store
 
 LIBRARY_ROOT, LIBRARY_ID = "library_root", "library_id"
 BACKEND, STORE_NAME, STORE_DISPLAY_NAME = "backend", "store_name", "store_display_name"

@@ -1,8 +1,9 @@
 """GeminiFileSearchClient: the only module that calls google-genai.
 
 It pins what the SDK leaves to chance (transport, API version, base URL, time-out, no retries),
-pages by hand (the SDK's pager raises `IndexError` on an empty page), and returns our own small
-frozen records with names and enums normalised. Facts: the Gemini API reference, "File Search
+pages by hand (the SDK's pager raises `IndexError` on an empty page), and returns the records of
+`objlib.upload.resources`, with names and enums normalised. Loading it loads the SDK, half a second,
+so nobody does before a backend is connected to. Facts: the Gemini API reference, "File Search
 Stores", "Documents", "Files" (v1beta), and the source of google-genai 3.4.
 """
 
@@ -12,9 +13,7 @@ import base64
 import binascii
 import io
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Self, TypeVar
 
 import httpx2
@@ -27,6 +26,15 @@ from objlib.errors import NotFound, RateLimited, Rejected, Transient
 from objlib.upload._operators import LoopScheduler, completion, from_coroutine, retry_when, waiting
 from objlib.upload.calls import Call, Observed
 from objlib.upload.gate import RequestGate
+from objlib.upload.resources import (
+    Answer,
+    Document,
+    ImportOperation,
+    Metadata,
+    Passage,
+    RawFile,
+    Store,
+)
 from objlib.upload.transport import Gated, HonestUploads
 from objlib.upload.wire_errors import Effect, translated
 
@@ -43,83 +51,6 @@ UPLOAD_TIMEOUT_MS = 300_000
 _TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 T = TypeVar("T")
-
-Metadata = Mapping[str, str | int | float | list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """A File Search store and its own counters."""
-
-    name: str
-    display_name: str
-    active_documents: int
-    pending_documents: int
-    failed_documents: int
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """A file in the Files API: lives 48 hours, needed only to import."""
-
-    name: str
-    uri: str | None
-    state: str
-    size_bytes: int
-    sha256: str | None
-    expires_at: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A document in a store. `state` is STATE_PENDING, STATE_ACTIVE or STATE_FAILED."""
-
-    name: str
-    display_name: str
-    state: str
-    size_bytes: int
-    created_at: datetime | None
-    metadata: dict[str, str | float | list[str]]
-
-    @property
-    def is_active(self) -> bool:
-        """Whether search answers with it."""
-        return self.state == "STATE_ACTIVE"
-
-    @property
-    def is_failed(self) -> bool:
-        """Whether it shows as failed; it may still come alive minutes later."""
-        return self.state == "STATE_FAILED"
-
-
-@dataclass(frozen=True, slots=True)
-class ImportOperation:
-    """The long-running import. `done` is a hint; the document is the truth."""
-
-    name: str
-    done: bool
-    error: str | None
-    document_name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One grounding chunk."""
-
-    title: str
-    text: str
-    store_name: str | None
-    metadata: dict[str, str | float | list[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A generated answer. `supports` are (answer segment, indices of the passages behind it)."""
-
-    text: str
-    passages: list[Passage]
-    supports: list[tuple[str, list[int]]]
 
 
 class GeminiFileSearchClient:

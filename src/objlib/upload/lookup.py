@@ -10,15 +10,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from reactivex.subject import AsyncSubject
 
 from objlib.catalog.records import FileRecord
 from objlib.errors import Transient
 from objlib.upload._operators import LoopScheduler, completion
-from objlib.upload.client import Document, GeminiFileSearchClient, Store
 from objlib.upload.fsm import State
 from objlib.upload.payload import KEY
+from objlib.upload.resources import Document, Store
+
+if TYPE_CHECKING:
+    from objlib.upload.client import GeminiFileSearchClient
 
 
 def is_for(document: Document, record: FileRecord) -> bool:

@@ -34,9 +34,9 @@ from objlib.upload._operators import (
     paged,
     upload_with_retry,
 )
-from objlib.upload.client import Document
 from objlib.upload.fsm import State
 from objlib.upload.lease import is_void, owner_is_dead
+from objlib.upload.resources import Document
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import FileStages
 from objlib.upload.state import AsyncUploadStateManager

@@ -7,13 +7,13 @@ import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.tallies import Work, work_of_upload
 from objlib.errors import CatalogError, ObjlibError
 from objlib.upload import events as ev
 from objlib.upload._operators import LoopScheduler, completion
-from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.feedback import connect
 from objlib.upload.gate import RequestGate
 from objlib.upload.last_run import DONE, INTERRUPTED, LastRun, remember
@@ -25,6 +25,9 @@ from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import FileStages
 from objlib.upload.waits import Waits
+
+if TYPE_CHECKING:
+    from objlib.upload.client import GeminiFileSearchClient
 
 
 def states_taken(options: Options) -> list[str]:

@@ -18,6 +18,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.queries import Leftover, get_file, overdue_rows
@@ -39,7 +40,6 @@ from objlib.library.hashing import FileChanged, Fingerprint
 from objlib.upload import events as ev
 from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
 from objlib.upload.calls import calls_are_about
-from objlib.upload.client import Document, GeminiFileSearchClient, ImportOperation, RawFile
 from objlib.upload.fsm import IN_FLIGHT, State
 from objlib.upload.lease import Lease
 from objlib.upload.lookup import DocumentLookup, full_name, is_for
@@ -53,8 +53,12 @@ from objlib.upload.payload import (
     key_of,
     prepare,
 )
+from objlib.upload.resources import Document, ImportOperation, RawFile
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
 from objlib.upload.waits import Waits, is_worth_a_look, poll_wait_s
+
+if TYPE_CHECKING:
+    from objlib.upload.client import GeminiFileSearchClient
 
 
 class NotReady(ObjlibError):

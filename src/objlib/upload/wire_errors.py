@@ -12,10 +12,9 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
-from google.genai import errors as genai_errors
 
 from objlib.errors import (
     AccessRefused,
@@ -30,6 +29,9 @@ from objlib.errors import (
     Transient,
     Unreachable,
 )
+
+if TYPE_CHECKING:
+    from google.genai import errors as genai_errors
 
 
 class Effect(Enum):
@@ -62,6 +64,8 @@ def translated(
         secret: the API key, kept out of every message.
         gone_is_403: the call names a raw file, which the API answers with 403 once it has expired.
     """
+    from google.genai import errors as genai_errors  # whoever calls it has loaded the SDK
+
     try:
         yield
     except (genai_errors.APIError, httpx2.HTTPError, ValueError, KeyError) as error:
@@ -79,6 +83,8 @@ _DATA_LOSS = "DATA_LOSS"
 
 
 def _translate(error: Exception, what: str, effect: Effect, secret: str | None) -> ObjlibError:
+    from google.genai import errors as genai_errors
+
     if isinstance(error, genai_errors.APIError):
         return _from_answer(error, what, effect, secret)
     reason = _redact(f"{type(error).__name__}: {error}".rstrip(": "), secret)

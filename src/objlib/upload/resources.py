@@ -1,0 +1,87 @@
+"""What File Search has and says, as small frozen records: the rest of objlib knows no others.
+
+Source: the Gemini API reference, "File Search Stores", "Documents", "Files" (v1beta).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+Metadata = Mapping[str, str | int | float | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """A File Search store and its own counters."""
+
+    name: str
+    display_name: str
+    active_documents: int
+    pending_documents: int
+    failed_documents: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """A file in the Files API: lives 48 hours, needed only to import."""
+
+    name: str
+    uri: str | None
+    state: str
+    size_bytes: int
+    sha256: str | None
+    expires_at: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document in a store. `state` is STATE_PENDING, STATE_ACTIVE or STATE_FAILED."""
+
+    name: str
+    display_name: str
+    state: str
+    size_bytes: int
+    created_at: datetime | None
+    metadata: dict[str, str | float | list[str]]
+
+    @property
+    def is_active(self) -> bool:
+        """Whether search answers with it."""
+        return self.state == "STATE_ACTIVE"
+
+    @property
+    def is_failed(self) -> bool:
+        """Whether it shows as failed; it may still come alive minutes later."""
+        return self.state == "STATE_FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOperation:
+    """The long-running import. `done` is a hint; the document is the truth."""
+
+    name: str
+    done: bool
+    error: str | None
+    document_name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One grounding chunk."""
+
+    title: str
+    text: str
+    store_name: str | None
+    metadata: dict[str, str | float | list[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A generated answer. `supports` are (answer segment, indices of the passages behind it)."""
+
+    text: str
+    passages: list[Passage]
+    supports: list[tuple[str, list[int]]]
