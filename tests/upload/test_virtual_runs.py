@@ -196,6 +196,18 @@ def test_a_storm_of_refusals_delays_files_and_fails_none(tmp_path: Path) -> None
     play(tmp_path, story, Fault(Kind.RATE_LIMIT, from_s=1.0, until_s=301.0))
 
 
+def test_a_storm_does_not_teach_that_documents_take_as_long(tmp_path: Path) -> None:
+    """Looks that were held up for two minutes count for little more than when they were due."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        progress = await world.upload(concurrency=4)
+        assert progress.indexed == 80
+        indexed = [event for event in world.seen if isinstance(event, ev.FileIndexed)]
+        assert max(event.took_s or 0.0 for event in indexed) < 10.0
+
+    play(tmp_path, story, Fault(Kind.RATE_LIMIT, from_s=12.0, until_s=132.0), files=80)
+
+
 def test_a_tiers_budget_covers_every_request(tmp_path: Path) -> None:
     """Sixty a minute, polls and deletions included: no minute sees more, but for the burst."""
 

@@ -15,6 +15,7 @@ musts:
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -61,6 +62,10 @@ if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient
 
 
+#: How much later than it was due a look may come and still tell how long the document took.
+HELD_UP_MAX = 1.25
+
+
 class NotReady(ObjlibError):
     """The document is still being indexed; look again after `wait_s` seconds."""
 
@@ -95,6 +100,8 @@ class Watch:
     was_shown_failed: bool = False
     #: Seconds spent waiting so far: patience must end although the wall clock was set back.
     waited_s: float = 0.0
+    #: The age at which the next look is due. It may come later, when requests have to wait.
+    due_s: float = math.inf
 
 
 class FileStages:
@@ -399,7 +406,8 @@ class FileStages:
         record = watch.record
         calls_are_about(record.file_path)
         document = await self._active_document(watch)
-        took_s = self._age_s(record.upload_timestamp)
+        # Of a look that was held up for long, as in an outage, most says nothing of the document.
+        took_s = min(self._age_s(record.upload_timestamp), HELD_UP_MAX * watch.due_s)
         adopted = record.operation_name is None
         # What took longer than anybody waits tells of a clock that was set, or a closed lid.
         was_in_time = took_s <= self._waits.poll_deadline_s and not watch.was_shown_failed
@@ -455,6 +463,7 @@ class FileStages:
     def _not_ready(self, watch: Watch, age_s: float) -> NotReady:
         wait_s = poll_wait_s(age_s, self._waits, self._usual_indexing_s())
         watch.waited_s += wait_s
+        watch.due_s = age_s + wait_s
         return NotReady(wait_s)
 
     def _say_once_that_it_failed(self, watch: Watch, took_s: float) -> None:

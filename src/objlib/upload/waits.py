@@ -29,11 +29,12 @@ class Waits:
 #: Waits between two looks grow by this share of the age, up to the cap: 1, 1.5, 2.25 … 15 s.
 _POLL_GROWTH = 0.5
 _POLL_CAP_S = 15.0
-#: Once it is known how long documents take, the first look comes a little before that, and the
-#: next ones soon: a first look that is always too late would never learn that they are faster now.
-#: Most documents take one look then; at 0.8 and a quarter nearly every one took two.
+#: Once it is known how long documents take, the first look comes a little before that: one that is
+#: always too late would never learn that they are faster now. The second follows a tenth of the age
+#: later, and the further ones the later the more the document is behind its time. Most documents
+#: take one look then; at 0.8 and a quarter nearly every one took two.
 _FIRST_LOOK = 0.95
-_LATER_GROWTH = 0.1
+_SECOND_LOOK = 0.1
 
 
 def poll_wait_s(age_s: float, waits: Waits, usual_s: float | None = None) -> float:
@@ -47,7 +48,8 @@ def poll_wait_s(age_s: float, waits: Waits, usual_s: float | None = None) -> flo
     first_look_s = _FIRST_LOOK * usual_s
     if age_s < first_look_s:
         return max(waits.poll_s, first_look_s - age_s)
-    return max(waits.poll_s, min(_POLL_CAP_S, age_s * _LATER_GROWTH))
+    behind = age_s / first_look_s - 1 if first_look_s else 0.0
+    return max(waits.poll_s, min(_POLL_CAP_S, age_s * (_SECOND_LOOK + behind)))
 
 
 def is_worth_a_look(age_s: float, waits: Waits, usual_s: float | None) -> bool:
