@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import resource
 import subprocess
@@ -36,6 +37,8 @@ class _Watch:
     """Runs from its making on."""
 
     def __init__(self) -> None:
+        gc.collect()
+        gc.freeze()  # as the commands do; what a benchmark loaded is not what it measures
         self._before_mb = _reset_peak_mb()
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
