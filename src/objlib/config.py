@@ -39,7 +39,9 @@ _WAITS = Waits()
 class Settings(BaseSettings):
     """Everything a user can set. Field names are the keys of objlib.toml."""
 
-    model_config = SettingsConfigDict(env_prefix="OBJLIB_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="OBJLIB_", extra="forbid", frozen=True, allow_inf_nan=False
+    )
 
     db: Path = Field(Path("data/library.db"), description="The catalog.")
     store: str = Field(

@@ -275,13 +275,31 @@ def test_an_unknown_command_is_a_usage_error(cli: Cli) -> None:
     assert "scann" in outcome.err
 
 
-@pytest.mark.parametrize("amount", ["lots", "-1", "10 percent"])
+@pytest.mark.parametrize("amount", ["lots", "-1", "10 percent", "101%"])
 def test_a_bad_max_delete_is_refused(cli: Cli, library: Path, amount: str) -> None:
     """--max-delete is a count or a percentage."""
     cli("scan", "--library", library)
     outcome = cli("store-sync", "--max-delete", amount)
     assert outcome.exit_code == 2
     assert "--max-delete" in outcome.err
+
+
+@pytest.mark.parametrize("pause", ["inf", "nan", "-1"])
+def test_a_pause_without_end_is_refused(cli: Cli, library: Path, pause: str) -> None:
+    """A number of seconds is one that passes."""
+    cli("scan", "--library", library)
+    outcome = cli("fsm-upload", "--stagger", pause)
+    assert outcome.exit_code == 2
+    assert "stagger" in outcome.err
+
+
+def test_a_question_that_is_not_utf8_is_refused(cli: Cli, library: Path) -> None:
+    """A word about the question, not about codecs."""
+    cli("sync", "--library", library, "--yes")
+    outcome = cli("search", "caf\udce9")
+    assert outcome.exit_code == 2
+    assert "the question is not text in UTF-8" in outcome.err
+    assert "codec" not in outcome.err
 
 
 def test_more_deletions_than_allowed_delete_nothing(cli: Cli, library: Path) -> None:

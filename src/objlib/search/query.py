@@ -65,8 +65,13 @@ async def search(
         metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
 
     Raises:
-        ConfigurationError: the filter does not parse, or the model does not exist.
+        ConfigurationError: the question is not Unicode text, the filter does not parse, or the
+            model does not exist.
     """
+    try:
+        query.encode()
+    except UnicodeEncodeError as error:  # bytes of a command line that are not UTF-8
+        raise ConfigurationError("the question is not text in UTF-8") from error
     try:
         answer = await client.generate(
             query,

@@ -51,7 +51,7 @@ class MaxDelete:
     def parse(cls, text: str) -> MaxDelete:
         """`25` or `10%`. Raises `ConfigurationError` on anything else."""
         match = re.fullmatch(r"(\d+)(%?)", text.strip())
-        if match is None:
+        if match is None or (match[2] and int(match[1]) > 100):
             raise ConfigurationError(f"--max-delete takes a count or a percentage, not {text!r}")
         number = int(match[1])
         return cls(share=number / 100) if match[2] else cls(count=number)
