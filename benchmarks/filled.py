@@ -25,6 +25,7 @@ LIBRARY_ID = "bench"
 STORE = "fileSearchStores/bench-000000000000"
 FILES_PER_FOLDER = 1_000
 TEXT_BYTES = 5_000
+LONG_TEXT_BYTES = 1_000_000
 VOCABULARY = 20_000
 _WORDS_PER_DOCUMENT = 120
 _POOL_WORDS = 100_000
@@ -51,6 +52,14 @@ def make_library(root: Path, files: int, *, per_folder: int = FILES_PER_FOLDER) 
         (folder / f"note-{number:07}.txt").write_text(
             f"Note {number}. {pool[begin : begin + TEXT_BYTES]}"
         )
+
+
+def make_library_of_long_texts(root: Path, files: int) -> None:
+    """Distinct texts of a megabyte, in one folder."""
+    root.mkdir(parents=True)
+    text = " ".join(words(random.Random(1), 2 * _POOL_WORDS))[:LONG_TEXT_BYTES]
+    for number in range(files):
+        (root / f"book-{number:05}.txt").write_text(f"Book {number}. {text}")
 
 
 def make_deep_library(root: Path, depth: int) -> None:

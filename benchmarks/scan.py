@@ -7,13 +7,21 @@ changed is there where they are installed.
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import os
 import shlex
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.filled import make_deep_library, make_library, path_of
+from benchmarks.filled import (
+    make_deep_library,
+    make_library,
+    make_library_of_long_texts,
+    path_of,
+)
 from benchmarks.measuring import Cost, apart, measured, shell, typical
 from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
@@ -35,7 +43,7 @@ _FLAT = Target("memory MB", 50)
 
 
 def measure(work: Path, sizes: Sizes) -> Iterator[Result]:
-    """First scans and rescans at every size, then a huge folder and a deep tree."""
+    """First scans and rescans at every size, then a huge folder, a deep tree and long texts."""
     for size in sizes.scanned:
         root = work / f"library-{size}"
         apart(make_library, root, size)
@@ -54,6 +62,33 @@ def measure(work: Path, sizes: Sizes) -> Iterator[Result]:
         for result in _scans(work, root, size, 1, changes=False):
             yield replace(result, what=f"{name}, {result.what}")
         shutil.rmtree(root)
+    yield _long_texts(work, sizes.long_texts, sizes.rounds)
+
+
+def _long_texts(work: Path, files: int, rounds: int) -> Result:
+    """Where bytes are the bound and not files: beside their hashes alone, by a thread a core."""
+    root = work / "long"
+    make_library_of_long_texts(root, files)
+    pairs = []
+    for number in range(rounds):
+        bound = apart(_hash_all, root)
+        pairs.append((apart(scan_once, root, work / f"long-{number}.db"), bound))
+    shutil.rmtree(root)
+    baseline = "SHA-256 alone, a thread for each core"
+    return _result("texts of 1 MB, first", files, typical(pairs), baseline)
+
+
+def _hash_all(root: Path) -> Cost:
+    def digest(path: Path) -> str:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def hash_all() -> None:
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for _digest in pool.map(digest, root.iterdir()):
+                pass
+
+    return measured(hash_all)
 
 
 def _scans(
@@ -61,7 +96,7 @@ def _scans(
 ) -> Iterator[Result]:
     source = shlex.quote(str(root))
     walk = f"find {source} -type f -printf '%p %s %T@ %i\\n'"
-    hashing = f"{walk} > /dev/null; find {source} -type f -print0 | xargs -0 -P 2 sha256sum"
+    hashing = f"{walk} > /dev/null; find {source} -type f -print0 | xargs -0 -n 200 -P 2 sha256sum"
     first: list[tuple[Cost, Cost]] = []
     again: list[tuple[Cost, Cost]] = []
     for number in range(rounds):

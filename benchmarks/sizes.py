@@ -16,6 +16,8 @@ class Sizes:
     huge_folder: int
     #: Folders inside one another, a file in each.
     deep: int
+    #: Texts of a megabyte.
+    long_texts: int
     catalog: tuple[int, ...]
     contended: int
     #: On one catalog.
@@ -39,6 +41,7 @@ QUICK = Sizes(
     scanned=(1_000, 10_000),
     huge_folder=10_000,
     deep=200,
+    long_texts=200,
     catalog=(1_000, 100_000),
     contended=300,
     processes=(1, 2, 4, 8),
@@ -58,6 +61,7 @@ FULL = Sizes(
     scanned=_DECADES,
     huge_folder=100_000,
     deep=200,
+    long_texts=1_000,
     catalog=_DECADES,
     contended=1_000,
     processes=(1, 2, 4, 8),
@@ -76,6 +80,7 @@ TINY = Sizes(
     scanned=(30,),
     huge_folder=20,
     deep=5,
+    long_texts=3,
     catalog=(60,),
     contended=10,
     processes=(1, 2),
