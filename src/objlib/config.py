@@ -66,7 +66,7 @@ class Settings(BaseSettings):
         description="Begin texts with title, course, date and path, to be found by them.",
     )
     concurrency: int = Field(8, ge=1, le=1000, description="Files sent at a time, at most.")
-    stagger_s: float = Field(0.0, ge=0, description="Seconds between two starts.")
+    stagger_s: float = Field(0.0, ge=0, le=3600, description="Seconds between two starts.")
     tier: Literal["free", "1", "2", "3"] | None = Field(
         None, description="Quota tier; without it the rate is found out."
     )
@@ -98,7 +98,10 @@ class Settings(BaseSettings):
     )
 
     watch_pause_s: float = Field(
-        60.0, gt=0, description="Pause of sync --watch while the store or the disk is away."
+        60.0,
+        gt=0,
+        le=86400,
+        description="Pause of sync --watch while the store or the disk is away.",
     )
 
     @property

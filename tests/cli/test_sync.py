@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+import sqlite3
 import sys
 import zipfile
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from objlib.api import Library
 from objlib.config import load_settings
+from objlib.filestore import Fault, Kind
+from tests.cli.servers import server
 from tests.cli.test_processes import start, wait_until
 from tests.conftest import Cli, Query, states
 
+IMPORT = "POST *:importFile"
 WEEK_1 = Path("Course") / "Year 1" / "Week 1 - On arches.txt"
 
 
@@ -49,6 +54,61 @@ def test_what_is_gone_from_the_store_is_sent_in_the_same_round(cli: Cli, library
         else:
             assert "Indexed 1 file" in outcome.out
     assert cli("store-sync").exit_code == 0
+
+
+def test_what_cannot_be_indexed_is_sent_once_a_day(
+    cli: Cli, library: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time takes minutes. In between `sync` says so; a change is another matter."""
+    with server(workplace / "served.db", Fault(Kind.DOCUMENT_FAILED)) as url:
+        monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        first = cli("sync", "--library", library, "--yes", "--json")
+        assert first.exit_code == 1
+        assert first.json["upload"]["failed"] == 6
+
+        left = cli("sync", "--yes")
+        assert left.exit_code == 1
+        assert "To upload" not in left.out
+        assert "Left alone for a day: 6 files that the store could not index" in left.out
+        assert "Nothing was uploaded; 6 files failed before" in left.out
+        assert left.out.endswith("Next: objlib failures (6 files left alone for a day)\n")
+        assert "6 files left alone for a day" in cli("sync", "--yes", "--quiet").out
+        assert cli("sync", "--dry-run", "--json").json["plan"]["left_alone"] == 6
+
+        (library / WEEK_1).write_text("This lecture is about vaults now.\n")
+        assert cli("sync", "--yes", "--json").json["upload"]["failed"] == 1
+        with sqlite3.connect("data/library.db") as catalog:
+            catalog.execute("UPDATE files SET gemini_state_updated_at = '2020-01-01'")
+        assert cli("sync", "--yes", "--json").json["upload"]["failed"] == 6
+        assert cli("fsm-upload", "--retry-failed", "--json").json["failed"] == 6
+
+
+def test_a_document_that_came_alive_late_is_adopted_while_its_file_is_left_alone(
+    cli: Cli, library: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every sync looks at it."""
+    with server(workplace / "served.db", Fault(Kind.DOCUMENT_FAILED)) as url:
+        monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        assert cli("sync", "--library", library, "--yes").exit_code == 1
+        httpx2.delete(f"{url}/debug/faults")
+        with sqlite3.connect(workplace / "served.db") as store:
+            store.execute("UPDATE documents SET is_failed = 0")
+        again = cli("sync", "--yes", "--json")
+        assert again.exit_code == 0
+        assert again.json["upload"]["adopted"] == 6
+
+
+def test_other_failures_are_tried_again_at_every_sync(
+    cli: Cli, library: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An outage of one kind of request is over some day."""
+    with server(workplace / "served.db", Fault(Kind.ERROR, IMPORT, status=400)) as url:
+        monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        for _ in range(3):
+            said = cli("sync", "--library", library, "--yes", "--json").json
+            assert (said["upload"]["failed"], said["plan"]["left_alone"]) == (6, 0)
+        httpx2.delete(f"{url}/debug/faults")
+        assert cli("sync", "--yes").exit_code == 0
 
 
 async def _delete_a_document() -> None:

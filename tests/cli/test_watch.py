@@ -5,12 +5,14 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from objlib.filestore import Fault, Kind
 from tests.cli.servers import server
 from tests.cli.test_processes import start, wait_until
 from tests.conftest import Cli, Query, states
@@ -113,6 +115,23 @@ def test_too_many_deletions_are_said_once_and_nothing_else_waits_for_them(
     (library / "New.txt").write_text("Something new.\n")
     wait_until(rows, "filename = 'New.txt' AND gemini_state = 'indexed'", watching)
     assert cli("store-sync", "--json").json["documents"]["orphan"] == 3
+
+
+def test_files_that_are_left_alone_are_no_reason_for_another_round(
+    workplace: Path, library: Path, rows: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each would list the whole store."""
+    with server(workplace / "served.db", Fault(Kind.DOCUMENT_FAILED)) as url:
+        monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        process = start("sync", "--yes", "--watch", "--library", str(library))
+        assert process.stdout is not None
+        assert any(line.startswith("Left alone for a day: 6 files") for line in process.stdout)
+        assert any(line.startswith("Next: ") for line in process.stdout)
+        time.sleep(4.5)  # two looks at a quiet library
+        process.send_signal(signal.SIGINT)
+        more, _ = process.communicate(timeout=30)
+    assert more == ""
+    assert rows("SELECT DISTINCT gemini_state, attempt_count FROM files") == [("failed", 2)]
 
 
 def test_however_an_editor_saves_it_is_a_change(

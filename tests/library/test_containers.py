@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.library.containers import ARCHIVE, COMPOUND, ENCRYPTED, kind_inside
+from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, kind_inside
 from objlib.library.conversion import CONVERTERS
 from objlib.library.mime import (
     DOCUMENT_TYPES,
@@ -55,6 +55,11 @@ def compound(*streams: str) -> bytes:
 DOCX = archive(OFFICE, "word/document.xml")
 
 
+def zip64(content: bytes) -> bytes:
+    """With the record and the locator of the 64-bit form, as some write them in every case."""
+    return content[:-22] + b"PK\x06\x06" + bytes(52) + b"PK\x06\x07" + bytes(16) + content[-22:]
+
+
 def inside(content: bytes) -> str | None:
     return kind_inside(io.BytesIO(content), content[:HEAD_BYTES])
 
@@ -76,7 +81,11 @@ def inside(content: bytes) -> str | None:
         (archive("photos/1.jpg", "word/notes.txt"), ARCHIVE),
         (archive(OFFICE, "visio/document.xml"), None),
         (b"prefix" + DOCX, None),
-        (DOCX[:-22], None),
+        (zip64(DOCX), None),
+        (DOCX[:-22], DAMAGED),
+        (DOCX[:60], DAMAGED),
+        (DOCX[:40] + DOCX[-22:], DAMAGED),
+        (archive("content.xml", mimetype=f"{ODF}text")[:-30], DAMAGED),
         (compound("1Table", "Data", "ObjectPool", "WordDocument"), ".doc"),
         (compound("Workbook"), ".xls"),
         (compound("Current User", "PowerPoint Document"), ".ppt"),
@@ -136,6 +145,7 @@ def test_where_the_name_says_nothing_the_content_decides(
     ("name", "content", "word"),
     [
         ("a.docx", archive("photos/1.jpg"), "another kind of archive"),
+        ("a.docx", DOCX[:-40], "get it again"),
         ("a.docx", archive(OFFICE, "xl/workbook.xml"), "what a .xlsx does; rename it"),
         ("a.docx", compound("EncryptedPackage"), "encrypted; save it without a password"),
         ("a.doc", DOCX, "does not begin like one"),

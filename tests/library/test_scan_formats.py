@@ -180,6 +180,22 @@ def test_an_indexed_file_stays_when_its_converter_goes(
     assert shelf.row("a.docm") == before
 
 
+def test_half_a_copy_replaces_nothing(shelf: Shelf) -> None:
+    """The older version stays until the copy is complete."""
+    whole = archive(OFFICE, "word/document.xml", "word/more.xml")
+    shelf.write("a.docx").write_bytes(archive(OFFICE, "word/document.xml"))
+    shelf.scan()
+    before = shelf.bring("a.docx", State.INDEXED)
+
+    shelf.write("a.docx").write_bytes(whole[:-40])
+    shelf.scan()
+    assert shelf.row("a.docx") == before
+
+    shelf.write("a.docx").write_bytes(whole)
+    shelf.scan()
+    assert shelf.row("a.docx").gemini_state is State.UNTRACKED
+
+
 def test_what_an_earlier_objlib_refused_is_looked_at_once_more(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import re
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,31 @@ async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[F
     return await _page(catalog, f"gemini_state = 'untracked' AND {UPLOADABLE}", (), after, size)
 
 
-async def failed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
-    """Files whose upload failed, by path."""
-    return await _page(catalog, f"gemini_state = 'failed' AND {UPLOADABLE}", (), after, size)
+#: All but files whose document is in the store and could not be indexed, since a moment.
+RESTED = (
+    "(gemini_state <> 'failed' OR gemini_store_doc_id IS NULL"
+    " OR COALESCE(gemini_state_updated_at, '') <= ?)"
+)
+
+
+def rested_since(catalog: Catalog, leave_alone_s: float) -> str:
+    """The moment for `RESTED`: so many seconds ago; with 0 all are, whatever their clock said."""
+    if not leave_alone_s:
+        return "9999"
+    moment = catalog.clock() - timedelta(seconds=leave_alone_s)
+    return moment.isoformat(timespec="milliseconds")
+
+
+async def failed_page(
+    catalog: Catalog, after: str | None, size: int, *, leave_alone_s: float = 0.0
+) -> list[FileRecord]:
+    """Files whose upload failed, by path.
+
+    Args:
+        leave_alone_s: without those that the store could not index within so many seconds.
+    """
+    condition = f"gemini_state = 'failed' AND {UPLOADABLE} AND {RESTED}"
+    return await _page(catalog, condition, (rested_since(catalog, leave_alone_s),), after, size)
 
 
 async def indexed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from objlib.catalog.connection import Catalog
 from objlib.catalog.part_names import SEPARATOR
-from objlib.catalog.queries import IS_PROVEN, UPLOADABLE
+from objlib.catalog.queries import IS_PROVEN, RESTED, UPLOADABLE, rested_since
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +127,26 @@ class Work:
         return sum(self.reasons.values())
 
 
-async def work_of_upload(catalog: Catalog, states: Sequence[str], limit: int | None) -> Work:
-    """What an upload of files in these states, up to a limit, would take."""
+async def work_of_upload(
+    catalog: Catalog,
+    states: Sequence[str],
+    limit: int | None,
+    *,
+    leave_alone_s: float = 0.0,
+) -> Work:
+    """What an upload of files in these states, up to a limit, would take.
+
+    Args:
+        leave_alone_s: without those that the store could not index within so many seconds.
+    """
     marks = ", ".join("?" * len(states))
     rows = await catalog.fetch_all(
         "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
         f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
         "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} ORDER BY file_path LIMIT ?)"
-        " GROUP BY reason",
-        (*states, -1 if limit is None else limit),
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED}"
+        " ORDER BY file_path LIMIT ?) GROUP BY reason",
+        (*states, rested_since(catalog, leave_alone_s), -1 if limit is None else limit),
     )
     return Work(
         {str(row[0]): int(row[1]) for row in rows},
@@ -146,16 +156,31 @@ async def work_of_upload(catalog: Catalog, states: Sequence[str], limit: int | N
     )
 
 
+async def count_left_alone(catalog: Catalog, leave_alone_s: float) -> int:
+    """How many files there are that the store could not index within so many seconds."""
+    row = await catalog.fetch_one(
+        f"SELECT COUNT(*) FROM files WHERE gemini_state = 'failed' AND {UPLOADABLE}"
+        f" AND NOT {RESTED}",
+        (rested_since(catalog, leave_alone_s),),
+    )
+    return int(row[0]) if row else 0
+
+
 async def planned_page(
-    catalog: Catalog, states: Sequence[str], after: str | None, size: int
+    catalog: Catalog,
+    states: Sequence[str],
+    after: str | None,
+    size: int,
+    *,
+    leave_alone_s: float = 0.0,
 ) -> list[tuple[str, str, int]]:
     """(path, reason, bytes) of files that an upload of these states would take, by path."""
     marks = ", ".join("?" * len(states))
     rows = await catalog.fetch_all(
         f"SELECT file_path, {_REASON}, COALESCE(file_size, 0) FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND file_path > ?"
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND file_path > ?"
         " ORDER BY file_path LIMIT ?",
-        (*states, after or "", size),
+        (*states, rested_since(catalog, leave_alone_s), after or "", size),
     )
     return [(str(path), str(reason), int(file_size)) for path, reason, file_size in rows]
 

@@ -33,7 +33,6 @@ from objlib.config import Settings
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.progress import Progress
-from objlib.upload.run import states_taken
 
 
 @click.command(
@@ -71,7 +70,7 @@ from objlib.upload.run import states_taken
     "--stagger",
     "stagger_s",
     metavar="SECONDS",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=3600),
     help="Seconds between the starts of two files [0].",
 )
 @tier_option
@@ -122,8 +121,7 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
         say = click.echo  # a plan may have a million lines, and Rich takes 50 µs for each
         say(f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent")
         show_all = invocation.verbosity > 0
-        states = states_taken(options)
-        await print_files(say, library.catalog, states, work.files, show_all=show_all)
+        await print_files(say, library.catalog, options, work.files, show_all=show_all)
         print_price(say, work, settings)
     return 0
 
@@ -150,8 +148,9 @@ class Uploaded:
     progress: Progress
     actual: Actual
     work: Work
-    #: Files that are still to be uploaded.
+    #: Files that are still to be uploaded, and those that failed, in this run or before.
     waiting: int
+    failed: int
     was_interrupted: bool
 
     def exit_code(self, invocation: Invocation) -> int:
@@ -201,10 +200,12 @@ async def upload(
         )
         await run.until_done(options)
     elapsed_s = time.monotonic() - started_at
-    waiting = (await library.expected(Options())).files
+    left = await library.expected(Options(retry_failed=True))
+    failed = left.reasons.get("failed before", 0)
     requests = library.client.requests - requests_before
     actual = Actual(elapsed_s, requests, run.progress.begun_bytes)
-    return Uploaded(run.progress, actual, work, waiting, run.shutdown.is_stopping)
+    waiting = left.files - failed
+    return Uploaded(run.progress, actual, work, waiting, failed, run.shutdown.is_stopping)
 
 
 def report(invocation: Invocation, uploaded: Uploaded) -> None:
@@ -216,7 +217,12 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
         console.print(line, markup=False, **how)
 
     if not (progress.settled or progress.released):
-        say("Nothing to upload: the store has everything the catalog knows")
+        if uploaded.failed:
+            say(f"Nothing was uploaded; {count(uploaded.failed, 'file')} failed before")
+        elif uploaded.waiting:
+            say(f"Nothing was uploaded; {count(uploaded.waiting, 'file')} to go")
+        else:
+            say("Nothing to upload: the store has everything the catalog knows")
         return
     rate = f", {progress.indexed / elapsed_s:.1f} files/s" if elapsed_s > 0 else ""
     adopted = f" ({progress.adopted:,} adopted from an earlier run)" if progress.adopted else ""
@@ -234,14 +240,14 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
             say(f"  {number:>7,}  {what}")
     say(actual_beside_expected(uploaded.actual, uploaded.work))
     for event in progress.failures:
-        say(f"  {path_line(event.path)}: {one_line(event.reason)}", soft_wrap=True)
+        reason = event.reason.removeprefix(f"{event.path}: ")
+        say(f"  {path_line(event.path)}: {one_line(reason)}", soft_wrap=True)
 
 
 def _next_step(uploaded: Uploaded) -> str | None:
-    if not (uploaded.progress.settled or uploaded.progress.released):
-        return None
-    if uploaded.progress.failed:
+    progress = uploaded.progress
+    if progress.failed or (uploaded.failed and not uploaded.waiting):
         return "objlib failures"
     if uploaded.waiting:
         return f"objlib fsm-upload ({count(uploaded.waiting, 'file')} to go)"
-    return "objlib store-sync"
+    return "objlib store-sync" if progress.settled else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from objlib.catalog.tallies import Work, planned_page
 from objlib.cli.render import count, dollars, duration, path_line, size
 from objlib.config import Settings
 from objlib.upload.estimate import DOLLARS_PER_MILLION_TOKENS, Estimate, estimate
+from objlib.upload.orchestrator import Options
+from objlib.upload.run import states_taken
 
 NAMED = 20
 _PAGE = 500
@@ -102,7 +104,7 @@ def _minutes(price: Estimate, settings: Settings) -> dict[str, float]:
 async def print_files(
     say: Callable[..., None],
     catalog: Catalog,
-    states: Sequence[str],
+    options: Options,
     limit: int,
     *,
     show_all: bool,
@@ -115,7 +117,13 @@ async def print_files(
     shown, after = 0, None
     wanted = limit if show_all else min(limit, NAMED)
     while shown < wanted:
-        page = await planned_page(catalog, states, after, min(_PAGE, wanted - shown))
+        page = await planned_page(
+            catalog,
+            states_taken(options),
+            after,
+            min(_PAGE, wanted - shown),
+            leave_alone_s=options.leave_alone_s,
+        )
         if not page:
             return
         for path, reason, size_bytes in page:

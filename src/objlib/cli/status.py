@@ -120,7 +120,7 @@ async def _gather(catalog: Catalog) -> Status:
         skipped=skipped,
         skipped_files=sum((await tallies.tally_by_skip_reason(catalog)).values()),
         failed={
-            record.file_path: record.error_message or ""
+            record.file_path: (record.error_message or "").removeprefix(f"{record.file_path}: ")
             for record in await queries.failed_page(catalog, None, NAMED)
         },
     )

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from objlib.api import Library
+from objlib.catalog.tallies import count_left_alone
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import Uploaded, upload
 from objlib.cli.fsm_upload import report as report_upload
@@ -34,10 +35,12 @@ from objlib.errors import ConfigurationError, ObjlibError, TooManyDeletions
 from objlib.library.scan import ScanReport
 from objlib.sync.plan import MaxDelete
 from objlib.upload.orchestrator import Options
-from objlib.upload.run import states_taken
 
 #: How long a folder must be quiet before changes are taken up: editors save in several steps.
 QUIET_S = 2.0
+
+#: Trying what the store could not index takes two settling windows: not in every round.
+LEAVE_ALONE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,14 @@ class _Wish:
     dry_run: bool
     yes: bool
     files: Files
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """Of one round. `is_worth_another`: what went wrong may be right the next time."""
+
+    exit_code: int
+    is_worth_another: bool = False
 
 
 @click.command(
@@ -106,10 +117,10 @@ def command(
 ) -> int:
     """Bring the store in step with the library: scan, upload, repair.
 
-    Shows a plan with its price first, and asks. Files that failed before are tried again. A changed
-    file stays searchable in its old version until the new one is active. Documents of files that
-    are gone are deleted last, within --max-delete, and never when the library's disk looks
-    unmounted.
+    Shows a plan with its price first, and asks. Files that failed before are tried again; those
+    that the store could not index, once a day. A changed file stays searchable in its old version
+    until the new one is active. Documents of files that are gone are deleted last, within
+    --max-delete, and never when the library's disk looks unmounted.
 
     With --watch it stays and does so whenever a file changes. When the store cannot be reached or
     refuses the key it waits, and goes on by itself when all is well again.
@@ -128,7 +139,7 @@ async def _sync(invocation: Invocation, settings: Settings, wish: _Wish, watch: 
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
         if not watch:
-            return await _once(invocation, library, wish)
+            return (await _once(invocation, library, wish)).exit_code
         return await _watch(invocation, library, wish)
 
 
@@ -137,14 +148,14 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
     network, a refused key or a disk that was pulled out, is waited for; too many deletions are said
     once, for only another change mends them."""
 
-    async def once() -> int:
+    async def once() -> _Outcome:
         try:
             return await _once(invocation, library, wish)
         except TooManyDeletions as error:
             if is_first:
                 raise
             notices.print(f"objlib: {one_line(str(error))}", markup=False)
-            return 0
+            return _Outcome(1)
 
     notices, pause_s = invocation.notices(), library.settings.watch_pause_s
     is_first = True
@@ -153,13 +164,13 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
             # Watched from before the round, so that what changes during it is not missed; anew
             # after trouble, because a disk that comes back is another one to the system.
             async with _watching((await library.bound()).root, pause_s) as next_change:
-                exit_code = await once()
+                outcome = await once()
                 if is_first:
                     notices.print("Watching; Ctrl-C to stop")
                     is_first, wish = False, replace(wish, refresh_metadata=False, yes=True)
-                while exit_code != INTERRUPTED:
-                    if await next_change() or exit_code != 0:
-                        exit_code = await once()
+                while outcome.exit_code != INTERRUPTED:
+                    if await next_change() or outcome.is_worth_another:
+                        outcome = await once()
                 return INTERRUPTED
         except ObjlibError as error:
             if is_first and error.exit_code == ConfigurationError.exit_code:
@@ -169,20 +180,22 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
         await asyncio.sleep(pause_s)
 
 
-async def _once(invocation: Invocation, library: Library, wish: _Wish) -> int:
+async def _once(invocation: Invocation, library: Library, wish: _Wish) -> _Outcome:
     """One round. JSON is one document a round."""
     with invocation.traced():
         return await _round(invocation, library, wish)
 
 
-async def _round(invocation: Invocation, library: Library, wish: _Wish) -> int:
-    options = Options(concurrency=library.settings.concurrency, retry_failed=True)
+async def _round(invocation: Invocation, library: Library, wish: _Wish) -> _Outcome:
+    options = Options(
+        concurrency=library.settings.concurrency, retry_failed=True, leave_alone_s=LEAVE_ALONE_S
+    )
     scanned = await _scan(invocation, library, wish.refresh_metadata)
     plan = await _show_plan(invocation, library, options, scanned, wish)
     if wish.dry_run:
         if invocation.json:
             print_json({**plan, "dry_run": True})
-        return 0
+        return _Outcome(0)
     _ask(invocation, plan, wish.yes)
     uploaded = await upload(invocation, library, options, wish.files)
     exit_code = uploaded.exit_code(invocation)
@@ -202,13 +215,16 @@ async def _round(invocation: Invocation, library: Library, wish: _Wish) -> int:
             exit_code = max(exit_code, code)
             if not invocation.json and (code or not invocation.quiet):
                 report_upload(invocation, again)
+    is_worth_another = exit_code != 0
+    if left_alone := await count_left_alone(library.catalog, LEAVE_ALONE_S):
+        exit_code = max(exit_code, 1)
     if invocation.json:
         store = synced.as_json() if synced is not None else None
         said = {**plan, "upload": uploaded.as_json(), "store_sync": store}
         print_json(said if again is None else {**said, "upload_again": again.as_json()})
     elif synced is not None:
-        _print_verdict(invocation, synced, exit_code)
-    return exit_code
+        _print_verdict(invocation, synced, exit_code, 0 if is_worth_another else left_alone)
+    return _Outcome(exit_code, is_worth_another)
 
 
 async def _scan(invocation: Invocation, library: Library, refresh_metadata: bool) -> ScanReport:
@@ -225,20 +241,26 @@ async def _show_plan(
 ) -> dict[str, Any]:
     work = await library.expected(options)
     leaving = await library.leaving()
+    left_alone = await count_left_alone(library.catalog, LEAVE_ALONE_S)
     if not (invocation.json or (invocation.quiet and wish.yes)):
         say = click.echo
         print_scan(invocation, scanned, (await library.bound()).root)
         if work.files or wish.dry_run:
             say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
         show_all = invocation.verbosity > 0
-        states = states_taken(options)
-        await print_files(say, library.catalog, states, work.files, show_all=show_all)
+        await print_files(say, library.catalog, options, work.files, show_all=show_all)
         print_price(say, work, library.settings)
         if leaving:
             say(f"To delete from the store: {count(leaving, 'document')} of files that are gone")
+        if left_alone:
+            say(f"Left alone for a day: {count(left_alone, 'file')} that the store could not index")
     return {
         "scan": asdict(scanned),
-        "plan": {**plan_as_json(work, library.settings), "to_delete": leaving},
+        "plan": {
+            **plan_as_json(work, library.settings),
+            "to_delete": leaving,
+            "left_alone": left_alone,
+        },
     }
 
 
@@ -251,7 +273,7 @@ def _ask(invocation: Invocation, plan: dict[str, Any], yes: bool) -> None:
     click.confirm("Go on?", abort=True, err=True)
 
 
-def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int) -> None:
+def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int, left_alone: int) -> None:
     console = invocation.console()
     done = synced.done
     if done is not None and done.deleted:
@@ -264,6 +286,8 @@ def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int) -> No
         return
     if exit_code == 0:
         console.print("The store holds exactly what the library does")
+    elif left_alone:
+        console.print(f"Next: objlib failures ({count(left_alone, 'file')} left alone for a day)")
     else:
         console.print("Next: objlib status")
 

@@ -3,9 +3,9 @@
 Nothing is unpacked, and no more is read than a few megabytes, so an archive that would blow up does
 no harm here.
 
-Sources: APPNOTE.TXT, PKWARE, sections 4.3.7, 4.3.12, 4.3.16 (ZIP); [MS-CFB], Microsoft, sections
-2.2 and 2.6 (compound files); OpenDocument 1.3, part 2, section 3.3, and EPUB OCF 3.3 (the first
-member, `mimetype`, says what the archive is).
+Sources: APPNOTE.TXT, PKWARE, sections 4.3.7, 4.3.12, 4.3.15, 4.3.16 (ZIP); [MS-CFB], Microsoft,
+sections 2.2 and 2.6 (compound files); OpenDocument 1.3, part 2, section 3.3, and EPUB OCF 3.3 (the
+first member, `mimetype`, says what the archive is).
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ DIRECTORY_BYTES_MAX = 4 * 1024 * 1024
 ENCRYPTED = "encrypted"
 #: A ZIP archive that is no document we know.
 ARCHIVE = "archive"
+#: A ZIP archive without a directory, as half a download is.
+DAMAGED = "damaged"
 
 ZIP, COMPOUND = b"PK\x03\x04", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -49,7 +51,7 @@ _STREAMS = {
     "HwpSummaryInformation": ".hwp",
 }
 
-_END_OF_DIRECTORY = b"PK\x05\x06"
+_END_OF_DIRECTORY, _ZIP64_LOCATOR = b"PK\x05\x06", b"PK\x06\x07"
 #: The end record, and the longest comment there may be behind it.
 _END_BYTES = 22 + 0xFFFF
 _ENTRY_BYTES = 128
@@ -58,9 +60,8 @@ _ENTRIES_BYTES = 128 * _ENTRY_BYTES
 
 
 def kind_inside(file: BinaryIO, head: bytes) -> str | None:
-    """The extension that a container's content deserves, such as `.docx`, `ENCRYPTED` or `ARCHIVE`.
-
-    None: it is no container, or one that does not tell.
+    """The extension that a container's content deserves, such as `.docx`; or `ENCRYPTED`,
+    `ARCHIVE` or `DAMAGED`. None: it is no container, or one that does not tell.
 
     Args:
         file: seekable; where it stands afterwards is left open.
@@ -70,7 +71,8 @@ def kind_inside(file: BinaryIO, head: bytes) -> str | None:
         return _of_compound(file, head)
     if not head.startswith(ZIP):
         return None
-    return _declared(head) or _of_members(_member_names(file))
+    names = _member_names(file)
+    return DAMAGED if names is None else _declared(head) or _of_members(names)
 
 
 def _declared(head: bytes) -> str | None:
@@ -81,7 +83,7 @@ def _declared(head: bytes) -> str | None:
     return next((kind for text, kind in _DECLARED.items() if content.startswith(text)), None)
 
 
-def _of_members(names: list[bytes] | None) -> str | None:
+def _of_members(names: list[bytes]) -> str | None:
     if not names:
         return None
     if b"[Content_Types].xml" in names:
@@ -95,7 +97,10 @@ def _of_members(names: list[bytes] | None) -> str | None:
 
 
 def _member_names(file: BinaryIO) -> list[bytes] | None:
-    """The names in a ZIP archive's directory; None where that is damaged or too large."""
+    """The names in a ZIP archive's directory; none where it is too large or of the 64-bit form.
+
+    None: there is no directory.
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(max(0, size - _END_BYTES))
     tail = file.read(_END_BYTES)
@@ -104,10 +109,13 @@ def _member_names(file: BinaryIO) -> list[bytes] | None:
         return None
     (directory_bytes,) = struct.unpack_from("<I", tail, end + 12)
     start = size - len(tail) + end - directory_bytes
-    if directory_bytes > DIRECTORY_BYTES_MAX or start < 0:
+    is_zip64 = tail[max(0, end - 20) : end].startswith(_ZIP64_LOCATOR)
+    if directory_bytes > DIRECTORY_BYTES_MAX or is_zip64:
+        return []
+    if start < 0:
         return None
     file.seek(start)
-    return _names_in(file.read(directory_bytes))
+    return _names_in(file.read(directory_bytes)) or None
 
 
 def _names_in(directory: bytes) -> list[bytes]:

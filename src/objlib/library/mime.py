@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 import puremagic
 
-from objlib.library.containers import ARCHIVE, COMPOUND, ENCRYPTED, ZIP, kind_inside
+from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, ZIP, kind_inside
 from objlib.library.conversion import missing_for
 
 #: Raise it when a verdict changes: files that could not be sent are then looked at again.
@@ -201,6 +201,9 @@ def _promised(suffix: str, head: bytes, inside: str | None) -> Accepted | Unsupp
         return Accepted(TEXT_TYPES[".rtf"])
     if beginning not in head[:1024]:
         return Unsupported(f"it is called {suffix} but does not begin like one; open it and check")
+    if inside == DAMAGED:  # or it is still being copied
+        reason = "it is damaged or not complete, its end is missing; get it again"
+        return Unsupported(reason, may_pass=True)
     if inside is None or inside == suffix or any({inside, suffix} <= alike for alike in _ALIKE):
         return Accepted(mime_type)
     if inside == ARCHIVE:
@@ -210,7 +213,7 @@ def _promised(suffix: str, head: bytes, inside: str | None) -> Accepted | Unsupp
 
 def _shown_by(head: bytes, inside: str | None) -> str | None:
     """The extension that a content deserves, of those that can be told for certain."""
-    if inside not in (None, ARCHIVE):
+    if inside not in (None, ARCHIVE, DAMAGED):
         return inside
     if head.startswith(_PDF):
         return ".pdf"

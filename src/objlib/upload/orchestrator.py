@@ -19,6 +19,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import TypeVar
 
 import reactivex as rx
@@ -82,6 +83,8 @@ class Options:
     #: Seconds between two starts.
     stagger_s: float = 0.0
     retry_failed: bool = False
+    #: Of what failed, all but what the store could not index within so many seconds.
+    leave_alone_s: float = 0.0
     reset_existing: bool = False
 
 
@@ -154,7 +157,8 @@ class UploadOrchestrator:
         if options.reset_existing:
             pages.append((State.INDEXED, queries.indexed_page))
         if options.retry_failed:
-            pages.append((State.FAILED, queries.failed_page))
+            failed = partial(queries.failed_page, leave_alone_s=options.leave_alone_s)
+            pages.append((State.FAILED, failed))
         pages.append((State.UNTRACKED, queries.pending_page))
         rows = paged(lambda last: from_coroutine(lambda: self._next_page(pages, last)))
         if options.limit is None:

@@ -40,7 +40,9 @@ def states_taken(options: Options) -> list[str]:
 
 async def expected_work(catalog: Catalog, options: Options) -> Work:
     """How many files a run will take and why, and how large they are together."""
-    return await work_of_upload(catalog, states_taken(options), options.limit)
+    return await work_of_upload(
+        catalog, states_taken(options), options.limit, leave_alone_s=options.leave_alone_s
+    )
 
 
 @dataclass(frozen=True, slots=True)
