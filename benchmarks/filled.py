@@ -19,6 +19,7 @@ from objlib.catalog.connection import Catalog
 from objlib.catalog.migrations import SCHEMA_VERSION
 from objlib.filestore import Embedder, FileStore, passages
 from objlib.filestore.passages import Chunk
+from objlib.filestore.semantic import packed
 from objlib.filestore.words import closed_up, terms
 
 LIBRARY_ID = "bench"
@@ -179,10 +180,11 @@ def fill_vectors(path: Path, embedder: Embedder) -> None:
     store = FileStore.open(path, embedder=embedder)
     with contextlib.closing(store), store.transaction():
         for (chunk,) in store.all("SELECT id FROM chunks"):
-            vector = rng.standard_normal(width, dtype=np.float32)
+            vector = rng.standard_normal((1, width), dtype=np.float32)
+            (kept,) = packed(vector / np.linalg.norm(vector))
             store.insert(
                 "INSERT INTO vectors (chunk, embedder, vector) VALUES (?, ?, ?)",
-                *(chunk, embedder.name, (vector / np.linalg.norm(vector)).tobytes()),
+                *(chunk, embedder.name, kept),
             )
 
 

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from benchmarks import __main__ as main
-from benchmarks import measuring, report, results, startup, upload
+from benchmarks import measuring, report, results, startup, store, upload
 from benchmarks.figures import COLUMNS, cells, duration
 from benchmarks.results import Measured, Result, Target, better_of
 from benchmarks.sizes import TINY, Sizes
+
+from tests.filestore.test_semantic import Concepts
 
 
 @pytest.mark.parametrize("part", main.PARTS)
@@ -34,6 +36,16 @@ def test_every_part_measures_both_sides(
         assert loading == {"objlib search anything"}
     if part == upload.PART:
         assert rows[0].requests == 5 * TINY.uploaded
+
+
+def test_search_by_meaning_is_measured_where_there_is_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Vectors are kept as the store keeps them."""
+    monkeypatch.setattr(measuring, "IN_PROCESSES", False)
+    monkeypatch.setattr(store, "_embedder", Concepts)
+    rows = list(store.measure(tmp_path, TINY))
+    assert rows[-1].what == "search by words and meaning"
 
 
 def test_what_is_measured_apart_runs_in_another_process() -> None:
