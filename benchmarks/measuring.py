@@ -38,7 +38,7 @@ class _Watch:
 
     def __init__(self) -> None:
         gc.collect()
-        gc.freeze()  # as the commands do; what a benchmark loaded is not what it measures
+        gc.freeze()  # as an upload does; what a benchmark loaded is not what it measures
         self._before_mb = _reset_peak_mb()
         self._wall, self._cpu = time.perf_counter(), time.process_time()
 
