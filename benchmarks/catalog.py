@@ -20,18 +20,20 @@ from benchmarks.modelled import ListedClient
 from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
 from objlib.catalog import queries, tallies
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import Lease
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file, pending_page
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts, insert_files
 from objlib.errors import OCCConflictError
+from objlib.gemini.resources import Document
+from objlib.reactive.bridge import LoopScheduler, completion
+from objlib.states import State
 from objlib.sync.listing import survey
-from objlib.upload._operators import LoopScheduler, completion, occ_transition
+from objlib.upload._operators import occ_transition
 from objlib.upload.estimate import estimate
-from objlib.upload.fsm import State
-from objlib.upload.lease import Lease
 from objlib.upload.orchestrator import Options
-from objlib.upload.resources import Document
 from objlib.upload.run import states_taken
 from objlib.upload.state import AsyncUploadStateManager
 
@@ -72,7 +74,7 @@ def _transitions(work: Path, files: int, rounds: int) -> Result:
 
 
 async def _through_the_manager(path: Path, files: int) -> float:
-    async with await Catalog.open(path, create=True) as catalog:
+    async with await open_catalog(path, create=True) as catalog:
         await fill(catalog, files)
         records = await pending_page(catalog, None, files)
         state = AsyncUploadStateManager(catalog)
@@ -170,7 +172,7 @@ def _check(path: Path, claims: int) -> None:
 
 
 async def _create(path: Path, files: int) -> None:
-    async with await Catalog.open(path, create=True) as catalog:
+    async with await open_catalog(path, create=True) as catalog:
         await fill(catalog, files)
 
 
@@ -184,7 +186,7 @@ async def _contend(path: Path) -> dict[str, int]:
     """Claim and release every file, with the operator that retries conflicts."""
     done = {"claims": 0, "conflicts": 0}
     scheduler = LoopScheduler.running()
-    async with await Catalog.open(path) as catalog:
+    async with await open_catalog(path) as catalog:
         state = AsyncUploadStateManager(catalog)
         for known in await pending_page(catalog, None, 1_000_000):
 
@@ -332,7 +334,7 @@ def _look_up(path: Path, size: int) -> None:
 
 def _with_catalog(path: Path, step: Callable[[Catalog], Awaitable[None]]) -> None:
     async def main() -> None:
-        async with await Catalog.open(path) as catalog:
+        async with await open_catalog(path) as catalog:
             await step(catalog)
 
     asyncio.run(main())

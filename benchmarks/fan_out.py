@@ -20,17 +20,10 @@ from reactivex.scheduler.eventloop import AsyncIOScheduler
 from benchmarks.measuring import Cost, apart, measured
 from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
-from objlib.upload._operators import (
-    LoopScheduler,
-    completion,
-    flat_map_limited,
-    from_coroutine,
-    occ_transition,
-    paged,
-    retry_when,
-    upload_with_retry,
-    waiting,
-)
+from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
+from objlib.reactive.demand import flat_map_limited, paged
+from objlib.reactive.retry import retry_when, waiting
+from objlib.upload._operators import occ_transition, upload_with_retry
 
 AT_ONCE = 10
 PAGE_ROWS = 200

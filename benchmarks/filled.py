@@ -15,8 +15,8 @@ import random
 import sqlite3
 from pathlib import Path
 
-from objlib.catalog.connection import Catalog
-from objlib.catalog.migrations import SCHEMA_VERSION
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.sqlite.migrations import SCHEMA_VERSION
 from objlib.filestore import Embedder, FileStore, passages
 from objlib.filestore.passages import Chunk
 from objlib.filestore.semantic import packed
@@ -100,7 +100,7 @@ def fill_catalog(
     """
 
     async def create() -> None:
-        await (await Catalog.open(path, create=True)).close()
+        await (await open_catalog(path, create=True)).close()
 
     asyncio.run(create())
     with contextlib.closing(sqlite3.connect(path)) as plain:

@@ -14,12 +14,13 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import Answered, Refused
 from objlib.errors import RateLimited
 from objlib.filestore.schedules import TokenBucket
-from objlib.upload.client import PAGE_SIZE, GeminiFileSearchClient
-from objlib.upload.gate import RequestGate
-from objlib.upload.pressure import Answered, Refused
-from objlib.upload.resources import Document, ImportOperation, Metadata, RawFile, Store
+from objlib.gemini.client import PAGE_SIZE
+from objlib.gemini.resources import Document, ImportOperation, Metadata, RawFile, Store
+from objlib.upload.client import GeminiFileSearchClient
 
 #: The share of refusals is judged after the first minute.
 BEGINNING_S = 60.0

@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.simulated import MakeGate, Trace, simulate
+from objlib.congestion.controllers import Breaker, Indexing, Rate, Sending
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import Outcome, Pressure, Unwatched, Watched, starting
 from objlib.filestore import Fault, Kind
-from objlib.upload.controllers import Breaker, Indexing, Rate, Sending
-from objlib.upload.gate import RequestGate
-from objlib.upload.pressure import Outcome, Pressure, Unwatched, Watched, starting
 
 DOCS = Path("docs")
 PAGE = DOCS / "pressure.md"

@@ -25,7 +25,7 @@ from benchmarks.filled import (
 from benchmarks.measuring import Cost, apart, measured, shell, typical
 from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
 from objlib.catalog.queries import stream_known_files
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
@@ -170,7 +170,7 @@ def scan_once(root: Path, database: Path) -> Cost:
     """One scan."""
 
     async def scan() -> None:
-        async with await Catalog.open(database, create=True) as catalog:
+        async with await open_catalog(database, create=True) as catalog:
             await scan_library(
                 catalog,
                 root,

@@ -16,20 +16,20 @@ import httpx2
 from tests.upload.virtual_loop import VirtualLoop
 
 from objlib.backend import EMBEDDED_URL, in_process
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import Pressure
+from objlib.documents.payload import Source
 from objlib.filestore import Fault, FaultPlan, FileStore, create_app
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
+from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
-from objlib.upload._operators import LoopScheduler
 from objlib.upload.client import GeminiFileSearchClient
-from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Source
-from objlib.upload.pressure import Pressure
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 SEED = 1
@@ -130,7 +130,7 @@ async def _run(
     )
     plan = FaultPlan(faults, seed=SEED)
     app = create_app(store, faults=plan, sleep=asyncio.sleep)
-    catalog = await Catalog.open(
+    catalog = await open_catalog(
         work / "library.db", create=True, clock=lambda: EPOCH + timedelta(seconds=loop.time())
     )
     await scan_library(

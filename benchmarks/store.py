@@ -18,11 +18,12 @@ from benchmarks.measuring import Cost, apart, measured
 from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
 from objlib.backend import EMBEDDED_URL, in_process
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
 from objlib.filestore import Embedder, EmbedderMissing, FileStore, MiniLM, create_app
 from objlib.filestore.retrieval import match_expression
+from objlib.gemini.client import PAGE_SIZE
 from objlib.sync.listing import survey
-from objlib.upload.client import PAGE_SIZE, GeminiFileSearchClient
+from objlib.upload.client import GeminiFileSearchClient
 
 PART = "store"
 QUESTIONS = 40
@@ -46,7 +47,10 @@ def _store_sync(folder: Path, size: int) -> Result:
 
     async def classified() -> None:
         nonlocal requests
-        async with await Catalog.open(folder / "library.db") as catalog, _client(folder) as client:
+        async with (
+            await open_catalog(folder / "library.db") as catalog,
+            _client(folder) as client,
+        ):
             found = await client.get_store(STORE)
             report = await survey(catalog, client, found, LIBRARY_ID)
             requests = client.requests

@@ -28,18 +28,18 @@ from benchmarks.modelled import ModelledClient
 from benchmarks.results import Result, Target
 from benchmarks.simulated import EPOCH, SEED, simulate
 from benchmarks.sizes import Sizes
-from objlib.catalog.connection import Catalog
+from objlib.catalog.sqlite.connection import SqliteCatalog
 from objlib.catalog.tallies import tally_by_state
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import TIERS, starting
+from objlib.documents.payload import Source
 from objlib.filestore import Fault, Kind
 from objlib.filestore.schedules import TokenBucket
-from objlib.upload._operators import LoopScheduler
+from objlib.reactive.bridge import LoopScheduler
 from objlib.upload.estimate import REQUESTS_PER_FILE, Estimate, estimate
-from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Source
-from objlib.upload.pressure import TIERS, starting
 from objlib.upload.run import UploadRun, expected_work
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 PART = "simulation"
 INDEXING_S = 8.0
@@ -51,7 +51,7 @@ SIMULATED = ("1", "2", "3")
 _ALL_TIERS_UP_TO = 100_000
 
 
-class _Undurable(Catalog):
+class _Undurable(SqliteCatalog):
     """A catalog that never waits for the disk: there is nothing to survive."""
 
     @asynccontextmanager

@@ -24,22 +24,22 @@ from benchmarks.results import Result, Target
 from benchmarks.simulated import MakeGate, Trace, simulate
 from benchmarks.sizes import Sizes
 from objlib.backend import EMBEDDED_URL, in_process
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import starting
+from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source
 from objlib.filestore import Fault, FaultPlan, FileStore, Kind, create_app
+from objlib.gemini.resources import Metadata
 from objlib.library.identity import identity_header
 from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
-from objlib.upload._operators import LoopScheduler
+from objlib.reactive.bridge import LoopScheduler
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.estimate import REQUESTS_PER_FILE
-from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Source
-from objlib.upload.pressure import starting
-from objlib.upload.resources import Metadata
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 CONCURRENCY = 8
 PART = "upload"
@@ -212,7 +212,7 @@ async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[C
     gate = RequestGate.open(concurrency=CONCURRENCY, requests_per_minute=None, cool_down_s=30.0)
     wire: Counter[str] = Counter()
     async with (
-        await Catalog.open(folder / "library.db", create=True) as catalog,
+        await open_catalog(folder / "library.db", create=True) as catalog,
         _client(store, latency_s, gate, wire) as client,
     ):
         lifecycle = AsyncUploadStateManager(catalog)

@@ -22,7 +22,7 @@ from objlib import errors
 from objlib.cli.main import COMMANDS, cli, main
 from objlib.cli.manual import Manual, ManualGroup
 from objlib.config import KEY_VARIABLES, Settings
-from objlib.upload.fsm import TRANSITIONS, State
+from objlib.states import TRANSITIONS, State
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httpx2
 
 from objlib.config import GEMINI_BASE_URL, Settings, api_key
+from objlib.congestion.gate import RequestGate
 from objlib.errors import BackendUnavailable, ConfigurationError
 from objlib.filestore import (
     ConnectionDropped,
@@ -26,8 +27,7 @@ from objlib.filestore import (
     MiniLM,
     create_app,
 )
-from objlib.upload.gate import RequestGate
-from objlib.upload.transport import network_transport
+from objlib.gemini.transport import network_transport
 
 if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient

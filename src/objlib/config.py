@@ -22,10 +22,10 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from objlib.congestion.pressure import TIERS
 from objlib.errors import ConfigurationError
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
-from objlib.upload.pressure import TIERS
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 CONFIG_FILE = Path("objlib.toml")
 GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"

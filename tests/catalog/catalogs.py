@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import Lease
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts, insert_files
-from objlib.upload.fsm import State, legal_moves
-from objlib.upload.lease import Lease
+from objlib.states import State, legal_moves
 from objlib.upload.state import AsyncUploadStateManager
 
 T = TypeVar("T")
@@ -47,7 +48,7 @@ def use(path: Path, story: Callable[[Catalog], Awaitable[T]]) -> T:
     """Open the catalog (a new one if need be), tell it the story, close it."""
 
     async def run() -> T:
-        async with await Catalog.open(path, create=True, clock=tick) as catalog:
+        async with await open_catalog(path, create=True, clock=tick) as catalog:
             return await story(catalog)
 
     return asyncio.run(run())

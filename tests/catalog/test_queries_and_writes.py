@@ -10,11 +10,11 @@ from typing import TypeAlias
 import pytest
 
 from objlib.catalog import queries, tallies, writes
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import Tally, Work
 from objlib.catalog.writes import FileFacts, facts_of
-from objlib.upload.fsm import IN_FLIGHT, State
+from objlib.states import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager
 from tests.catalog.catalogs import add_files, bring_to, existing, new_catalog, rows_of, use
 

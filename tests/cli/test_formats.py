@@ -313,7 +313,7 @@ def test_a_text_that_outgrows_a_document_on_the_way_up_says_so(
     cli: Cli, shelf: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is known only once it is UTF-8."""
-    monkeypatch.setattr("objlib.upload.payload.MAX_DOCUMENT_BYTES", 300)
+    monkeypatch.setattr("objlib.documents.payload.MAX_DOCUMENT_BYTES", 300)
     (shelf / "a.txt").write_bytes(("Über Brücken und Türme. " * 12).encode("cp1252"))
     cli("scan", "--library", shelf)
     assert cli("fsm-upload").exit_code == 1

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from objlib.api import Library
-from objlib.catalog.connection import Catalog
+from objlib.catalog.binding import LIBRARY_ID
+from objlib.catalog.lease import Lease
+from objlib.catalog.opening import open_catalog
 from objlib.catalog.queries import get_info, pending_page
-from objlib.upload.binding import LIBRARY_ID
-from objlib.upload.lease import Lease
+from objlib.service.library import Library
 from objlib.upload.recovery_report import RecoveryReport
 from objlib.upload.state import AsyncUploadStateManager
 from tests.cli.servers import server
@@ -26,7 +26,7 @@ def claim(*, until: float, files: int = 2) -> None:
     """Claim some files, as a run on another host did."""
 
     async def run() -> None:
-        async with await Catalog.open(DB) as catalog:
+        async with await open_catalog(DB) as catalog:
             state = AsyncUploadStateManager(catalog)
             for row in await pending_page(catalog, None, files):
                 await state.begin_upload(
@@ -262,7 +262,7 @@ def ambiguous(cli: Cli, uploaded: Path, workplace: Path) -> tuple[str, str]:
 
 def library_id(path: Path) -> str:
     async def read() -> str:
-        async with await Catalog.open(path) as catalog:
+        async with await open_catalog(path) as catalog:
             return str(await get_info(catalog, LIBRARY_ID))
 
     return asyncio.run(read())

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from objlib.api import Library
 from objlib.config import load_settings
+from objlib.documents.payload import KEY, LIBRARY, PATH
 from objlib.filestore import Fault, Kind
-from objlib.upload.payload import KEY, LIBRARY, PATH
+from objlib.service.library import Library
 from tests.cli.servers import server
 from tests.conftest import Cli, Query, states
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from objlib.api import Library
 from objlib.config import load_settings
 from objlib.filestore import Fault, Kind
+from objlib.service.library import Library
 from tests.cli.servers import server
 from tests.cli.test_processes import start, wait_until
 from tests.conftest import Cli, Query, states

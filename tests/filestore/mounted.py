@@ -18,7 +18,7 @@ from starlette.applications import Starlette
 
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.filestore import Fault, FaultPlan, FileStore, create_app
-from objlib.upload.transport import HonestUploads
+from objlib.gemini.transport import HonestUploads
 
 #: 2026-11-23T12:00:00Z.
 NOON = 1_795_435_200.0

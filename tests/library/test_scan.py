@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import audit_trail, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConfigurationError
@@ -25,7 +25,7 @@ from objlib.library import scan as scan_module
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.mime import MAX_DOCUMENT_BYTES
 from objlib.library.scan import ScanReport, scan_library
-from objlib.upload.fsm import IN_FLIGHT, State
+from objlib.states import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager
 from tests.catalog.catalogs import (
     bring_to,

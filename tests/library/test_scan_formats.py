@@ -12,7 +12,7 @@ from objlib.catalog.part_names import part_path
 from objlib.library import parts
 from objlib.library import scan as scan_module
 from objlib.library.mime import DOCUMENT_TYPES
-from objlib.upload.fsm import State
+from objlib.states import State
 from tests.catalog.catalogs import session
 from tests.library.test_containers import OFFICE, archive
 from tests.library.test_scan import Shelf

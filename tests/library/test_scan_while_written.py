@@ -10,7 +10,7 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import ScanReport, scan_library
 from objlib.upload.state import AsyncUploadStateManager
@@ -58,7 +58,7 @@ def scan(database: Path, root: Path) -> ScanReport:
     """One scan."""
 
     async def main() -> ScanReport:
-        async with await Catalog.open(database, create=True) as catalog:
+        async with await open_catalog(database, create=True) as catalog:
             return await scan_library(
                 catalog,
                 root,

@@ -18,13 +18,14 @@ from typing import Any
 
 from objlib.catalog import writes
 from objlib.catalog.records import FileRecord
+from objlib.documents import lookup
+from objlib.documents.payload import PATH
+from objlib.gemini.resources import Document, ImportOperation, Store
 from objlib.library import scan
 from objlib.sync import classify
 from objlib.sync.classify import DocumentClass
-from objlib.upload import lookup, recovery, stages, state
+from objlib.upload import recovery, stages, state
 from objlib.upload.client import GeminiFileSearchClient
-from objlib.upload.payload import PATH
-from objlib.upload.resources import Document, ImportOperation, Store
 from objlib.upload.stages import FileStages
 from tests.simulation.terminal import hush, say
 from tests.simulator.scenario import generate

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx2
 
-from objlib.catalog import connection as catalog_connection
+from objlib.catalog.sqlite import connection as catalog_connection
 from tests.simulator import wire
 from tests.simulator.processes import Process, current_process
 

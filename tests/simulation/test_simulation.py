@@ -137,7 +137,7 @@ def test_without_the_hooks_everything_is_as_before() -> None:
     """The module of the catalog gets its `sqlite3` back."""
     import sqlite3
 
-    from objlib.catalog import connection
+    from objlib.catalog.sqlite import connection
 
     with dense(Hooks()):
         assert vars(connection)["sqlite3"] is not sqlite3

@@ -1,4 +1,4 @@
-"""What processes do: the commands, composed as `objlib.api.Library` composes them."""
+"""What processes do: the commands, composed as `objlib.service.library.Library` composes them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from objlib.backend import EMBEDDED_URL
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.protocol import Catalog
+from objlib.catalog.sqlite.connection import SqliteCatalog
+from objlib.congestion.gate import RequestGate
+from objlib.documents.payload import Source
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
 from objlib.sync.apply import Repair
@@ -16,9 +20,7 @@ from objlib.sync.listing import SyncReport, survey
 from objlib.sync.patience import patiently
 from objlib.sync.plan import MaxDelete
 from objlib.upload.client import GeminiFileSearchClient
-from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Source
 from objlib.upload.run import Identity, UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from tests.simulator.processes import Process
@@ -98,7 +100,8 @@ async def survey_store(
 @contextlib.asynccontextmanager
 async def opened(world: SimulatedWorld, process: Process) -> AsyncIterator[Catalog]:
     """The catalog; the operating system closes it for a process that is killed."""
-    catalog = await Catalog.open(world.catalog_path, create=True, clock=world.client_clock)
+    catalog = await open_catalog(world.catalog_path, create=True, clock=world.client_clock)
+    assert isinstance(catalog, SqliteCatalog)
     process.on_death.append(catalog._connection.close)
     async with catalog:
         yield catalog

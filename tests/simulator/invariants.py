@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Self
 
-from objlib.upload.fsm import legal_moves
-from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256
+from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
+from objlib.states import legal_moves
 from tests.simulator.wire import Exchange
 
 IN_FLIGHT = ("uploading", "processing")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from objlib.filestore import Fault, Kind
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 HOUR_S = 3600.0
 _PAUSES_S = [30.0, 400.0, 3 * HOUR_S, 49 * HOUR_S, 200 * HOUR_S]

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import Any
 
 from objlib.backend import in_process
-from objlib.catalog.connection import Catalog
+from objlib.catalog.binding import LIBRARY_ID, LIBRARY_ROOT
+from objlib.catalog.opening import open_catalog
 from objlib.catalog.queries import set_info
 from objlib.errors import ObjlibError
 from objlib.filestore import FaultPlan, FileStore, create_app
-from objlib.upload.binding import LIBRARY_ID, LIBRARY_ROOT
 from tests.simulator import commands, invariants
 from tests.simulator.commands import LIBRARY
 from tests.simulator.invariants import Facts, Moment, Row, StoredDocument
@@ -186,7 +186,7 @@ class SimulatedWorld:
         self.root.mkdir()
         for _ in range(self.scenario.files):
             self._add_file()
-        async with await Catalog.open(
+        async with await open_catalog(
             self.catalog_path, create=True, clock=self.client_clock
         ) as catalog:
             await set_info(catalog, **{LIBRARY_ROOT: str(self.root), LIBRARY_ID: LIBRARY})

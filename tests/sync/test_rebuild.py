@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
+from objlib.documents.payload import Source
 from objlib.errors import Transient
 from objlib.filestore import Fault, Kind
+from objlib.gemini.client import PAGE_ATTEMPTS
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
-from objlib.upload.client import PAGE_ATTEMPTS
-from objlib.upload.payload import Source
 from tests.upload.test_recovery import claimed, imported, recover
 from tests.upload.world import LIBRARY_ID, World, make_world
 
@@ -30,7 +30,7 @@ def story(tmp_path: Path, tell: Callable[[World], Awaitable[None]], **options: A
             for row in await claimed(world):
                 await imported(world, row)
             lost = world.catalog
-            world.catalog = await Catalog.open(tmp_path / "fresh.db", create=True)
+            world.catalog = await open_catalog(tmp_path / "fresh.db", create=True)
             try:
                 await world.scan()
                 await tell(world)
@@ -99,7 +99,7 @@ def test_of_two_documents_for_one_file_one_is_adopted(tmp_path: Path) -> None:
         with world.store.transaction():
             world.store.all("UPDATE documents SET ready_at = ready_at + 900 WHERE position = 1")
         with_twin = world.catalog
-        world.catalog = await Catalog.open(tmp_path / "library.db")
+        world.catalog = await open_catalog(tmp_path / "library.db")
         row = (await world.catalog.fetch_all("SELECT file_path FROM files ORDER BY 1 LIMIT 1"))[0]
         from objlib.catalog.queries import get_file
 

@@ -13,15 +13,15 @@ from typing import Any
 import httpx2
 import pytest
 
+from objlib.catalog.lease import Lease
 from objlib.catalog.queries import get_file
+from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.errors import BackendUnavailable, ConfigurationError
 from objlib.filestore import Fault, Kind
+from objlib.states import State
 from objlib.sync.apply import AT_ONCE, Repair, RepairReport
 from objlib.sync.guards import LIBRARY_DEVICE
 from objlib.sync.plan import MaxDelete, Step, steps
-from objlib.upload.fsm import State
-from objlib.upload.lease import Lease
-from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
 from tests.sync.test_sync import EVERYTHING, add_document, counts, mend, story

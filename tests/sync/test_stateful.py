@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from objlib.documents.payload import LIBRARY, PATH, SHA256
 from objlib.sync.apply import Repair
 from objlib.sync.plan import MaxDelete, Step, steps
-from objlib.upload.payload import LIBRARY, PATH, SHA256
 from tests.simulator import commands
 from tests.simulator.processes import Process, ProcessLoop, funeral
 from tests.simulator.scenario import Action, Scenario

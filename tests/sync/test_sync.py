@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from objlib.documents.payload import KEY, LIBRARY, PATH
 from objlib.errors import ConfigurationError, Transient
 from objlib.filestore import Fault, Kind
 from objlib.search.query import search
@@ -19,7 +20,6 @@ from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
 from objlib.sync.plan import MaxDelete
-from objlib.upload.payload import KEY, LIBRARY, PATH
 from tests.upload.world import LIBRARY_ID, World, make_world
 
 LISTING = "GET *documents"

@@ -19,9 +19,9 @@ from opentelemetry.trace import StatusCode
 from reactivex.subject import Subject
 
 from objlib.filestore import Fault, Kind
+from objlib.gemini.calls import Call, Observed, template_of
 from objlib.telemetry.observer import LINGERING_MAX, Observer
 from objlib.upload import events as ev
-from objlib.upload.calls import Call, Observed, template_of
 from objlib.upload.orchestrator import Options
 from tests.upload.world import World, make_world
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import httpx2
 import pytest
 
+from objlib.documents.payload import PATH
 from objlib.errors import AccessRefused, BackendUnavailable, StorageFull
 from objlib.filestore import Fault, Kind
+from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
-from objlib.upload._operators import LoopScheduler
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import PATH
 from objlib.upload.run import UploadRun
 from tests.upload.world import World, make_world
 

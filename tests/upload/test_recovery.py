@@ -14,16 +14,16 @@ from typing import Any
 import httpx2
 import pytest
 
+from objlib.catalog.lease import Lease
 from objlib.catalog.queries import get_file, pending_page
 from objlib.catalog.records import FileRecord
+from objlib.documents.payload import Source, document_metadata, key_of, prepare
 from objlib.errors import OCCConflictError
 from objlib.filestore import Fault, Kind
+from objlib.gemini.client import PAGE_ATTEMPTS
+from objlib.states import State
 from objlib.sync.classify import DocumentClass
 from objlib.upload import events as ev
-from objlib.upload.client import PAGE_ATTEMPTS
-from objlib.upload.fsm import State
-from objlib.upload.lease import Lease
-from objlib.upload.payload import Source, document_metadata, key_of, prepare
 from objlib.upload.recovery import INTERRUPTED, LATE, PENDING
 from objlib.upload.state import AsyncUploadStateManager
 from tests.upload.world import LIBRARY_ID, World, make_world

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import Lease
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import audit_trail, get_file
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import mark_deleted
 from objlib.errors import IllegalTransitionError, OCCConflictError
-from objlib.upload.fsm import IN_FLIGHT, State
-from objlib.upload.lease import Lease
+from objlib.states import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
 from tests.catalog.catalogs import LEASE, add_files, bring_to, existing, new_catalog, tick, use
 
@@ -172,8 +173,8 @@ def test_of_two_processes_exactly_one_wins(tmp_path: Path, event: str, state: St
 
     async def run() -> None:
         async with (
-            await Catalog.open(path, clock=tick) as one,
-            await Catalog.open(path, clock=tick) as other,
+            await open_catalog(path, clock=tick) as one,
+            await open_catalog(path, clock=tick) as other,
         ):
             await add_files(one, *names)
             rows = [await bring_to(one, name, state) for name in names]

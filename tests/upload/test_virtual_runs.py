@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from objlib.filestore import Fault, Kind
+from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
-from objlib.upload._operators import LoopScheduler
 from objlib.upload.orchestrator import Options
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 from tests.upload.virtual_loop import VirtualLoop, run
 from tests.upload.world import World, make_world
 

@@ -12,7 +12,7 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from objlib.upload._operators import LoopScheduler
+from objlib.reactive.bridge import LoopScheduler
 
 T = TypeVar("T")
 

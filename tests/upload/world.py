@@ -19,23 +19,24 @@ from typing import Any
 import httpx2
 
 from objlib.backend import EMBEDDED_URL, in_process
-from objlib.catalog.connection import Catalog, utc_now
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.protocol import Catalog, utc_now
+from objlib.congestion import pressure
+from objlib.congestion.gate import RequestGate
+from objlib.documents.payload import Source
 from objlib.filestore import Fault, FaultPlan, FileStore, create_app
+from objlib.gemini.resources import Document
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
+from objlib.reactive.bridge import LoopScheduler
 from objlib.sync.listing import SyncReport, survey
 from objlib.upload import events as ev
-from objlib.upload import pressure
-from objlib.upload._operators import LoopScheduler
 from objlib.upload.client import GeminiFileSearchClient
-from objlib.upload.gate import RequestGate
 from objlib.upload.orchestrator import Options
-from objlib.upload.payload import Source
 from objlib.upload.progress import Progress, advance
-from objlib.upload.resources import Document
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 from tests.conftest import write_library
 from tests.upload.virtual_loop import VirtualLoop
 
@@ -159,7 +160,7 @@ async def make_world(
     )
     store_id = store.create_store("a-store", "models/gemini-embedding-001")
     app = create_app(store, faults=FaultPlan(faults, seed=1))
-    catalog = await Catalog.open(folder / "library.db", create=True, clock=clock)
+    catalog = await open_catalog(folder / "library.db", create=True, clock=clock)
     waits = replace(waits, **changed_waits)
     scheduler = LoopScheduler.running()
     start = pressure.starting(

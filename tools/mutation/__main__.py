@@ -30,31 +30,25 @@ import pytest
 import reactivex.testing  # noqa: F401  imported once, here, and not in every process
 from tools.mutation.mutants import Mutant, mutants
 
-#: Module -> the test modules below `tests/upload` that are about it.
+#: The tests of the operators. Those of one module use the others, so each mutant meets them all.
+OPERATORS = ["tests/reactive"]
+
+#: Module -> the tests that are about it.
 TARGETS = {
-    "src/objlib/upload/_operators.py": [
-        "test_backoff.py",
-        "test_bridge.py",
-        "test_flat_map_limited.py",
-        "test_held_back.py",
-        "test_operator_buffers.py",
-        "test_operator_clock.py",
-        "test_operator_notifiers.py",
-        "test_operator_properties.py",
-        "test_pacing_and_gates.py",
-        "test_paged.py",
-        "test_retry_when.py",
-        "test_synchronous_sources.py",
+    "src/objlib/reactive/bridge.py": OPERATORS,
+    "src/objlib/reactive/demand.py": OPERATORS,
+    "src/objlib/reactive/pacing.py": OPERATORS,
+    "src/objlib/reactive/retry.py": OPERATORS,
+    "src/objlib/upload/_operators.py": OPERATORS,
+    "src/objlib/congestion/controllers.py": [
+        "tests/congestion/test_controllers.py",
+        "tests/congestion/test_pressure.py",
+        "tests/congestion/test_pressure_mutants.py",
     ],
-    "src/objlib/upload/controllers.py": [
-        "test_controllers.py",
-        "test_pressure.py",
-        "test_pressure_mutants.py",
-    ],
-    "src/objlib/upload/pressure.py": [
-        "test_gate.py",
-        "test_pressure.py",
-        "test_pressure_mutants.py",
+    "src/objlib/congestion/pressure.py": [
+        "tests/congestion/test_gate.py",
+        "tests/congestion/test_pressure.py",
+        "tests/congestion/test_pressure_mutants.py",
     ],
 }
 PROCESSES = os.cpu_count() or 1
@@ -197,7 +191,7 @@ def main(chosen: list[str]) -> int:
         sys.path[:0] = [copy, f"{copy}/src"]
         for target, names in TARGETS.items():
             if not chosen or Path(target).stem in chosen:
-                left = survivors(target, [f"tests/upload/{name}" for name in names], report)
+                left = survivors(target, names, report)
                 unknown += sum(str(mutant) not in documented for mutant in left)
     report(f"{unknown} survivors not in docs/testing.md; {time.monotonic() - began_s:.0f} s")
     return 1 if unknown else 0

@@ -10,9 +10,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from objlib.catalog.connection import Catalog, translated
 from objlib.catalog.part_names import SEPARATOR
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import COLUMNS, FileRecord, TransitionRecord
+from objlib.catalog.sqlite.connection import translated
 
 #: What can be in the store.
 UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"

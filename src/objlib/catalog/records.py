@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
-from objlib.upload.fsm import State
+from objlib.states import State
 
 
 @dataclass(frozen=True, slots=True)

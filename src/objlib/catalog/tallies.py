@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from objlib.catalog.connection import Catalog
 from objlib.catalog.part_names import SEPARATOR
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import IS_PROVEN, RESTED, UPLOADABLE, rested_since
 
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from objlib.catalog.connection import Catalog
 from objlib.catalog.part_names import file_of
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 
 

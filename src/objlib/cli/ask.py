@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 import click
 
-from objlib.api import Library
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import print_citation
 from objlib.cli.render import print_json
 from objlib.errors import ConfigurationError
+from objlib.service.library import Library
 
 
 @click.command(

@@ -9,7 +9,8 @@ from dataclasses import asdict
 
 import click
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import FailureGroup, failure_groups, failure_paths, gather_failures
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
@@ -41,7 +42,7 @@ def command(invocation: Invocation) -> int:
 
 
 async def _failures(invocation: Invocation) -> int:
-    async with await Catalog.open(invocation.settings().db) as catalog:
+    async with await open_catalog(invocation.settings().db) as catalog:
         reasons = await gather_failures(catalog)
         if invocation.json:
             await _write_json(catalog)

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import click
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.binding import LIBRARY_ROOT
+from objlib.catalog.opening import open_catalog
 from objlib.catalog.part_names import named
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file, get_info, parts_of_file, paths_beginning, paths_with
 from objlib.cli.render import one_line
 from objlib.config import load_settings
 from objlib.errors import ConfigurationError, ObjlibError
-from objlib.upload.binding import LIBRARY_ROOT
 
 SUGGESTED = 3
 #: More than anybody reads.
@@ -81,5 +82,5 @@ def complete_file(ctx: click.Context, _parameter: click.Parameter, begun: str) -
 
 
 async def _paths_beginning(db: Path, begun: str) -> list[str]:
-    async with await Catalog.open(db) as catalog:
+    async with await open_catalog(db) as catalog:
         return await paths_beginning(catalog, begun, COMPLETED)

@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from objlib.api import Library
 from objlib.catalog.tallies import Work
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
@@ -30,6 +29,7 @@ from objlib.cli.plan import (
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, path_line, print_json, size
 from objlib.config import Settings
+from objlib.service.library import Library
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.progress import Progress

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.opening import open_catalog
 from objlib.catalog.part_names import part_number
 from objlib.catalog.queries import audit_trail, get_file, parts_of_file
 from objlib.catalog.records import FileRecord, TransitionRecord
@@ -41,7 +41,7 @@ def command(invocation: Invocation, file: str) -> int:
 
 
 async def _history(invocation: Invocation, file: str) -> int:
-    async with await Catalog.open(invocation.settings().db) as catalog:
+    async with await open_catalog(invocation.settings().db) as catalog:
         file = await find_file(catalog, file)
         whole = await get_file(catalog, file)
         rows = [*([whole] if whole is not None else []), *await parts_of_file(catalog, file)]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.binding import bound_library
+from objlib.catalog.opening import open_catalog
 from objlib.catalog.part_names import file_of, named
 from objlib.cli.files import complete_file, nearest, or_did_you_mean, path_in, printable
 from objlib.cli.manual import Manual
@@ -27,7 +28,6 @@ from objlib.library.described import (
 from objlib.library.metadata import MetadataValue
 from objlib.library.mime import Unsupported, look_at
 from objlib.library.parts import count_parts
-from objlib.upload.binding import bound_library
 
 _KINDS = {str: "text", int: "number", float: "number", list: "list"}
 
@@ -87,7 +87,7 @@ def command(invocation: Invocation, file: str) -> int:
 
 async def _located(settings: Settings, file: str) -> tuple[Path, str]:
     """The library's folder, and the path in it, whichever way the file was named."""
-    async with await Catalog.open(settings.db) as catalog:
+    async with await open_catalog(settings.db) as catalog:
         root = (await bound_library(catalog)).root
         file = printable(file)
         for said in (file, file_of(named(file))):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work, planned_page
 from objlib.cli.render import count, dollars, duration, path_line, size
 from objlib.config import Settings

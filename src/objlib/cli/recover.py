@@ -11,7 +11,6 @@ from pathlib import Path
 import click
 import reactivex.operators as ops
 
-from objlib.api import RECOVERY_ONLY, Library
 from objlib.cli.event_files import Files, events_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
@@ -20,6 +19,7 @@ from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
+from objlib.service.library import RECOVERY_ONLY, Library
 from objlib.sync.rebuild import RebuildReport
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import click
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.binding import LIBRARY_ROOT, bind_library
+from objlib.catalog.opening import open_catalog
 from objlib.catalog.queries import get_info
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, path_line, print_json
+from objlib.documents.payload import Source, is_current
 from objlib.errors import ConfigurationError
 from objlib.library.scan import ScanReport, scan_library
-from objlib.upload.binding import LIBRARY_ROOT, bind_library
-from objlib.upload.payload import Source, is_current
 from objlib.upload.state import AsyncUploadStateManager
 
 NAMED_MOVES = 10
@@ -63,7 +63,7 @@ async def _scan(invocation: Invocation, library: Path | None, refresh_metadata: 
     settings = invocation.settings(library=library)
     if settings.library is not None and not settings.library.is_dir():
         raise ConfigurationError(f"{settings.library} is not a folder; check --library")
-    async with await Catalog.open(settings.db, create=settings.library is not None) as catalog:
+    async with await open_catalog(settings.db, create=settings.library is not None) as catalog:
         known_root = await get_info(catalog, LIBRARY_ROOT)
         if settings.library is None and known_root is None:
             raise ConfigurationError("which library? Name its folder with --library DIR")

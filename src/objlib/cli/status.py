@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from objlib.catalog import queries, tallies
-from objlib.catalog.connection import Catalog
+from objlib.catalog import binding, queries, tallies
+from objlib.catalog.opening import open_catalog
+from objlib.catalog.protocol import Catalog
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import ago, count, duration, one_line, path_line, print_json, size
-from objlib.upload import binding
 from objlib.upload.last_run import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, last_run
 
 NAMED = 10
@@ -87,7 +87,7 @@ class Status:
 
 
 async def _status(invocation: Invocation) -> int:
-    async with await Catalog.open(invocation.settings().db) as catalog:
+    async with await open_catalog(invocation.settings().db) as catalog:
         status = await _gather(catalog)
     if invocation.json:
         print_json({**asdict(status), "next": status.next_step})

@@ -9,14 +9,14 @@ from typing import Any
 
 import click
 
-from objlib.api import Library
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, accept_device_option, common_options, max_delete_option
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
+from objlib.service.library import Library
 from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, ghosts, missing, verdicts

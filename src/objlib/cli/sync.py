@@ -12,7 +12,6 @@ from typing import Any
 
 import click
 
-from objlib.api import Library
 from objlib.catalog.tallies import count_left_alone
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import Uploaded, upload
@@ -33,6 +32,7 @@ from objlib.cli.store_sync import Synced, sync_store
 from objlib.config import Settings
 from objlib.errors import ConfigurationError, ObjlibError, TooManyDeletions
 from objlib.library.scan import ScanReport
+from objlib.service.library import Library
 from objlib.sync.plan import MaxDelete
 from objlib.upload.orchestrator import Options
 

@@ -9,13 +9,13 @@ from dataclasses import asdict
 import click
 from reactivex import operators as ops
 
-from objlib.api import Library
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, path_line, print_json
 from objlib.errors import ConfigurationError
+from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.search.proof import Proof, Subset, Verdict
-from objlib.upload._operators import LoopScheduler, completion
+from objlib.service.library import Library
 
 _MEANING = {
     Verdict.PROVEN: "cited",

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from objlib.catalog import queries, tallies, writes
-from objlib.catalog.connection import Catalog
 from objlib.catalog.part_names import file_of
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
 from objlib.catalog.writes import FileFacts
@@ -49,7 +49,7 @@ from objlib.library.mime import (
 )
 from objlib.library.parts import in_parts
 from objlib.library.walk import FoundFile, SkippedPath, walk
-from objlib.upload.fsm import IN_FLIGHT, State
+from objlib.states import IN_FLIGHT, State
 
 BATCH = 500
 

@@ -19,17 +19,19 @@ from pathlib import Path
 from reactivex import Observable
 
 from objlib.catalog import queries, writes
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
+from objlib.documents.payload import KEY
 from objlib.errors import ConfigurationError
+from objlib.gemini.resources import Passage
 from objlib.library.content import read_content
 from objlib.library.hashing import FileChanged
 from objlib.library.identity import strip_identity_header
 from objlib.library.mime import HEADED_TYPES
-from objlib.upload._operators import flat_map_limited, from_coroutine, paged, upload_with_retry
-from objlib.upload.payload import KEY
-from objlib.upload.resources import Passage
-from objlib.upload.waits import Waits
+from objlib.reactive.bridge import from_coroutine
+from objlib.reactive.demand import flat_map_limited, paged
+from objlib.upload._operators import upload_with_retry
+from objlib.waits import Waits
 
 PAGE = 200
 ATTEMPTS = 5

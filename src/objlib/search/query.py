@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from objlib.catalog.connection import Catalog
 from objlib.catalog.part_names import split
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_key, files_by_path
 from objlib.catalog.records import FileRecord
+from objlib.documents.payload import KEY, LIBRARY, PATH
 from objlib.errors import ConfigurationError, Rejected
+from objlib.gemini.resources import Passage
 from objlib.library.identity import strip_identity_header
-from objlib.upload.payload import KEY, LIBRARY, PATH
-from objlib.upload.resources import Passage
 
 if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient

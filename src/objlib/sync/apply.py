@@ -17,12 +17,18 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import Lease, owner_of_this_process
 from objlib.catalog.part_names import shown
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file, pointers_to
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import forget_leftover
+from objlib.documents.lookup import full_name
+from objlib.documents.payload import KEY
 from objlib.errors import BackendUnavailable, OCCConflictError, RemoteError, Unreachable
+from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
+from objlib.reactive.demand import Upstream, flat_map_limited, paged
+from objlib.states import State
 from objlib.sync.classify import DocumentClass
 from objlib.sync.guards import check_library, remember_device
 from objlib.sync.listing import (
@@ -41,23 +47,11 @@ from objlib.sync.plan import (
     refuse_too_many,
     step_page,
 )
-from objlib.upload._operators import (
-    LoopScheduler,
-    Upstream,
-    completion,
-    flat_map_limited,
-    from_coroutine,
-    paged,
-    upload_with_retry,
-)
+from objlib.upload._operators import upload_with_retry
 from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
-from objlib.upload.fsm import State
-from objlib.upload.lease import Lease, owner_of_this_process
-from objlib.upload.lookup import full_name
-from objlib.upload.payload import KEY
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 from objlib.catalog.records import FileRecord
+from objlib.documents.payload import KEY, LIBRARY, PATH
+from objlib.gemini.resources import Document
+from objlib.states import IN_FLIGHT, State
 from objlib.upload.adoption import can_be_adopted, holds_the_file
-from objlib.upload.fsm import IN_FLIGHT, State
-from objlib.upload.payload import KEY, LIBRARY, PATH
-from objlib.upload.resources import Document
 
 
 class DocumentClass(Enum):

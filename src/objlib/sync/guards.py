@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info
 from objlib.errors import ConfigurationError
 

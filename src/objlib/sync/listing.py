@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import (
     files_by_key,
     files_by_path,
@@ -20,10 +20,10 @@ from objlib.catalog.queries import (
     pointers_to,
 )
 from objlib.catalog.records import COLUMNS, FileRecord
+from objlib.documents.lookup import complete_pages
+from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
+from objlib.gemini.resources import Document, Store
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify
-from objlib.upload.lookup import complete_pages
-from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256
-from objlib.upload.resources import Document, Store
 
 if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from reactivex import operators as ops
 
-from objlib.upload._operators import LoopScheduler, completion, upload_with_retry
-from objlib.upload.waits import Waits
+from objlib.reactive.bridge import LoopScheduler, completion
+from objlib.upload._operators import upload_with_retry
+from objlib.waits import Waits
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from objlib.catalog.connection import Catalog
 from objlib.catalog.part_names import shown
+from objlib.catalog.protocol import Catalog
 from objlib.errors import ConfigurationError, TooManyDeletions
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
 from objlib.sync.listing import SyncReport, ghost_page, verdict_page

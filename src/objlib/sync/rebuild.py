@@ -10,16 +10,16 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.binding import LIBRARY_ID
+from objlib.catalog.lease import Lease, owner_of_this_process
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_path, get_info, set_info
 from objlib.catalog.records import FileRecord
+from objlib.documents.lookup import complete_pages
+from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source, key_of
 from objlib.errors import ConfigurationError
+from objlib.gemini.resources import Document, Store
 from objlib.upload.adoption import adopt_document, can_be_adopted
-from objlib.upload.binding import LIBRARY_ID
-from objlib.upload.lease import Lease, owner_of_this_process
-from objlib.upload.lookup import complete_pages
-from objlib.upload.payload import KEY, LIBRARY, PATH, SHA256, Source, key_of
-from objlib.upload.resources import Document, Store
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from opentelemetry.metrics import Meter
 from opentelemetry.util.types import AttributeValue
 
+from objlib.gemini.calls import Call
 from objlib.upload import events as ev
-from objlib.upload.calls import Call
 
 #: The buckets that the semantic conventions advise for requests.
 REQUEST_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10)

@@ -24,9 +24,9 @@ from opentelemetry.util.types import AttributeValue
 from reactivex import Observable
 
 from objlib import __version__
+from objlib.gemini.calls import Call
 from objlib.telemetry.instruments import Instruments, failure_of, http_attributes
 from objlib.upload import events as ev
-from objlib.upload.calls import Call
 
 #: Files that are not in flight and may yet have a call made for them, or go round again; more than
 #: can be in flight.

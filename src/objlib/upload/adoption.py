@@ -6,11 +6,11 @@ off between two leaves a row that recovery knows how to finish.
 
 from __future__ import annotations
 
+from objlib.catalog.lease import Lease
 from objlib.catalog.records import FileRecord
-from objlib.upload.fsm import State
-from objlib.upload.lease import Lease
-from objlib.upload.payload import SHA256
-from objlib.upload.resources import Document
+from objlib.documents.payload import SHA256
+from objlib.gemini.resources import Document
+from objlib.states import State
 from objlib.upload.state import AsyncUploadStateManager
 
 ADOPTED = "adopted"

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 
 from objlib.catalog.tallies import Work
-from objlib.upload.pressure import INDEXING_MAX, INDEXING_START, TIERS
+from objlib.congestion.pressure import INDEXING_MAX, INDEXING_START, TIERS
 
 #: Google's rule of thumb is four characters a token.
 BYTES_PER_TOKEN = 4

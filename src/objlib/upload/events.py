@@ -6,18 +6,13 @@ named by the pipeline. A subscriber that raises is cut off and reported, and doe
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from reactivex import Observable, abc
-from reactivex.disposable import Disposable, SingleAssignmentDisposable
+from reactivex import Observable
 from reactivex.subject import Subject
 
-_log = logging.getLogger(__name__)
-
-T = TypeVar("T")
+from objlib.reactive.hot import guarded
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,32 +200,3 @@ class EventStream:
     def events(self) -> Observable[Event]:
         """The stream, guarded: an observer that raises loses its subscription and nothing else."""
         return guarded(self._subject)
-
-
-def guarded(source: Observable[T]) -> Observable[T]:
-    """A hot stream whose observers cannot harm it: one that raises is cut off and reported."""
-
-    def subscribe(
-        observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
-    ) -> abc.DisposableBase:
-        subscription = SingleAssignmentDisposable()
-
-        def surviving(tell: Callable[..., None]) -> Callable[..., None]:
-            def on_signal(*signal: Any) -> None:
-                try:
-                    tell(*signal)
-                except Exception:
-                    subscription.dispose()
-                    _log.exception("a subscriber of the event stream failed and was cut off")
-
-            return on_signal
-
-        subscription.disposable = source.subscribe(
-            surviving(observer.on_next),
-            surviving(observer.on_error),
-            surviving(observer.on_completed),
-            scheduler=scheduler,
-        )
-        return Disposable(subscription.dispose)
-
-    return Observable(subscribe)

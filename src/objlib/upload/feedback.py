@@ -6,15 +6,15 @@ from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
 
-from objlib.upload import events as ev
-from objlib.upload.gate import RequestGate
-from objlib.upload.pressure import (
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import (
     DocumentActive,
     DocumentFailed,
     Outcome,
     Pressure,
     reopens_in_s,
 )
+from objlib.upload import events as ev
 
 
 def connect(stream: ev.EventStream, gate: RequestGate) -> CompositeDisposable:

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import owner_is_dead
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info
-from objlib.upload.lease import owner_is_dead
 from objlib.upload.progress import Progress
 
 #: Key in `catalog_info`.

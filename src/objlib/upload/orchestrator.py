@@ -27,8 +27,10 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.catalog import queries
-from objlib.catalog.connection import Catalog
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import INDEXING_MAX, Unwatched, Watched, uploads_allowed
 from objlib.errors import (
     BackendUnavailable,
     NotConvertible,
@@ -39,27 +41,17 @@ from objlib.errors import (
     Unreachable,
 )
 from objlib.library.hashing import FileChanged
+from objlib.reactive.bridge import from_coroutine
+from objlib.reactive.demand import Upstream, buffered, flat_map_limited, paged
+from objlib.reactive.pacing import staggered
+from objlib.reactive.retry import retry_when, waiting
+from objlib.states import State
 from objlib.upload import events as ev
-from objlib.upload._operators import (
-    Upstream,
-    buffered,
-    flat_map_limited,
-    from_coroutine,
-    occ_transition,
-    paged,
-    retry_when,
-    shutdown_gate,
-    staggered,
-    upload_with_retry,
-    waiting,
-)
-from objlib.upload.fsm import State
-from objlib.upload.gate import RequestGate
-from objlib.upload.pressure import INDEXING_MAX, Unwatched, Watched, uploads_allowed
+from objlib.upload._operators import occ_transition, shutdown_gate, upload_with_retry
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import Attempt, FileStages, Watch, until_ready
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 A = TypeVar("A")
 B = TypeVar("B")

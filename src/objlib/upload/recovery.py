@@ -23,24 +23,20 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.catalog import queries
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import is_void, owner_is_dead
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.errors import ObjlibError, OCCConflictError, RunEnded
+from objlib.gemini.resources import Document
+from objlib.reactive.bridge import from_coroutine
+from objlib.reactive.demand import Upstream, flat_map_limited, paged
+from objlib.states import State
 from objlib.upload import events as ev
-from objlib.upload._operators import (
-    Upstream,
-    flat_map_limited,
-    from_coroutine,
-    paged,
-    upload_with_retry,
-)
-from objlib.upload.fsm import State
-from objlib.upload.lease import is_void, owner_is_dead
-from objlib.upload.resources import Document
+from objlib.upload._operators import upload_with_retry
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import FileStages
 from objlib.upload.state import AsyncUploadStateManager
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 T = TypeVar("T")
 

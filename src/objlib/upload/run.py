@@ -9,22 +9,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import owner_is_dead, owner_of_this_process
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work, work_of_upload
+from objlib.congestion.gate import RequestGate
+from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
+from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.upload import events as ev
-from objlib.upload._operators import LoopScheduler, completion
 from objlib.upload.feedback import connect
-from objlib.upload.gate import RequestGate
 from objlib.upload.last_run import DONE, INTERRUPTED, LastRun, remember
-from objlib.upload.lease import owner_is_dead, owner_of_this_process
 from objlib.upload.orchestrator import Options, UploadOrchestrator
-from objlib.upload.payload import Source
 from objlib.upload.progress import Progress, advance
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import FileStages
-from objlib.upload.waits import Waits
+from objlib.waits import Waits
 
 if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient

@@ -21,10 +21,22 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import Lease
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import Leftover, get_file, overdue_rows
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import facts_of, forget_leftover, mark_deleted, update_facts
+from objlib.documents.lookup import DocumentLookup, full_name, is_for
+from objlib.documents.payload import (
+    LIBRARY,
+    PATH,
+    NoPayload,
+    Payload,
+    Source,
+    document_metadata,
+    key_of,
+    prepare,
+)
 from objlib.errors import (
     AlreadyExists,
     InDoubt,
@@ -37,26 +49,14 @@ from objlib.errors import (
     RunEnded,
     Transient,
 )
+from objlib.gemini.calls import calls_are_about
+from objlib.gemini.resources import Document, ImportOperation, RawFile
 from objlib.library.hashing import FileChanged, Fingerprint
+from objlib.states import IN_FLIGHT, State
 from objlib.upload import events as ev
 from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
-from objlib.upload.calls import calls_are_about
-from objlib.upload.fsm import IN_FLIGHT, State
-from objlib.upload.lease import Lease
-from objlib.upload.lookup import DocumentLookup, full_name, is_for
-from objlib.upload.payload import (
-    LIBRARY,
-    PATH,
-    NoPayload,
-    Payload,
-    Source,
-    document_metadata,
-    key_of,
-    prepare,
-)
-from objlib.upload.resources import Document, ImportOperation, RawFile
 from objlib.upload.state import AsyncUploadStateManager, is_claimable
-from objlib.upload.waits import Waits, is_worth_a_look, poll_wait_s
+from objlib.waits import Waits, is_worth_a_look, poll_wait_s
 
 if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient

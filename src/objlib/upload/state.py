@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from objlib.catalog.connection import Catalog
+from objlib.catalog.lease import Lease
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import COLUMNS, FileRecord
 from objlib.errors import OCCConflictError
-from objlib.upload.fsm import Event, State, next_state
-from objlib.upload.lease import Lease
+from objlib.states import Event, State, next_state
 
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 

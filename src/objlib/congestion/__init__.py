@@ -1,0 +1,1 @@
+"""How much may be asked of the backend now."""

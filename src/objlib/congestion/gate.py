@@ -1,0 +1,140 @@
+"""The gate that every API request passes: one for a backend, shared by all who call it.
+
+It holds the pressure (a value) and is told every outcome. Whoever wants to know what may be asked
+of the backend now listens to `changes`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import reactivex as rx
+from reactivex import Observable
+from reactivex import operators as ops
+from reactivex.disposable import CompositeDisposable
+from reactivex.subject import AsyncSubject, BehaviorSubject, Subject
+
+from objlib.congestion import pressure
+from objlib.congestion.pressure import Abandoned, CooledDown, Outcome, Pressure, Sent
+from objlib.reactive.bridge import LoopScheduler, Operator, completion
+from objlib.reactive.pacing import held_back
+
+
+@dataclass(eq=False, slots=True)
+class _Ticket:
+    """A request in line."""
+
+    passed: AsyncSubject[None] = field(default_factory=AsyncSubject)
+    is_abandoned: bool = False
+
+
+class RequestGate:
+    """Lets requests pass at the rate and in the number that the outcomes so far allow."""
+
+    def __init__(self, start: Pressure, scheduler: LoopScheduler) -> None:
+        self._scheduler = scheduler
+        self._state = start
+        self._permitted = pressure.permission(start)
+        # Tells its value at the very moment of a subscription: one step of the loop later it might
+        # be an old one, and whoever waits on an open circuit would wait for ever.
+        self._changes: BehaviorSubject[Pressure] = BehaviorSubject(start)
+        self._line: Subject[_Ticket] = Subject()
+        self._in_line = 0
+        waiting: Operator[_Ticket, _Ticket] = held_back(
+            lambda: pressure.wait_s(self._state, self.now()),
+            # Nearly every change is of the documents at once, and says nothing to who waits here.
+            self._changes.pipe(ops.distinct_until_changed(pressure.pace)),
+        )
+        self._subscriptions = CompositeDisposable(
+            self._line.pipe(waiting).subscribe(self._let_pass, scheduler=scheduler),
+            self._cool_downs().subscribe(self.feed, scheduler=scheduler),
+        )
+
+    @classmethod
+    def open(
+        cls, *, concurrency: int, requests_per_minute: float | None, cool_down_s: float
+    ) -> Self:
+        """A gate on the running event loop; see `pressure.starting`."""
+        scheduler = LoopScheduler.running()
+        start = pressure.starting(
+            now=scheduler.time_s,
+            concurrency=concurrency,
+            requests_per_minute=requests_per_minute,
+            cool_down_s=cool_down_s,
+        )
+        return cls(start, scheduler)
+
+    def close(self) -> None:
+        """Nothing passes any more."""
+        self._subscriptions.dispose()
+
+    def now(self) -> float:
+        """Seconds of the clock that outcomes are judged by."""
+        return self._scheduler.time_s
+
+    @property
+    def state(self) -> Pressure:
+        """The pressure now."""
+        return self._state
+
+    @property
+    def states(self) -> Observable[Pressure]:
+        """The pressure now, and whenever it allows something else."""
+        return self._changes
+
+    def feed(self, outcome: Outcome) -> None:
+        """Take one outcome into account."""
+        self._state = pressure.respond(self._state, outcome, self.now())
+        permitted = pressure.permission(self._state)
+        if permitted != self._permitted:
+            self._permitted = permitted
+            self._changes.on_next(self._state)
+
+    def limit_sending(self, ceiling: int) -> None:
+        """Start over with at most `ceiling` files being sent at a time."""
+        self._state = replace(self._state, sending=pressure.sending_at_most(ceiling))
+        self._permitted = pressure.permission(self._state)
+        self._changes.on_next(self._state)
+
+    async def admitted(self) -> None:
+        """Wait until a request may be sent, behind those who came before, and count it as sent.
+
+        One outcome must follow, `Abandoned` at least.
+        """
+        if not self._in_line and pressure.wait_s(self._state, self.now()) == 0.0:
+            self.feed(Sent())
+            return
+        ticket = _Ticket()
+        self._in_line += 1
+        self._line.on_next(ticket)
+        try:
+            await completion(ticket.passed, self._scheduler)
+        except BaseException:
+            if ticket.passed.is_stopped:
+                self.feed(Abandoned())
+            ticket.is_abandoned = True
+            raise
+        finally:
+            self._in_line -= 1
+
+    def _let_pass(self, ticket: _Ticket) -> None:
+        if not ticket.is_abandoned:
+            self.feed(Sent())
+            ticket.passed.on_completed()
+
+    def _cool_downs(self) -> Observable[Outcome]:
+        """`CooledDown` whenever the time of an open circuit has passed."""
+
+        def after_the_wait(state: Pressure) -> Observable[Outcome]:
+            delay_s = pressure.reopens_in_s(state, self.now())
+            if delay_s is None:
+                return rx.never()
+            return rx.timer(delay_s).pipe(ops.map(lambda _tick: CooledDown()))
+
+        def opening(state: Pressure) -> tuple[object, float]:
+            return state.breaker.circuit, state.breaker.reopens_at
+
+        return self._changes.pipe(
+            ops.distinct_until_changed(opening), ops.map(after_the_wait), ops.switch_latest()
+        )

@@ -1,0 +1,1 @@
+"""Which document is a row's, and what is sent for it."""

@@ -1,0 +1,1 @@
+"""The wire: one method per call of the API."""

@@ -1,0 +1,420 @@
+"""GeminiFileSearchClient: the only module that calls google-genai.
+
+It pins what the SDK leaves to chance (transport, API version, base URL, time-out, no retries),
+pages by hand (the SDK's pager raises `IndexError` on an empty page), and returns the records of
+`objlib.gemini.resources`, with names and enums normalised. Loading it loads the SDK, half a second,
+so nobody does before a backend is connected to. Facts: the Gemini API reference, "File Search
+Stores", "Documents", "Files" (v1beta), and the source of google-genai 3.4.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any, Self, TypeVar
+
+import httpx2
+from google import genai
+from google.genai import types
+from reactivex import Observable
+from reactivex import operators as ops
+
+from objlib.congestion.gate import RequestGate
+from objlib.errors import NotFound, RateLimited, Rejected, Transient
+from objlib.gemini.calls import Call, Observed
+from objlib.gemini.resources import (
+    Answer,
+    Document,
+    ImportOperation,
+    Metadata,
+    Passage,
+    RawFile,
+    Store,
+)
+from objlib.gemini.transport import Gated, HonestUploads
+from objlib.gemini.wire_errors import Effect, translated
+from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
+from objlib.reactive.retry import retry_when, waiting
+
+API_VERSION = "v1beta"
+PAGE_SIZE = 20  # the server's maximum for stores and documents
+#: A listing of a hundred pages would hardly ever end if each of them had but one chance.
+PAGE_ATTEMPTS = 4
+PAGE_BACKOFF_S = 0.5
+CALL_TIMEOUT_MS = 60_000
+UPLOAD_TIMEOUT_MS = 300_000
+
+#: Every request goes through our transport. For roads not taken the SDK would load the system's
+#: certificates, twice: 40 ms at every start.
+_TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+T = TypeVar("T")
+
+
+class FileSearchClient:
+    """File Search, one method per call. Raises only the errors of `objlib.errors`."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        base_url: str,
+        transport: httpx2.AsyncBaseTransport,
+        gate: RequestGate | None = None,
+    ) -> None:
+        """A client over a transport.
+
+        Args:
+            gate: what every request has to pass; None lets them all pass.
+        """
+        self._wire = Observed(transport)
+        gated = self._wire if gate is None else Gated(self._wire, gate)
+        self._secret = api_key
+        self._client = genai.Client(
+            api_key=api_key,
+            vertexai=False,
+            http_options=types.HttpOptions(
+                base_url=base_url,
+                api_version=API_VERSION,
+                timeout=CALL_TIMEOUT_MS,
+                async_client_args={
+                    "transport": HonestUploads(gated),
+                    "verify": _TRUSTING_NOBODY,
+                    "ssl": _TRUSTING_NOBODY,
+                },
+            ),
+        )
+        self._calls = self._client.aio
+
+    @property
+    def calls(self) -> Observable[Call]:
+        """Hot: every request on the wire, from now on."""
+        return self._wire.calls
+
+    @property
+    def requests(self) -> int:
+        """Requests put on the wire so far."""
+        return self._wire.requests
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._calls.aclose()
+        self._client.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    # Stores
+
+    async def find_store(self, display_name: str) -> Store | None:
+        """The first store of that display name (the API allows several), or None."""
+        token: str | None = None
+        while True:
+            with translated("list stores", secret=self._secret):
+                page = await self._calls.file_search_stores.list(
+                    config={"page_size": PAGE_SIZE, "page_token": token}
+                )
+            for store in page.page:
+                if store.display_name == display_name:
+                    return _store(store)
+            token = _next_token(page.config.get("page_token"), token, "stores")
+            if token is None:
+                return None
+
+    async def get_store(self, name: str) -> Store:
+        """Raises `NotFound` when it is gone."""
+        with translated(f"get store {name}", secret=self._secret):
+            return _store(await self._calls.file_search_stores.get(name=name))
+
+    async def create_store(self, display_name: str) -> Store:
+        """A new, empty store."""
+        with translated(f"create store {display_name!r}", Effect.UNKEYED, secret=self._secret):
+            return _store(
+                await self._calls.file_search_stores.create(config={"display_name": display_name})
+            )
+
+    async def delete_empty_store(self, name: str) -> None:
+        """Delete a store, which the backend refuses when there is a document in it."""
+        with translated(f"delete store {name}", secret=self._secret):
+            await self._calls.file_search_stores.delete(name=name)
+
+    # Raw files
+
+    async def upload_file(self, content: io.IOBase, *, name: str, mime_type: str) -> RawFile:
+        """Upload a raw file under a name of our choosing.
+
+        Args:
+            content: open, binary, seekable; read from its current position.
+            name: at most 27 of `[a-z0-9]`, so that the document's id can be made from it.
+
+        Raises:
+            AlreadyExists: an earlier attempt got through; look at it with `get_file`.
+        """
+        with translated(f"upload files/{name}", secret=self._secret):
+            return _raw_file(
+                await self._calls.files.upload(
+                    file=content,
+                    config=types.UploadFileConfig(
+                        name=name,
+                        mime_type=mime_type,
+                        # Fresh for every call: the SDK writes its headers into it.
+                        http_options=types.HttpOptions(timeout=UPLOAD_TIMEOUT_MS),
+                    ),
+                )
+            )
+
+    async def get_file(self, name: str) -> RawFile:
+        """Raises `NotFound` when it is unknown or has expired (the API says 403 to both)."""
+        with translated(f"get {name}", secret=self._secret, gone_is_403=True):
+            return _raw_file(await self._calls.files.get(name=name))
+
+    async def delete_file(self, name: str) -> None:
+        """Deleting what is not there is fine."""
+        try:
+            with translated(f"delete {name}", secret=self._secret, gone_is_403=True):
+                await self._calls.files.delete(name=name)
+        except NotFound:
+            return
+
+    # Documents
+
+    async def import_file(
+        self, store_name: str, *, file_name: str, metadata: Metadata
+    ) -> ImportOperation:
+        """Copy a raw file into the store. Not idempotent: each call makes a document.
+
+        Raises:
+            InDoubt: the answer was lost; look the document up before importing again.
+        """
+        what = f"import {file_name}"
+        with translated(what, Effect.UNKEYED, secret=self._secret, gone_is_403=True):
+            operation = await self._calls.file_search_stores.import_file(
+                file_search_store_name=store_name,
+                file_name=file_name,
+                config=types.ImportFileConfig(
+                    custom_metadata=[_metadatum(key, value) for key, value in metadata.items()]
+                ),
+            )
+        return _operation(operation, store_name)
+
+    async def get_operation(self, name: str, store_name: str) -> ImportOperation:
+        """How an import stands. Raises `NotFound` when the operation has vanished."""
+        with translated(f"get {name}", secret=self._secret):
+            named = types.ImportFileOperation.model_validate({"name": name})
+            operation = await self._calls.operations.get(named)
+        return _operation(operation, store_name)
+
+    async def get_document(self, name: str) -> Document | None:
+        """The document, or None when there is none of that name."""
+        try:
+            with translated(f"get {name}", secret=self._secret):
+                return _document(await self._calls.file_search_stores.documents.get(name=name))
+        except NotFound:
+            return None
+
+    async def delete_document(self, name: str) -> None:
+        """Delete a document and its chunks. Deleting what is not there is fine."""
+        try:
+            with translated(f"delete {name}", secret=self._secret):
+                await self._calls.file_search_stores.documents.delete(
+                    name=name, config={"force": True}
+                )
+        except NotFound:
+            return
+
+    async def document_pages(self, store_name: str) -> AsyncIterator[list[Document]]:
+        """All documents of a store, a page at a time, oldest first."""
+        token: str | None = None
+
+        async def fetch() -> tuple[list[Document], str | None]:
+            with translated(f"list documents of {store_name}", secret=self._secret):
+                page = await self._calls.file_search_stores.documents.list(
+                    parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
+                )
+            return [_document(document) for document in page.page], page.config.get("page_token")
+
+        while True:
+            documents, following = await _patiently(fetch)
+            yield documents
+            token = _next_token(following, token, store_name)
+            if token is None:
+                return
+
+    # Search
+
+    async def generate(
+        self,
+        query: str,
+        *,
+        model: str,
+        store_names: Sequence[str],
+        top_k: int | None = None,
+        metadata_filter: str | None = None,
+    ) -> Answer:
+        """Ask a model that may search the stores.
+
+        Args:
+            store_names: at most five (the server's limit).
+            metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
+        """
+        search = types.FileSearch(
+            file_search_store_names=list(store_names),
+            top_k=top_k,
+            metadata_filter=metadata_filter,
+        )
+        with translated("search", secret=self._secret):
+            response = await self._calls.models.generate_content(
+                model=model,
+                contents=query,
+                config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
+            )
+        return _answer(response)
+
+
+async def _patiently(fetch: Callable[[], Awaitable[T]]) -> T:
+    """What a read yields, repeated after a refusal or a passing failure."""
+    answers: list[T] = []
+    fetched = from_coroutine(fetch).pipe(retry_when(waiting(_again_in_s)))
+    await completion(fetched.pipe(ops.do_action(answers.append)), LoopScheduler.running())
+    return answers[0]
+
+
+def _again_in_s(error: Exception, earlier: int) -> float | None:
+    # No jitter: nobody else makes the same requests at the same time.
+    if not isinstance(error, RateLimited | Transient) or earlier + 1 >= PAGE_ATTEMPTS:
+        return None
+    return max(error.retry_after_s or 0.0, PAGE_BACKOFF_S * 2.0**earlier)
+
+
+def _next_token(token: str | None, last: str | None, what: str) -> str | None:
+    """The token of the next page, None at the end; one that repeats would go on for ever."""
+    if token and token == last:
+        raise Transient(f"the listing of {what} does not advance; run this again")
+    return token or None
+
+
+def _store(store: types.FileSearchStore) -> Store:
+    return Store(
+        name=_named(store.name, "store"),
+        display_name=store.display_name or "",
+        active_documents=int(store.active_documents_count or 0),
+        pending_documents=int(store.pending_documents_count or 0),
+        failed_documents=int(store.failed_documents_count or 0),
+        size_bytes=int(store.size_bytes or 0),
+    )
+
+
+def _raw_file(file: types.File) -> RawFile:
+    return RawFile(
+        name=_named(file.name, "file"),
+        uri=file.uri,
+        state=_enum_text(file.state),
+        size_bytes=int(file.size_bytes or 0),
+        sha256=sha256_hex(file.sha256_hash),
+        expires_at=file.expiration_time.isoformat() if file.expiration_time else None,
+    )
+
+
+def _document(document: types.Document) -> Document:
+    return Document(
+        name=_named(document.name, "document"),
+        display_name=document.display_name or "",
+        state=_enum_text(document.state),
+        size_bytes=int(document.size_bytes or 0),
+        created_at=document.create_time,
+        metadata=_metadata_values(document.custom_metadata),
+    )
+
+
+def _operation(operation: types.ImportFileOperation, store_name: str) -> ImportOperation:
+    document = operation.response.document_name if operation.response else None
+    if document and "/" not in document:  # imports were seen to answer with the bare id
+        document = f"{store_name}/documents/{document}"
+    error = operation.error
+    return ImportOperation(
+        name=operation.name or "",
+        done=bool(operation.done),
+        error=str(error.get("message") or error) if error else None,
+        document_name=document,
+    )
+
+
+def _answer(response: types.GenerateContentResponse) -> Answer:
+    candidate = response.candidates[0] if response.candidates else None
+    parts = (candidate.content.parts if candidate and candidate.content else None) or []
+    grounding = candidate.grounding_metadata if candidate else None
+    chunks = (grounding.grounding_chunks if grounding else None) or []
+    supports = (grounding.grounding_supports if grounding else None) or []
+    contexts = [chunk.retrieved_context for chunk in chunks]
+    return Answer(
+        text="".join(part.text or "" for part in parts),
+        passages=[
+            Passage(
+                title=context.title or "" if context else "",
+                text=context.text or "" if context else "",
+                store_name=context.file_search_store if context else None,
+                metadata=_metadata_values(context.custom_metadata if context else None),
+            )
+            for context in contexts
+        ],
+        supports=[
+            (
+                (support.segment.text or "") if support.segment else "",
+                list(support.grounding_chunk_indices or []),
+            )
+            for support in supports
+        ],
+    )
+
+
+def _metadatum(key: str, value: str | int | float | list[str]) -> types.CustomMetadata:
+    if isinstance(value, list):
+        return types.CustomMetadata(key=key, string_list_value=types.StringList(values=value))
+    if isinstance(value, str):
+        return types.CustomMetadata(key=key, string_value=value)
+    return types.CustomMetadata(key=key, numeric_value=float(value))
+
+
+def _metadata_values(entries: Sequence[Any] | None) -> dict[str, str | float | list[str]]:
+    values: dict[str, str | float | list[str]] = {}
+    for entry in entries or []:
+        if entry.key is None:
+            continue
+        if entry.string_value is not None:
+            values[entry.key] = entry.string_value
+        elif entry.numeric_value is not None:
+            values[entry.key] = entry.numeric_value
+        elif entry.string_list_value is not None:
+            values[entry.key] = list(entry.string_list_value.values or [])
+    return values
+
+
+def sha256_hex(reported: str | None) -> str | None:
+    """The API's `sha256Hash` as hex: base64 of the digest, or of its hex text (both were seen)."""
+    if not reported:
+        return None
+    try:
+        raw = base64.b64decode(reported, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    if len(raw) == 32:
+        return raw.hex()
+    text = raw.decode("ascii", "replace").lower()
+    return text if len(text) == 64 else None
+
+
+def _enum_text(value: Any) -> str:
+    # Compared as text: an unknown value makes the SDK invent an enum member.
+    return str(getattr(value, "value", value) or "")
+
+
+def _named(name: str | None, kind: str) -> str:
+    if not name:
+        raise Rejected(f"the backend answered with a {kind} that has no name")
+    return name

@@ -1,0 +1,96 @@
+"""The HTTP transport under the SDK: ours, so that nothing is retried or overlooked behind our back.
+
+Left alone the SDK picks aiohttp where that happens to be installed and then repeats lost POSTs. It
+also overlooks the HTTP status of an upload chunk as long as the answer says `active`, and sends a
+chunk again, after sleeping, when the answer carries no upload status at all. A transport of our own
+settles the first, and `HonestUploads` the other two. `Gated` makes every request wait its turn.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
+import httpx2
+
+from objlib.congestion.gate import RequestGate
+from objlib.congestion.pressure import Abandoned, Answered, Broken, Outcome, Refused
+from objlib.gemini.wire_errors import PASSING_CODES, requested_wait_s
+
+UPLOAD_STATUS = "x-goog-upload-status"
+
+
+class HonestUploads(httpx2.AsyncBaseTransport):
+    """Makes the SDK see a refused upload chunk as what it is.
+
+    A chunk answered with anything but 200 is marked `final`, upon which the SDK raises the error in
+    the answer at once; a 200 without an upload status is marked `cancelled`, which it cannot take
+    for progress.
+
+    Args:
+        inner: the transport that does the work.
+    """
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
+        self._inner = inner
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        response = await self._inner.handle_async_request(request)
+        if "upload" in request.headers.get("x-goog-upload-command", ""):
+            if response.status_code != httpx2.codes.OK:
+                response.headers[UPLOAD_STATUS] = "final"
+            elif UPLOAD_STATUS not in response.headers:
+                response.headers[UPLOAD_STATUS] = "cancelled"
+        return response
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class Gated(httpx2.AsyncBaseTransport):
+    """Sends a request when the gate lets it pass, and tells the gate what became of it."""
+
+    def __init__(self, inner: httpx2.AsyncBaseTransport, gate: RequestGate) -> None:
+        self._inner = inner
+        self._gate = gate
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        await self._gate.admitted()
+        sent_at = self._gate.now()
+        outcome: Outcome | None = None
+        try:
+            response = await self._inner.handle_async_request(request)
+            outcome = await _outcome(request, response, self._gate.now() - sent_at)
+            return response
+        except httpx2.HTTPError:
+            outcome = Broken(self._gate.now() - sent_at)
+            raise
+        finally:
+            self._gate.feed(outcome or Abandoned(self._gate.now() - sent_at))
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+async def _outcome(request: httpx2.Request, response: httpx2.Response, took_s: float) -> Outcome:
+    code = response.status_code
+    if code == httpx2.codes.TOO_MANY_REQUESTS or code in PASSING_CODES:
+        wait_s = requested_wait_s(response.headers, await response.aread())
+        return (Broken if code in PASSING_CODES else Refused)(took_s, wait_s)
+    return Answered(took_s, is_small=request.method == "GET")
+
+
+def network_transport(base_url: str, *, connections: int) -> httpx2.AsyncBaseTransport:
+    """A transport over real sockets, through the environment's proxy if there is one for this host.
+
+    Args:
+        connections: at most this many at a time, all of them kept alive.
+    """
+    url = urlsplit(base_url)
+    proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
+    return httpx2.AsyncHTTPTransport(
+        limits=httpx2.Limits(
+            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
+        ),
+        proxy=proxy,
+    )

@@ -1,0 +1,1 @@
+"""What ReactiveX lacks, and nothing of files or Gemini."""

@@ -1,0 +1,165 @@
+"""The bridge between coroutines and observables, and the scheduler that both run on.
+
+Time. There is one clock, the event loop's. `AsyncIOScheduler.now` is the wall clock since
+reactivex 5.1 while its timers run on loop time; `LoopScheduler.now` is the loop's time, so delays
+hold on a loop with virtual time and across steps of the wall clock. Reactivex also orders what it
+runs within one `subscribe()` by the wall clock and, when that was set back, sleeps on the loop's
+thread until it has caught up: that queue is given a clock that nobody can set.
+
+Threads. Everything here runs on the event loop's thread and takes no locks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, TypeVar, cast
+
+from reactivex import Observable, abc
+from reactivex.disposable import Disposable
+from reactivex.scheduler import CurrentThreadScheduler
+from reactivex.scheduler.eventloop import AsyncIOScheduler
+
+A = TypeVar("A")
+B = TypeVar("B")
+T = TypeVar("T")
+
+Operator = Callable[[Observable[A]], Observable[B]]
+
+
+def _monotonic(scheduler: CurrentThreadScheduler) -> datetime:
+    return scheduler.to_datetime(time.monotonic())
+
+
+CurrentThreadScheduler.now = property(_monotonic)  # type: ignore[assignment, method-assign]
+
+
+class Interrupted(Exception):
+    """A bridged task was cancelled by somebody other than its own subscription."""
+
+
+class LoopScheduler(AsyncIOScheduler):
+    """An asyncio scheduler whose clock is the loop's, and which knows the tasks it has started.
+
+    Disposing a subscription requests the cancellation of its task and returns before the task has
+    cleaned up. Whoever ends a run therefore disposes first and then awaits `drained()`.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._tasks: dict[asyncio.Task[Any], None] = {}  # a dict keeps order, a set does not
+
+    @classmethod
+    def running(cls) -> LoopScheduler:
+        """A scheduler on the running event loop."""
+        return cls(asyncio.get_running_loop())
+
+    @property
+    def now(self) -> datetime:
+        """Loop time, as the datetime that Rx wants."""
+        return self.to_datetime(self._loop.time())
+
+    @property
+    def time_s(self) -> float:
+        """Loop time in seconds."""
+        return self._loop.time()
+
+    def start(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
+        """Run a coroutine as a task that `drained()` waits for."""
+
+        async def run() -> T:
+            return await work()
+
+        task = self._loop.create_task(run())
+        self._tasks[task] = None
+        task.add_done_callback(lambda done: self._tasks.pop(done, None))
+        return task
+
+    async def drained(self) -> None:
+        """Wait until every started task has ended, cancelled ones included."""
+        while self._tasks:
+            await asyncio.wait(list(self._tasks))
+
+
+def from_coroutine(work: Callable[[], Awaitable[T]]) -> Observable[T]:
+    """The one bridge from a coroutine to an observable, and it is cold.
+
+    subscribe   S---------------
+    work         [==========]
+    result      ------------v|
+
+    Each subscription calls `work` in a task of its own and emits its one value. Disposing cancels
+    the task and nothing is emitted any more.
+
+    Raises (through `on_error`):
+        Whatever the work raises, also before its first await. `Interrupted` when somebody else
+        cancels the task: `CancelledError` is the echo of a dispose and never an error of a file.
+        `TypeError` unless the subscription was given a `LoopScheduler`: a task nobody registered
+        is a task nobody awaits.
+    """
+
+    def subscribe(
+        observer: abc.ObserverBase[T], scheduler: abc.SchedulerBase | None = None
+    ) -> abc.DisposableBase:
+        if not isinstance(scheduler, LoopScheduler):
+            observer.on_error(TypeError("from_coroutine needs a LoopScheduler at subscribe()"))
+            return Disposable()
+        released = False
+
+        def deliver(task: asyncio.Task[T]) -> None:
+            if released:
+                if not task.cancelled():
+                    task.exception()  # seen: the loop need not report it as never retrieved
+            elif task.cancelled():
+                observer.on_error(Interrupted())
+            elif (error := task.exception()) is not None:
+                observer.on_error(cast(Exception, error))
+            else:
+                observer.on_next(task.result())
+                observer.on_completed()
+
+        def release() -> None:
+            nonlocal released
+            released = True
+            task.cancel()
+
+        task = scheduler.start(work)
+        task.add_done_callback(deliver)
+        return Disposable(release)
+
+    return Observable(subscribe)
+
+
+async def completion(source: Observable[Any], scheduler: LoopScheduler) -> None:
+    """Subscribe on `scheduler` and wait for the end: the bridge back, for whoever owns the run.
+
+    Raises what the source fails with. Cancelling the wait disposes the subscription; what that
+    cancels is still cleaning up until `scheduler.drained()`.
+    """
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def on_error(error: Exception) -> None:
+        if not ended.done():
+            ended.set_exception(error)
+
+    def on_completed() -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    subscription = source.subscribe(lambda _item: None, on_error, on_completed, scheduler=scheduler)
+    try:
+        await ended
+    finally:
+        subscription.dispose()
+
+
+def once_subscribed(start: Callable[[], None]) -> abc.DisposableBase:
+    """Run `start` when the subscription under way is complete, still within this call.
+
+    What emits during `subscribe()` cannot be disposed by those it emits to: their disposable is not
+    assigned yet. Reactivex runs every subscription on the current thread's trampoline; this runs on
+    it too, one step later. So a gate that is closed already closes before anything has passed.
+    """
+    return CurrentThreadScheduler.singleton().schedule(lambda *_: start())
