@@ -34,12 +34,12 @@ from objlib.documents.payload import Source, is_current
 from objlib.errors import BackendUnavailable, ConfigurationError, Unreachable
 from objlib.gemini.resources import Passage, Store
 from objlib.library.scan import ScanReport, scan_library
+from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, Subset, proofs
 from objlib.search.query import SearchResult, search
 from objlib.service.stores import bind_store
 from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.listing import SyncReport, survey
-from objlib.sync.patience import patiently
 from objlib.sync.plan import MaxDelete
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
 from objlib.upload import events as ev
@@ -208,8 +208,8 @@ class Library:
         """
         bound = await self.bound()
         store = await self._connect(create_store=False)
-        listed = await patiently(
-            lambda: list_documents(self.catalog, self.client, store), self.settings.waits
+        listed = await Retry.of(self.settings.waits).call(
+            lambda: list_documents(self.catalog, self.client, store)
         )
         chosen = await choose_library_id(self.catalog, library_id)
         source = Source(bound.root, chosen, self.settings.identity_header)
@@ -219,8 +219,8 @@ class Library:
         """Classify every document in the store; changes nothing."""
         bound = await self.bound()
         store = await self._connect(create_store=False)
-        return await patiently(
-            lambda: survey(self.catalog, self.client, store, bound.library_id), self.settings.waits
+        return await Retry.of(self.settings.waits).call(
+            lambda: survey(self.catalog, self.client, store, bound.library_id)
         )
 
     async def new_repair(self, report: SyncReport, **options: Any) -> Repair:
@@ -343,4 +343,4 @@ class Library:
             except Unreachable as error:  # at the start that is the end, and said at once
                 raise BackendUnavailable(str(error)) from error
 
-        return await patiently(bound, self.settings.waits)
+        return await Retry.of(self.settings.waits).call(bound)
