@@ -18,7 +18,7 @@ B = TypeVar("B")
 T = TypeVar("T")
 
 
-class Gate(Protocol):
+class StreamGate(Protocol):
     """One half of a shutdown gate, good for a stream of anything."""
 
     def __call__(self, source: Observable[T]) -> Observable[T]: ...
@@ -26,7 +26,7 @@ class Gate(Protocol):
 
 def shutdown_gate(
     stop_accepting: Observable[Any], force_kill: Observable[Any]
-) -> tuple[Gate, Gate]:
+) -> tuple[StreamGate, StreamGate]:
     """Two gates: one for before a fan-out, one for after it.
 
     stop_accepting  ------s
