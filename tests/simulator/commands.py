@@ -54,6 +54,7 @@ async def upload(world: SimulatedWorld, process: Process, action: Action) -> Non
         run = UploadRun(
             catalog=catalog,
             client=client,
+            options=options,
             gate=gate,
             store_name=world.store_name,
             source=Source(world.root, LIBRARY),
@@ -64,7 +65,7 @@ async def upload(world: SimulatedWorld, process: Process, action: Action) -> Non
         run.stream.events.subscribe(lambda event: world.note(f"  {process.owner} {event!r}"))
         for after_s, other in action.meanwhile:
             world.later(after_s, other, run.shutdown.signal)
-        await run.until_done(options)
+        await run.until_done()
 
 
 async def store_sync(world: SimulatedWorld, process: Process, _action: Action) -> None:

@@ -32,7 +32,7 @@ from objlib.config import Settings
 from objlib.service.library import Library
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
-from objlib.upload.progress import Progress
+from objlib.upload.reports import Progress
 
 
 @click.command(
@@ -198,7 +198,7 @@ async def upload(
         stack.enter_context(
             interruptible(run.shutdown, lambda: run.stream.emit(ev.Draining("interrupted")))
         )
-        await run.until_done(options)
+        await run.until_done()
     elapsed_s = time.monotonic() - started_at
     left = await library.expected(Options(retry_failed=True))
     failed = left.reasons.get("failed before", 0)

@@ -19,11 +19,11 @@ from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
-from objlib.service.library import RECOVERY_ONLY, Library
+from objlib.service.library import Library
 from objlib.sync.rebuild import RebuildReport
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
-from objlib.upload.recovery_report import RecoveryReport, follow
+from objlib.upload.reports import RecoveryReport, follow
 
 
 @click.command(
@@ -122,7 +122,7 @@ async def _follow_recovery(
         stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
         stack.enter_context(files.written(events))
         stack.enter_context(interruptible(run.shutdown, say_that_it_stops))
-        await run.until_done(RECOVERY_ONLY)
+        await run.until_done()
     return reports[0], run.shutdown.is_stopping
 
 

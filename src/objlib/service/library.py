@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ from objlib.sync.plan import MaxDelete
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
-from objlib.upload.recovery_report import RecoveryReport, follow
+from objlib.upload.reports import RecoveryReport, follow
 from objlib.upload.run import UploadRun, expected_work
 from objlib.upload.state import AsyncUploadStateManager
 
@@ -140,24 +141,26 @@ class Library:
 
     async def new_run(self, options: Options) -> UploadRun:
         """An upload that has not started: subscribe to `run.stream.events`, then `until_done`."""
-        return await self._new_run(options.concurrency, create_store=True)
+        return await self._new_run(options, create_store=True)
 
     async def new_recovery(self) -> UploadRun:
-        """A run for `RECOVERY_ONLY`: it brings to rest what earlier runs left, and sends nothing.
+        """A run that brings to rest what earlier runs left, and sends nothing.
 
         Raises:
             StoreNotFound: there is no store yet, so there is nothing to recover.
         """
-        return await self._new_run(self.settings.concurrency, create_store=False)
+        options = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
+        return await self._new_run(options, create_store=False)
 
-    async def _new_run(self, concurrency: int, *, create_store: bool) -> UploadRun:
+    async def _new_run(self, options: Options, *, create_store: bool) -> UploadRun:
         bound = await self.bound()
-        connections = concurrency + INDEXING_MAX
+        connections = options.concurrency + INDEXING_MAX
         store = await self._connect(create_store=create_store, connections=connections)
         assert self._gate is not None, "made with the client"
         run = UploadRun(
             catalog=self.catalog,
             client=self.client,
+            options=options,
             gate=self._gate,
             store_name=store.name,
             source=Source(bound.root, bound.library_id, self.settings.identity_header),
@@ -179,7 +182,7 @@ class Library:
         run = await self.new_run(chosen)
         events: asyncio.Queue[ev.Event | None] = asyncio.Queue()
         run.stream.events.subscribe(events.put_nowait, on_completed=lambda: events.put_nowait(None))
-        running = asyncio.ensure_future(run.until_done(chosen))
+        running = asyncio.ensure_future(run.until_done())
         try:
             while (event := await events.get()) is not None:
                 yield event
@@ -192,7 +195,7 @@ class Library:
         run = await self.new_recovery()
         reports = [RecoveryReport()]
         run.stream.events.subscribe(lambda event: reports.append(follow(reports.pop(), event)))
-        await run.until_done(RECOVERY_ONLY)
+        await run.until_done()
         return reports[0]
 
     async def rebuild(self, library_id: str | None = None) -> RebuildReport:

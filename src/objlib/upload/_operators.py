@@ -21,7 +21,7 @@ T = TypeVar("T")
 OCC_CAP_S = 1.0
 
 
-class PassThrough(Protocol):
+class StreamGate(Protocol):
     """One half of a shutdown gate, good for a stream of anything."""
 
     def __call__(self, source: Observable[T]) -> Observable[T]: ...
@@ -29,7 +29,7 @@ class PassThrough(Protocol):
 
 def shutdown_gate(
     stop_accepting: Observable[Any], force_kill: Observable[Any]
-) -> tuple[PassThrough, PassThrough]:
+) -> tuple[StreamGate, StreamGate]:
     """Two gates: one for before a fan-out, one for after it.
 
     stop_accepting  ------s

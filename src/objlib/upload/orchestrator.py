@@ -124,7 +124,7 @@ class UploadOrchestrator:
             self._recovery.crawl(self._watch_one),
             rx.defer(lambda _scheduler: self._pass(self._first_pass(options), options)),
             rx.defer(lambda _scheduler: self._retry_pass(options)),
-            rx.defer(lambda _scheduler: self._verdict()),
+            rx.defer(lambda _scheduler: self._ended()),
         )
         _, flight_gate = shutdown_gate(self._shutdown.stop_accepting, self._shutdown.force_kill)
         done = object()
@@ -193,7 +193,7 @@ class UploadOrchestrator:
             lambda: queries.count_second_chances(self._catalog, self._run_id)
         ).pipe(ops.concat_map(scheduled))
 
-    def _verdict(self) -> Observable[object]:
+    def _ended(self) -> Observable[object]:
         return rx.empty() if self._ending is None else rx.throw(self._ending)
 
     def _pass(self, rows: Upstream[FileRecord], options: Options) -> Observable[object]:

@@ -47,9 +47,6 @@ WATCHED_AT_ONCE = 50
 #: Beyond the longest that one document may take, so that the phase ends by its rows' own deadlines.
 PHASE_MARGIN_S = 60.0
 
-INTERRUPTED, PENDING = "interrupted uploads", "pending operations"
-LATE, LEFTOVERS = "late successes", "leftovers"
-
 
 class PhaseTimeout(ObjlibError):
     """A phase of recovery took longer than the longest wait of any of its rows."""
@@ -73,8 +70,8 @@ _ADOPTED, _RELEASED, _LEFT, _NOTHING = (
     _Tally(),
 )
 
-#: Watches one row in `processing` until it is at rest.
-Watch = Callable[[FileRecord], Observable[object]]
+#: Watches one row in `processing` until it is at rest; emits when it is.
+UntilAtRest = Callable[[FileRecord], Observable[object]]
 
 
 class RecoveryCrawler:
@@ -100,16 +97,16 @@ class RecoveryCrawler:
         self._is_dead = is_dead
         self._retry = Retry.of(waits, rng)
 
-    def crawl(self, watch: Watch) -> Observable[object]:
+    def crawl(self, watch: UntilAtRest) -> Observable[object]:
         """A cold walk through the phases; emits nothing and completes.
 
         Raises (through `on_error`): `RunEnded` and what is no `ObjlibError`; the rest is reported.
         """
         phases: dict[str, Callable[[], Observable[_Tally]]] = {
-            INTERRUPTED: lambda: self._interrupted_uploads(watch),
-            PENDING: lambda: self._pending_operations(watch),
-            LATE: self._late_successes,
-            LEFTOVERS: self._leftovers,
+            ev.INTERRUPTED: lambda: self._interrupted_uploads(watch),
+            ev.PENDING: lambda: self._pending_operations(watch),
+            ev.LATE: self._late_successes,
+            ev.LEFTOVERS: self._leftovers,
         }
 
         def run_phase(name: str) -> Observable[object]:
@@ -140,7 +137,7 @@ class RecoveryCrawler:
 
     # Phases
 
-    def _interrupted_uploads(self, watch: Watch) -> Observable[_Tally]:
+    def _interrupted_uploads(self, watch: UntilAtRest) -> Observable[_Tally]:
         """Rows are taken over first, so that the listing sees all that their owners may have done.
 
         Held in memory: the rows in doubt, and nothing else of catalog or store.
@@ -172,7 +169,7 @@ class RecoveryCrawler:
         return rx.concat(taken, rx.defer(look_up).pipe(ops.flat_map(settle_all)))
 
     def _adopt_or_release(
-        self, record: FileRecord, document: Document | None, watch: Watch
+        self, record: FileRecord, document: Document | None, watch: UntilAtRest
     ) -> Observable[_Tally]:
         async def decide() -> FileRecord | None:
             if document is not None:
@@ -188,7 +185,7 @@ class RecoveryCrawler:
         settled = from_coroutine(decide).pipe(ops.flat_map(watched))
         return settled.pipe(ops.catch(_if_somebody_was_faster))
 
-    def _pending_operations(self, watch: Watch) -> Observable[_Tally]:
+    def _pending_operations(self, watch: UntilAtRest) -> Observable[_Tally]:
         async def take_over(record: FileRecord) -> FileRecord:
             taken = await self._state.take_over(record, self._stages.lease())
             self._emit(ev.FileResumed(record.file_path))
