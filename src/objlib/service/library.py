@@ -50,8 +50,8 @@ from objlib.upload.run import UploadRun, expected_work
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
+    from objlib.gemini.client import FileSearchClient
     from objlib.telemetry.observer import Observer
-    from objlib.upload.client import GeminiFileSearchClient
 
 #: Not one file is taken: what is left of a run is its recovery.
 RECOVERY_ONLY = Options(limit=0)
@@ -70,7 +70,7 @@ class Library:
         self.catalog = catalog
         self.settings = settings
         self._resources = resources
-        self._client: GeminiFileSearchClient | None = None
+        self._client: FileSearchClient | None = None
         self._gate: RequestGate | None = None
         self._observer: Observer | None = None
 
@@ -312,7 +312,7 @@ class Library:
         )
 
     @property
-    def client(self) -> GeminiFileSearchClient:
+    def client(self) -> FileSearchClient:
         """The client, once something has connected to the backend."""
         assert self._client is not None, "connect first"
         return self._client

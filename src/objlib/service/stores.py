@@ -10,13 +10,13 @@ from objlib.catalog.queries import claim_info, get_info, set_info
 from objlib.errors import NotFound, StoreNotFound
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
+    from objlib.gemini.client import FileSearchClient
     from objlib.gemini.resources import Store
-    from objlib.upload.client import GeminiFileSearchClient
 
 
 async def bind_store(
     catalog: Catalog,
-    client: GeminiFileSearchClient,
+    client: FileSearchClient,
     *,
     backend: str,
     display_name: str,
