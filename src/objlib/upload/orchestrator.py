@@ -30,7 +30,8 @@ from objlib.catalog import queries
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import INDEXING_MAX, Unwatched, Watched, uploads_allowed
+from objlib.congestion.outcomes import Unwatched, Watched
+from objlib.congestion.pressure import INDEXING_MAX, uploads_allowed
 from objlib.errors import (
     BackendUnavailable,
     NotConvertible,
@@ -235,10 +236,10 @@ class UploadOrchestrator:
         watch = Watch(record)
 
         def counted(_scheduler: object) -> Observable[_Settled]:
-            self._gate.feed(Watched())
+            self._gate.outcomes.tell(Watched())
             watched = self._persistently(record, watch, self._stages.watch)
             settled = self._at_rest(record, watched.pipe(ops.map(_done)))
-            return settled.pipe(ops.finally_action(lambda: self._gate.feed(Unwatched())))
+            return settled.pipe(ops.finally_action(lambda: self._gate.outcomes.tell(Unwatched())))
 
         return rx.defer(counted)
 
