@@ -15,9 +15,9 @@ from objlib.congestion.gate import RequestGate
 from objlib.documents.payload import Source
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
+from objlib.reactive.retry import Retry
 from objlib.sync.apply import Repair
 from objlib.sync.listing import SyncReport, survey
-from objlib.sync.patience import patiently
 from objlib.sync.plan import MaxDelete
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
@@ -93,9 +93,9 @@ async def survey_store(
     world: SimulatedWorld, catalog: Catalog, client: GeminiFileSearchClient
 ) -> SyncReport:
     """How store and catalog compare."""
-    waits, rng = world.scenario.waits, random.Random(world.scenario.seed)
-    store = await patiently(lambda: client.get_store(world.store_name), waits, rng)
-    return await patiently(lambda: survey(catalog, client, store, LIBRARY), waits, rng)
+    retry = Retry.of(world.scenario.waits, random.Random(world.scenario.seed))
+    store = await retry.call(lambda: client.get_store(world.store_name))
+    return await retry.call(lambda: survey(catalog, client, store, LIBRARY))
 
 
 @contextlib.asynccontextmanager

@@ -40,6 +40,10 @@ TARGETS = {
     "src/objlib/reactive/pacing.py": OPERATORS,
     "src/objlib/reactive/retry.py": OPERATORS,
     "src/objlib/upload/_operators.py": OPERATORS,
+    "src/objlib/congestion/outcomes.py": [
+        "tests/congestion/test_gate.py",
+        "tests/congestion/test_pressure_mutants.py",
+    ],
     "src/objlib/congestion/controllers.py": [
         "tests/congestion/test_controllers.py",
         "tests/congestion/test_pressure.py",

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import Abandoned, Answered, Broken, Outcome, Refused
+from objlib.congestion.outcomes import Abandoned, Answered, Broken, Outcome, Refused
 from objlib.gemini.wire_errors import PASSING_CODES, requested_wait_s
 
 UPLOAD_STATUS = "x-goog-upload-status"
@@ -66,7 +66,7 @@ class Gated(httpx2.AsyncBaseTransport):
             outcome = Broken(self._gate.now() - sent_at)
             raise
         finally:
-            self._gate.feed(outcome or Abandoned(self._gate.now() - sent_at))
+            self._gate.outcomes.tell(outcome or Abandoned(self._gate.now() - sent_at))
 
     async def aclose(self) -> None:
         await self._inner.aclose()

@@ -34,11 +34,11 @@ from objlib.library.identity import strip_identity_header
 from objlib.library.mime import HEADED_TYPES
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.demand import flat_map_limited, paged
+from objlib.reactive.retry import Retry
 from objlib.upload._operators import upload_with_retry
 from objlib.waits import Waits
 
 PAGE = 200
-ATTEMPTS = 5
 
 #: A sentence shorter than this says too little to be found by.
 _SENTENCE_CHARS = range(25, 400)
@@ -136,6 +136,8 @@ def proofs(
     Errors: what the backend refuses for good, or still refuses after several attempts.
     """
 
+    retry = Retry.of(waits, rng)
+
     async def page(last: FileRecord | None) -> list[FileRecord]:
         if limit is not None:
             return [] if last else await queries.longest_unproven(catalog, limit)
@@ -151,10 +153,7 @@ def proofs(
         return upload_with_retry(
             record,
             lambda record: _prove(catalog, root, ask, record, rng),
-            ATTEMPTS,
-            base_s=waits.backoff_base_s,
-            cap_s=waits.backoff_cap_s,
-            rng=rng,
+            retry=retry,
         )
 
     rows = paged(lambda last: from_coroutine(lambda: page(last)))

@@ -34,6 +34,7 @@ from objlib.documents.payload import Source, is_current
 from objlib.errors import ConfigurationError
 from objlib.gemini.resources import Passage
 from objlib.library.scan import ScanReport, scan_library
+from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, ProofReport, Subset, count_proof, proofs
 from objlib.search.query import SearchResult, search
 from objlib.service.runs import Run, Runs, Work, work_of
@@ -41,7 +42,6 @@ from objlib.service.stores import Connection
 from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
 from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.listing import SyncReport, survey
-from objlib.sync.patience import patiently
 from objlib.sync.plan import MaxDelete
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
 from objlib.upload import events as ev
@@ -221,8 +221,8 @@ class Library:
         """
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store()
-        listed = await patiently(
-            lambda: list_documents(catalog, self.client, store), self.settings.waits
+        listed = await Retry.of(self.settings.waits).call(
+            lambda: list_documents(catalog, self.client, store)
         )
         chosen = await choose_library_id(catalog, library_id)
         return await rebuild(catalog, self._source(bound, chosen), listed=listed)
@@ -233,8 +233,8 @@ class Library:
         """Classify every document in the store; changes nothing."""
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store()
-        return await patiently(
-            lambda: survey(catalog, self.client, store, bound.library_id), self.settings.waits
+        return await Retry.of(self.settings.waits).call(
+            lambda: survey(catalog, self.client, store, bound.library_id)
         )
 
     async def new_repair(

@@ -13,7 +13,7 @@ from objlib.catalog.queries import claim_info, get_info, set_info
 from objlib.config import Settings
 from objlib.congestion.gate import RequestGate
 from objlib.errors import BackendUnavailable, NotFound, StoreNotFound, Unreachable
-from objlib.sync.patience import patiently
+from objlib.reactive.retry import Retry
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
     from objlib.gemini.resources import Store
@@ -77,7 +77,7 @@ class Connection:
             except Unreachable as error:
                 raise BackendUnavailable(str(error)) from error
 
-        return await patiently(bound, self._settings.waits)
+        return await Retry.of(self._settings.waits).call(bound)
 
     async def _connect(self, chosen: backend.Backend) -> None:
         self._gate = RequestGate.open(

@@ -30,6 +30,7 @@ from objlib.errors import ObjlibError, OCCConflictError, RunEnded
 from objlib.gemini.resources import Document
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.demand import Upstream, flat_map_limited, paged
+from objlib.reactive.retry import Retry
 from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload._operators import upload_with_retry
@@ -42,7 +43,6 @@ T = TypeVar("T")
 
 PAGE_ROWS = 200
 WATCHED_AT_ONCE = 50
-CALL_ATTEMPTS = 5
 
 #: Beyond the longest that one document may take, so that the phase ends by its rows' own deadlines.
 PHASE_MARGIN_S = 60.0
@@ -95,7 +95,7 @@ class RecoveryCrawler:
         self._emit = emit
         self._waits = waits
         self._is_dead = is_dead
-        self._rng = rng or random.Random()
+        self._retry = Retry.of(waits, rng)
 
     def crawl(self, watch: UntilAtRest) -> Observable[object]:
         """A cold walk through the phases; emits nothing and completes.
@@ -262,10 +262,7 @@ class RecoveryCrawler:
         return upload_with_retry(
             None,
             lambda _nothing: call(),
-            CALL_ATTEMPTS,
-            base_s=self._waits.backoff_base_s,
-            cap_s=self._waits.backoff_cap_s,
-            rng=self._rng,
+            retry=self._retry,
         )
 
 

@@ -17,7 +17,7 @@ from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
 from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.upload import events as ev
-from objlib.upload.feedback import connect
+from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.reports import DONE, INTERRUPTED, LastRun, Progress, advance, remember
@@ -99,6 +99,7 @@ class UploadRun:
             owner=identity.owner,
             waits=waits,
             emit=self.stream.emit,
+            tell=gate.outcomes.tell,
             usual_indexing_s=lambda: gate.state.indexing.usual_s,
         )
         self._orchestrator = UploadOrchestrator(
@@ -156,7 +157,7 @@ class UploadRun:
         self.stream.emit(
             ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
         )
-        feedback = connect(self.stream, self._gate)
+        announcements = announce_pressure(self._gate, self.stream.emit)
         scheduler = LoopScheduler.running()
         try:
             await completion(self._orchestrator.run(self._options), scheduler)
@@ -164,7 +165,7 @@ class UploadRun:
             await scheduler.drained()
             with contextlib.suppress(CatalogError):  # what was raised before it is the news
                 await self._stages.end_leases()
-            feedback.dispose()
+            announcements.dispose()
             self.stream.complete()
 
 
