@@ -14,6 +14,7 @@ import pytest
 from objlib import Library
 from objlib.catalog.sqlite import connection
 from objlib.errors import CatalogError
+from objlib.search.proof import Proof
 from objlib.service.runs import Run
 from objlib.upload import events as ev
 from objlib.upload.reports import last_run
@@ -290,7 +291,7 @@ def test_verify_has_the_shape_of_upload(folder: Path) -> None:
             await library.upload(limit=6)
             assert (await library.verify()).asked == 6
             assert len([proof async for proof in library.verify(limit=4)]) == 4
-            seen = []
+            seen: list[Proof] = []
             async with library.verify() as run:
                 run.observable.subscribe(seen.append)
                 report = await run.finished()
