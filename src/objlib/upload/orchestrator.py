@@ -285,7 +285,6 @@ class UploadOrchestrator:
     def _end_run(self, error: RunEnded) -> None:
         if self._ending is None:
             self._ending = error
-            self._emit(ev.Draining(str(error)))
             self._shutdown.stop(str(error))
 
 

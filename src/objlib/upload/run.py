@@ -89,6 +89,7 @@ class UploadRun:
         self.stream = ev.EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
+        self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
         self._stages = stages = FileStages(
             catalog=catalog,
             client=client,
