@@ -24,6 +24,7 @@ from objlib.catalog.lease import Lease
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import overdue_rows
 from objlib.catalog.records import FileRecord
+from objlib.congestion.outcomes import Outcome
 from objlib.documents.lookup import DocumentLookup
 from objlib.documents.payload import Payload, Source
 from objlib.gemini.resources import RawFile
@@ -66,7 +67,10 @@ class RunContext:
     #: The owner of its leases: host, process and run.
     owner: str
     waits: Waits
+    #: Tells the run's listeners what happens.
     emit: Callable[[ev.Event], None]
+    #: Tells the gate how documents fare.
+    tell: Callable[[Outcome], None]
     #: Seconds that documents have taken lately until they were active; None before the first one.
     usual_indexing_s: Callable[[], float | None]
     #: Finds documents whose names are not known.

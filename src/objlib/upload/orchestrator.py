@@ -29,7 +29,8 @@ from objlib.catalog import queries
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import INDEXING_MAX, Unwatched, Watched, uploads_allowed
+from objlib.congestion.outcomes import Unwatched, Watched
+from objlib.congestion.pressure import INDEXING_MAX, uploads_allowed
 from objlib.errors import (
     BackendUnavailable,
     NotConvertible,
@@ -225,10 +226,10 @@ class UploadOrchestrator:
         watch = Watch(record)
 
         def counted(_scheduler: object) -> Observable[_Settled]:
-            self.gate.feed(Watched())
+            self.gate.outcomes.tell(Watched())
             watched = self._persistently(record, watch, partial(watch_document, self.context))
             settled = self._at_rest(record, watched.pipe(ops.map(_done)))
-            return settled.pipe(ops.finally_action(lambda: self.gate.feed(Unwatched())))
+            return settled.pipe(ops.finally_action(lambda: self.gate.outcomes.tell(Unwatched())))
 
         return rx.defer(counted)
 
@@ -279,7 +280,6 @@ class UploadOrchestrator:
     def _end_run(self, error: RunEnded) -> None:
         if not self._endings:
             self._endings.append(error)
-            self.context.emit(ev.Draining(str(error)))
             self.shutdown.stop(str(error))
 
 

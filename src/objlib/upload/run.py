@@ -21,7 +21,7 @@ from objlib.reactive.retry import Retry
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.context import RunContext, overdue
-from objlib.upload.feedback import connect
+from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.reports import DONE, INTERRUPTED, LastRun, Progress, advance, remember
@@ -92,6 +92,7 @@ class UploadRun:
         self.stream = ev.EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
+        self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
         self._context = RunContext(
             catalog=catalog,
             state=AsyncUploadStateManager(catalog, rng),
@@ -101,6 +102,7 @@ class UploadRun:
             owner=identity.owner,
             waits=waits,
             emit=self.stream.emit,
+            tell=gate.outcomes.tell,
             usual_indexing_s=lambda: gate.state.indexing.usual_s,
             lookup=DocumentLookup(client, store_name, lambda: overdue(catalog, waits)),
         )
@@ -150,7 +152,7 @@ class UploadRun:
                 self._context.run_id, self._store_name, expected.files, expected.size_bytes
             )
         )
-        feedback = connect(self.stream, self._gate)
+        announcements = announce_pressure(self._gate, self.stream.emit)
         scheduler = LoopScheduler.running()
         try:
             await completion(self._orchestrator.run(self._options), scheduler)
@@ -158,7 +160,7 @@ class UploadRun:
             await scheduler.drained()
             with contextlib.suppress(CatalogError):  # what was raised before it is the news
                 await self._context.end_leases()
-            feedback.dispose()
+            announcements.dispose()
             self.stream.complete()
 
 

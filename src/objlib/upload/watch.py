@@ -12,6 +12,7 @@ import math
 from dataclasses import dataclass
 
 from objlib.catalog.records import FileRecord
+from objlib.congestion.outcomes import DocumentActive, DocumentFailed
 from objlib.errors import RemoteError
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document, ImportOperation
@@ -69,6 +70,8 @@ async def watch_document(run: RunContext, watch: Watch) -> None:
     run.emit(
         ev.FileIndexed(record.file_path, document.name, adopted, took_s if is_typical else None)
     )
+    if is_typical:
+        run.tell(DocumentActive(took_s))
     await tidy_up(run, record)
 
 
@@ -131,6 +134,7 @@ def _say_once_that_it_failed(run: RunContext, watch: Watch, took_s: float) -> No
     if not watch.was_shown_failed:
         watch.was_shown_failed = True
         run.emit(ev.DocumentShownFailed(watch.record.file_path, took_s))
+        run.tell(DocumentFailed(took_s))
 
 
 def _why(operation: ImportOperation | None, age_s: float) -> str:
