@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from objlib.catalog.lease import Lease
+from objlib.catalog.moves import guarded_update, renew_leases
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import get_file
-from objlib.catalog.records import COLUMNS, FileRecord
-from objlib.errors import OCCConflictError
+from objlib.catalog.records import FileRecord
 from objlib.states import Event, State, next_state
 
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
@@ -194,12 +193,7 @@ class AsyncUploadStateManager:
 
     async def renew_leases(self, lease: Lease) -> None:
         """The heartbeat: push out the end of every lease this owner holds."""
-        async with self._catalog.transaction():
-            await self._catalog.fetch_all(
-                "UPDATE files SET lease_expires_at = ? WHERE lease_owner = ?"
-                " AND gemini_state IN ('uploading', 'processing')",
-                (lease.expires_at, lease.owner),
-            )
+        await renew_leases(self._catalog, lease)
 
     async def _move(
         self,
@@ -212,7 +206,8 @@ class AsyncUploadStateManager:
     ) -> FileRecord:
         after = next_state(record.gemini_state, event)
         now = self._catalog.now()
-        return await self._guarded_update(
+        return await guarded_update(
+            self._catalog,
             record,
             {
                 "gemini_state": after.value,
@@ -227,35 +222,8 @@ class AsyncUploadStateManager:
 
     async def _write(self, record: FileRecord, **columns: Any) -> FileRecord:
         """Change facts about an attempt without moving the row, under the same guard."""
-        return await self._guarded_update(
-            record, {"updated_at": self._catalog.now(), **columns}, durable=False
-        )
-
-    async def _guarded_update(
-        self, record: FileRecord, columns: dict[str, Any], *, durable: bool
-    ) -> FileRecord:
-        assignments = ", ".join(f"{name} = ?" for name in columns)
-        sql = (
-            f"UPDATE files SET {assignments} WHERE file_path = ? AND version = ?"
-            f" AND gemini_state = ? AND lease_owner IS ? RETURNING {COLUMNS}"
-        )
-        state = record.gemini_state.value
-        guard = (record.file_path, record.version, state, record.lease_owner)
-        if durable:
-            async with self._catalog.transaction(durable=True):
-                row = await self._catalog.fetch_one(sql, (*columns.values(), *guard))
-        else:
-            row = await self._catalog.write_one(sql, (*columns.values(), *guard))
-        if row is None:
-            raise await self._conflict(record)
-        return FileRecord.from_row(row)
-
-    async def _conflict(self, record: FileRecord) -> OCCConflictError:
-        found = await get_file(self._catalog, record.file_path)
-        return OCCConflictError(
-            record.file_path,
-            expected=(record.gemini_state.value, record.version),
-            found=(found.gemini_state.value, found.version) if found else None,
+        return await guarded_update(
+            self._catalog, record, {"updated_at": self._catalog.now(), **columns}, durable=False
         )
 
 
