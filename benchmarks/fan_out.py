@@ -22,7 +22,7 @@ from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
 from objlib.reactive.demand import flat_map_limited, paged
-from objlib.reactive.retry import retry_when, waiting
+from objlib.reactive.retry import Retry, retry_when, waiting
 from objlib.upload._operators import occ_transition, upload_with_retry
 
 AT_ONCE = 10
@@ -83,9 +83,10 @@ async def fan_out(items: int) -> None:
 async def chain(items: int) -> None:
     """The same with the operators that surround a file: claim, upload with retries, rescue."""
     rng = random.Random(1)
+    retry = Retry(rng=rng)
 
     def upload(item: int) -> Observable[int]:
-        tried = upload_with_retry(item, work, rng=rng)
+        tried = upload_with_retry(item, work, retry=retry)
         return tried.pipe(retry_when(waiting(lambda _error, _earlier: None)))
 
     def one(item: int) -> Observable[int]:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import Answered, Refused
+from objlib.congestion.outcomes import Answered, Refused
 from objlib.errors import RateLimited
 from objlib.filestore.schedules import TokenBucket
 from objlib.gemini.client import PAGE_SIZE
@@ -94,9 +94,9 @@ class ModelledClient(GeminiFileSearchClient):
         if wait_s > 0:
             self.refused[purpose] += 1
             self.later_refused += is_late
-            gate.feed(Refused(now - sent_at, wait_s))
+            gate.outcomes.tell(Refused(now - sent_at, wait_s))
             raise RateLimited(f"{purpose}: 429", wait_s)
-        gate.feed(Answered(now - sent_at, is_small=is_small))
+        gate.outcomes.tell(Answered(now - sent_at, is_small=is_small))
 
 
 class ListedClient(GeminiFileSearchClient):

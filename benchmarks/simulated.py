@@ -151,6 +151,7 @@ async def _run(
         run = UploadRun(
             catalog=catalog,
             client=client,
+            options=Options(concurrency=concurrency),
             gate=gate,
             store_name=f"fileSearchStores/{store_id}",
             source=Source(root, "simulated"),
@@ -169,7 +170,7 @@ async def _run(
 
         run.stream.events.subscribe(note)
         gate.states.subscribe(lambda state: trace.limits.append((at(), state)))
-        await run.until_done(Options(concurrency=concurrency))
+        await run.until_done()
     trace.ended_s = at()
     ((trace.documents,),) = store.all("SELECT COUNT(*) FROM documents")
     gate.close()

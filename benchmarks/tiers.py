@@ -201,6 +201,7 @@ async def _run(loop: VirtualLoop, rate: float, root: Path, database: Path, files
         run = UploadRun(
             catalog=catalog,
             client=client,
+            options=options,
             gate=gate,
             store_name=STORE,
             source=Source(root, LIBRARY_ID),
@@ -208,7 +209,7 @@ async def _run(loop: VirtualLoop, rate: float, root: Path, database: Path, files
             rng=random.Random(SEED),
         )
         began = loop.time()
-        await run.until_done(options)
+        await run.until_done()
         virtual_s = loop.time() - began
         tally = await tally_by_state(catalog)
         assert tally["indexed"].files == files, tally

@@ -222,12 +222,13 @@ async def _pipeline(root: Path, folder: Path, latency_s: float = 0.0) -> tuple[C
         run = UploadRun(
             catalog=catalog,
             client=client,
+            options=Options(concurrency=CONCURRENCY),
             gate=gate,
             store_name=name,
             source=Source(root, "bench"),
             waits=Waits(),
         )
-        cost = await measured_async(lambda: run.until_done(Options(concurrency=CONCURRENCY)))
+        cost = await measured_async(run.until_done)
     gate.close()
     store.close()
     return cost, wire

@@ -58,7 +58,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
     assert names - about == files_of_the_package()
     assert {
         "objlib/py.typed",
-        "objlib/catalog/schema.sql",
+        "objlib/catalog/sqlite/schema.sql",
         "objlib/filestore/schema.sql",
         "objlib/filestore/profiles/typical.toml",
     } <= names

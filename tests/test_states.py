@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from objlib.errors import CatalogError, IllegalTransitionError
-from objlib.states import IN_FLIGHT, TRANSITIONS, Event, State, legal_moves, next_state
+from objlib.states import IN_FLIGHT, TRANSITIONS, Move, State, legal_moves, next_state
 
 #: The drawing of the state machine, once more and by hand.
 DRAWING = """
@@ -27,8 +27,8 @@ ARROWS = {
 }
 
 
-@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Event)))
-def test_an_event_leads_where_the_drawing_says_or_nowhere(state: State, event: Event) -> None:
+@pytest.mark.parametrize(("state", "event"), list(itertools.product(State, Move)))
+def test_an_event_leads_where_the_drawing_says_or_nowhere(state: State, event: Move) -> None:
     """For each of the thirty-five pairs: the arrow's end, or an error that names both."""
     after = ARROWS.get((state.value, event.value))
 
@@ -44,7 +44,7 @@ def test_an_event_leads_where_the_drawing_says_or_nowhere(state: State, event: E
 def test_only_a_document_that_was_seen_leads_into_indexed() -> None:
     """There is one way into `indexed`, and it begins in `processing`."""
     ways = [move for move, after in TRANSITIONS.items() if after is State.INDEXED]
-    assert ways == [(State.PROCESSING, Event.IMPORT_CONFIRMED)]
+    assert ways == [(State.PROCESSING, Move.IMPORT_CONFIRMED)]
 
 
 def test_no_state_is_a_dead_end() -> None:
@@ -60,7 +60,7 @@ def test_no_state_is_a_dead_end() -> None:
 
 def test_what_is_in_flight_can_always_be_let_go() -> None:
     """Recovery can release a row wherever an earlier run left it."""
-    released = {state for (state, event) in TRANSITIONS if event is Event.RELEASE}
+    released = {state for (state, event) in TRANSITIONS if event is Move.RELEASE}
     assert released == set(IN_FLIGHT)
 
 

@@ -223,7 +223,7 @@ _COLUMN = re.compile(r"^    (\w+) +([A-Z]+)\b[^\n]*?(?:-- (.*))?$", re.MULTILINE
 
 
 def _catalog() -> str:
-    script = resources.files("objlib.catalog").joinpath("schema.sql").read_text("utf-8")
+    script = resources.files("objlib.catalog.sqlite").joinpath("schema.sql").read_text("utf-8")
     parts = [
         "# Tables of the catalog",
         "The catalog is a SQLite database, `data/library.db` unless `--db` names another. Read it "

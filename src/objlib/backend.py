@@ -145,16 +145,14 @@ def in_process(app: Any) -> httpx2.AsyncBaseTransport:
 
 
 @contextlib.asynccontextmanager
-async def connected(
-    backend: Backend, gate: RequestGate, *, connections: int = 10
-) -> AsyncIterator[GeminiFileSearchClient]:
+async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[GeminiFileSearchClient]:
     """A client for the backend; the embedded server is opened and closed with it."""
     from objlib.upload.client import GeminiFileSearchClient  # with it comes the SDK: half a second
 
     with contextlib.ExitStack() as stack:
         transport: httpx2.AsyncBaseTransport
         if backend.data is None:
-            transport = network_transport(backend.base_url, connections=connections)
+            transport = network_transport(backend.base_url)
         else:
             embedder = _embedder(backend.is_semantic)
             try:

@@ -1,4 +1,4 @@
-"""The life of a file: states, events and the one transition table.
+"""The life of a file: states, moves and the one transition table.
 
 The table is the only statement of what may happen. The catalog's guard trigger, the state manager
 and the diagram in `docs/architecture.md` are made from it or checked against it.
@@ -21,8 +21,8 @@ class State(StrEnum):
     FAILED = "failed"
 
 
-class Event(StrEnum):
-    """What can happen to a file."""
+class Move(StrEnum):
+    """A move of a file from one state to another: the name of an arrow in the table."""
 
     BEGIN_UPLOAD = "begin_upload"
     UPLOAD_CONFIRMED = "upload_confirmed"
@@ -35,29 +35,29 @@ class Event(StrEnum):
 
 IN_FLIGHT = (State.UPLOADING, State.PROCESSING)
 
-TRANSITIONS: dict[tuple[State, Event], State] = {
-    (State.UNTRACKED, Event.BEGIN_UPLOAD): State.UPLOADING,
-    (State.UPLOADING, Event.UPLOAD_CONFIRMED): State.PROCESSING,
-    (State.PROCESSING, Event.IMPORT_CONFIRMED): State.INDEXED,
-    (State.UPLOADING, Event.FAIL): State.FAILED,
-    (State.PROCESSING, Event.FAIL): State.FAILED,
-    (State.FAILED, Event.RETRY): State.UNTRACKED,
-    (State.UPLOADING, Event.RELEASE): State.UNTRACKED,
-    (State.PROCESSING, Event.RELEASE): State.UNTRACKED,
-    (State.INDEXED, Event.INVALIDATE): State.UNTRACKED,
+TRANSITIONS: dict[tuple[State, Move], State] = {
+    (State.UNTRACKED, Move.BEGIN_UPLOAD): State.UPLOADING,
+    (State.UPLOADING, Move.UPLOAD_CONFIRMED): State.PROCESSING,
+    (State.PROCESSING, Move.IMPORT_CONFIRMED): State.INDEXED,
+    (State.UPLOADING, Move.FAIL): State.FAILED,
+    (State.PROCESSING, Move.FAIL): State.FAILED,
+    (State.FAILED, Move.RETRY): State.UNTRACKED,
+    (State.UPLOADING, Move.RELEASE): State.UNTRACKED,
+    (State.PROCESSING, Move.RELEASE): State.UNTRACKED,
+    (State.INDEXED, Move.INVALIDATE): State.UNTRACKED,
 }
 
 
-def next_state(state: State, event: Event) -> State:
+def next_state(state: State, move: Move) -> State:
     """The state that follows.
 
     Raises:
         IllegalTransitionError: the table has no such move.
     """
     try:
-        return TRANSITIONS[state, event]
+        return TRANSITIONS[state, move]
     except KeyError:
-        raise IllegalTransitionError(state, event) from None
+        raise IllegalTransitionError(state, move) from None
 
 
 def legal_moves() -> list[tuple[State, State]]:

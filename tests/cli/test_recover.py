@@ -14,7 +14,7 @@ from objlib.catalog.lease import Lease
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.queries import get_info, pending_page
 from objlib.service.library import Library
-from objlib.upload.recovery_report import RecoveryReport
+from objlib.upload.reports import RecoveryReport
 from objlib.upload.state import AsyncUploadStateManager
 from tests.cli.servers import server
 from tests.conftest import Cli, Outcome, Query, states

@@ -31,7 +31,7 @@ from objlib.errors import (
     Unreachable,
 )
 from objlib.reactive.bridge import Interrupted, LoopScheduler
-from objlib.reactive.retry import Notifier, backoff, retry_when, waiting
+from objlib.reactive.retry import Notifier, Retry, backoff, retry_when, waiting
 from objlib.upload._operators import occ_transition, upload_with_retry
 from tests.upload.virtual_loop import VirtualLoop, run
 
@@ -502,7 +502,7 @@ def test_an_upload_is_repeated_after_an_error_that_is_safe_to_repeat(error: Exce
 
     async def case(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
         upload = Script(loop, error, error, "operation")
-        source = upload_with_retry("record", upload, rng=Highest())
+        source = upload_with_retry("record", upload, retry=Retry(rng=Highest()))
         assert await outcome_of(source, loop, scheduler) == ["operation", "|"]
         assert upload.calls == [0.0, 1.0, 3.0]
         assert upload.arguments == ["record"] * 3
@@ -556,7 +556,7 @@ def test_an_upload_fails_with_its_last_error_after_five_attempts() -> None:
         source = upload_with_retry(
             "record",
             upload,
-            rng=Highest(),
+            retry=Retry(rng=Highest()),
             on_retry=lambda _error, attempt, wait_s: told.append((attempt, wait_s)),
         )
         assert await outcome_of(source, loop, scheduler) == [last]
@@ -571,7 +571,7 @@ def test_an_uploads_waits_end_at_a_minute_by_default_and_at_the_cap_that_is_give
 
     async def case(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
         upload = Script(loop, *[Transient("503")] * 8, "done")
-        source = upload_with_retry("record", upload, 9, rng=Highest())
+        source = upload_with_retry("record", upload, retry=Retry(9, rng=Highest()))
         assert await outcome_of(source, loop, scheduler) == ["done", "|"]
         assert [b - a for a, b in pairwise(upload.calls)] == [
             *[1.0, 2.0, 4.0, 8.0, 16.0, 32.0],
@@ -580,7 +580,8 @@ def test_an_uploads_waits_end_at_a_minute_by_default_and_at_the_cap_that_is_give
 
         began_s = loop.elapsed_s()
         upload = Script(loop, *[Transient("503")] * 2, "done")
-        source = upload_with_retry("record", upload, 3, base_s=0.5, cap_s=0.75, rng=Highest())
+        policy = Retry(3, base_s=0.5, cap_s=0.75, rng=Highest())
+        source = upload_with_retry("record", upload, retry=policy)
         assert await outcome_of(source, loop, scheduler) == ["done", "|"]
         assert [at - began_s for at in upload.calls] == [0.0, 0.5, 1.25]
 
@@ -592,7 +593,7 @@ def test_an_upload_waits_at_least_as_long_as_the_server_says() -> None:
 
     async def case(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
         upload = Script(loop, RateLimited("slow down", retry_after_s=37.5), "done")
-        source = upload_with_retry("record", upload, rng=Lowest())
+        source = upload_with_retry("record", upload, retry=Retry(rng=Lowest()))
         assert await outcome_of(source, loop, scheduler) == ["done", "|"]
         assert upload.calls == [0.0, 37.5]
 
@@ -617,7 +618,7 @@ def test_dispose_of_an_upload_cancels_the_attempt_and_the_wait(at: float) -> Non
             raise Transient("503")
 
         seen: list[Any] = []
-        subscription = upload_with_retry("record", upload, rng=Highest()).subscribe(
+        subscription = upload_with_retry("record", upload, retry=Retry(rng=Highest())).subscribe(
             seen.append, seen.append, lambda: seen.append("|"), scheduler=scheduler
         )
         await asyncio.sleep(at)

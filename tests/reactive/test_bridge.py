@@ -501,7 +501,7 @@ class Tap:
         return Disposable(release)
 
 
-def test_completion_waits_for_the_end_and_not_for_the_values() -> None:
+def test_completion_waits_for_the_end_and_returns_the_last_value() -> None:
     """It subscribes once, on the scheduler it is given, and returns when the source completes."""
 
     async def main(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
@@ -509,7 +509,7 @@ def test_completion_waits_for_the_end_and_not_for_the_values() -> None:
         loop.call_later(1.0, tap.subject.on_next, "a")
         loop.call_later(2.0, tap.subject.on_next, "b")
         loop.call_later(3.0, tap.subject.on_completed)
-        await completion(tap.source, scheduler)
+        assert await completion(tap.source, scheduler) == "b"
         assert loop.elapsed_s() == 3.0
         assert tap.schedulers == [scheduler]
         assert tap.released == 1
@@ -531,12 +531,14 @@ def test_completion_raises_what_the_source_fails_with() -> None:
     run(main)
 
 
-@pytest.mark.parametrize("source", [rx.empty(), rx.from_iterable([1, 2, 3])])
-def test_completion_returns_for_a_source_that_is_at_its_end(source: Observable[Any]) -> None:
-    """A source that ends at once takes no time."""
+@pytest.mark.parametrize(("source", "last"), [(rx.empty(), None), (rx.from_iterable([1, 2, 3]), 3)])
+def test_completion_returns_for_a_source_that_is_at_its_end(
+    source: Observable[Any], last: int | None
+) -> None:
+    """A source that ends at once takes no time; one without a value gives None."""
 
     async def main(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
-        await completion(source, scheduler)
+        assert await completion(source, scheduler) == last
         assert loop.elapsed_s() == 0.0
 
     run(main)

@@ -22,7 +22,7 @@ from objlib.errors import OCCConflictError, RateLimited, Transient
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
 from objlib.reactive.demand import Upstream, buffered, flat_map_limited, paged
 from objlib.reactive.pacing import held_back, staggered
-from objlib.reactive.retry import retry_when
+from objlib.reactive.retry import Retry, retry_when
 from objlib.upload._operators import occ_transition, shutdown_gate, upload_with_retry
 from tests.upload.virtual_loop import VirtualLoop, run
 
@@ -109,7 +109,9 @@ class Run:
                 self.task(lambda: self.sometimes(conflict, row)), 50, rng=self.chance
             )
 
-        sent = upload_with_retry(row, upload, 50, rng=self.chance).pipe(ops.flat_map(mark))
+        sent = upload_with_retry(row, upload, retry=Retry(50, rng=self.chance)).pipe(
+            ops.flat_map(mark)
+        )
         return self.counted("send", self.SLOTS, sent)
 
     def watch(self, row: int) -> Observable[int]:
@@ -229,7 +231,7 @@ def test_a_stop_lets_what_has_begun_end_and_a_kill_lets_nothing(
             it.kill.on_next("SIGTERM")
             killed_s = loop.elapsed_s()
             await scheduler.drained()
-            assert loop.elapsed_s() - killed_s <= 0.25
+            assert loop.elapsed_s() - killed_s <= 0.25 + ROUNDING_S
         await it.at_rest()
         assert it.begun == begun
         assert it.last_word == ["|"]
@@ -467,7 +469,7 @@ def test_a_stop_during_a_back_off_waits_for_what_has_begun(error: Exception) -> 
 
         def send(name: str) -> Observable[str]:
             begun.append(name)
-            return upload_with_retry(name, upload, base_s=10.0, rng=random.Random(3))
+            return upload_with_retry(name, upload, retry=Retry(base_s=10.0, rng=random.Random(3)))
 
         rows = paged(lambda last: rx.just(["a", "b"] if last is None else []))
         result = flat_map_limited(lambda credits: rows(credits).pipe(admission), send, 1)

@@ -19,8 +19,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from objlib.gemini import client
 from objlib.sync import listing, plan
-from objlib.upload import client, orchestrator, recovery
+from objlib.upload import orchestrator, recovery
 from tests.simulation.instants import Hooks, dense
 from tests.simulator import invariants
 from tests.simulator.processes import Process, ProcessLoop, current_process, funeral

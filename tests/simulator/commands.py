@@ -15,9 +15,9 @@ from objlib.congestion.gate import RequestGate
 from objlib.documents.payload import Source
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
+from objlib.reactive.retry import Retry
 from objlib.sync.apply import Repair
 from objlib.sync.listing import SyncReport, survey
-from objlib.sync.patience import patiently
 from objlib.sync.plan import MaxDelete
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
@@ -54,6 +54,7 @@ async def upload(world: SimulatedWorld, process: Process, action: Action) -> Non
         run = UploadRun(
             catalog=catalog,
             client=client,
+            options=options,
             gate=gate,
             store_name=world.store_name,
             source=Source(world.root, LIBRARY),
@@ -64,7 +65,7 @@ async def upload(world: SimulatedWorld, process: Process, action: Action) -> Non
         run.stream.events.subscribe(lambda event: world.note(f"  {process.owner} {event!r}"))
         for after_s, other in action.meanwhile:
             world.later(after_s, other, run.shutdown.signal)
-        await run.until_done(options)
+        await run.until_done()
 
 
 async def store_sync(world: SimulatedWorld, process: Process, _action: Action) -> None:
@@ -92,9 +93,9 @@ async def survey_store(
     world: SimulatedWorld, catalog: Catalog, client: GeminiFileSearchClient
 ) -> SyncReport:
     """How store and catalog compare."""
-    waits, rng = world.scenario.waits, random.Random(world.scenario.seed)
-    store = await patiently(lambda: client.get_store(world.store_name), waits, rng)
-    return await patiently(lambda: survey(catalog, client, store, LIBRARY), waits, rng)
+    retry = Retry.of(world.scenario.waits, random.Random(world.scenario.seed))
+    store = await retry.call(lambda: client.get_store(world.store_name))
+    return await retry.call(lambda: survey(catalog, client, store, LIBRARY))
 
 
 @contextlib.asynccontextmanager

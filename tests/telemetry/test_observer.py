@@ -22,7 +22,6 @@ from objlib.filestore import Fault, Kind
 from objlib.gemini.calls import Call, Observed, template_of
 from objlib.telemetry.observer import LINGERING_MAX, Observer
 from objlib.upload import events as ev
-from objlib.upload.orchestrator import Options
 from tests.upload.world import World, make_world
 
 IMPORT = "POST *:importFile"
@@ -41,10 +40,10 @@ class Kept:
 
     async def upload(self, world: World, **options: Any) -> None:
         """One run under observation."""
-        run = world.new_run()
+        run = world.new_run(**options)
         self.observer.follow_calls(world.client.calls)
         self.observer.follow_run(run.stream.events)
-        await run.until_done(Options(**options))
+        await run.until_done()
 
     @property
     def spans(self) -> tuple[ReadableSpan, ...]:

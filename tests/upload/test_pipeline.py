@@ -14,7 +14,6 @@ from objlib.errors import AccessRefused, BackendUnavailable, StorageFull
 from objlib.filestore import Fault, Kind
 from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
-from objlib.upload.orchestrator import Options
 from objlib.upload.run import UploadRun
 from tests.upload.world import World, make_world
 
@@ -358,7 +357,7 @@ def test_a_first_signal_finishes_what_is_in_flight(tmp_path: Path) -> None:
 
     async def scenes() -> None:
         async with make_world(tmp_path, files=40, indexing_delay_s=0.05) as world:
-            run = world.new_run()
+            run = world.new_run(concurrency=4)
 
             def stop_at_fifth(event: ev.Event) -> None:
                 is_fifth = len(world.events(ev.ImportAccepted)) == 5
@@ -366,7 +365,7 @@ def test_a_first_signal_finishes_what_is_in_flight(tmp_path: Path) -> None:
                     run.shutdown.signal()
 
             run.stream.events.subscribe(stop_at_fifth)
-            await run.until_done(Options(concurrency=4))
+            await run.until_done()
             states = await world.states()
             assert set(states) == {"indexed", "untracked"}
             assert 5 <= states["indexed"] <= 5 + 4
@@ -380,7 +379,7 @@ def test_a_second_signal_cancels_and_recovery_resumes(tmp_path: Path) -> None:
 
     async def scenes() -> None:
         async with make_world(tmp_path, files=20, indexing_delay_s=0.3, lease_s=0.1) as world:
-            run = world.new_run()
+            run = world.new_run(concurrency=4)
 
             def kill_at_fifth(event: ev.Event) -> None:
                 if isinstance(event, ev.ImportAccepted) and not run.shutdown.is_killed:
@@ -389,7 +388,7 @@ def test_a_second_signal_cancels_and_recovery_resumes(tmp_path: Path) -> None:
 
             run.stream.events.subscribe(kill_at_fifth)
             before = asyncio.all_tasks()
-            await run.until_done(Options(concurrency=4))
+            await run.until_done()
             assert asyncio.all_tasks() == before
             assert set(await world.states()) & {"uploading", "processing"}
             await asyncio.sleep(0.15)  # the lease of a living process has to run out
@@ -418,10 +417,8 @@ def test_two_runs_at_once_share_the_files(tmp_path: Path) -> None:
 
     async def scenes() -> None:
         async with make_world(tmp_path, files=30) as world:
-            one, other = world.new_run(), world.new_run()
-            await asyncio.gather(
-                one.until_done(Options(concurrency=3)), other.until_done(Options(concurrency=3))
-            )
+            one, other = world.new_run(concurrency=3), world.new_run(concurrency=3)
+            await asyncio.gather(one.until_done(), other.until_done())
             assert world.count(":importFile") == 30
             await assert_all_canonical(world, files=30)
 
@@ -471,7 +468,7 @@ def test_a_signal_during_the_cool_down_ends_the_run(tmp_path: Path) -> None:
                     run.shutdown.signal()
 
             run.stream.events.subscribe(interrupt)
-            await run.until_done(Options())
+            await run.until_done()
             assert await world.states() == {"indexed": 5, "failed": 1}
             await world.upload(retry_failed=True)
             await assert_all_canonical(world)
@@ -487,7 +484,7 @@ def test_a_forced_upload_that_is_cut_short_leaves_every_file_searchable(tmp_path
             await world.upload()
             world.store.indexing_delay_s = 0.1
             for _ in range(2):
-                run = world.new_run()
+                run = world.new_run(concurrency=4, reset_existing=True)
 
                 def kill(event: ev.Event, run: UploadRun = run) -> None:
                     if isinstance(event, ev.FileIndexed) and not run.shutdown.is_killed:
@@ -495,7 +492,7 @@ def test_a_forced_upload_that_is_cut_short_leaves_every_file_searchable(tmp_path
                         run.shutdown.signal()
 
                 run.stream.events.subscribe(kill)
-                await run.until_done(Options(concurrency=4, reset_existing=True))
+                await run.until_done()
                 active = {d.metadata[PATH] for d in await world.documents() if d.is_active}
                 assert len(active) == 12
                 await asyncio.sleep(0.1)  # the leases of a living process have to run out
@@ -518,7 +515,7 @@ def test_a_file_changed_while_it_is_indexed_goes_round_again(tmp_path: Path) -> 
                     path.write_text("Edited while it was being indexed.")
 
             run.stream.events.subscribe(edit)
-            await run.until_done(Options())
+            await run.until_done()
             await world.scan()
             assert await world.states() == {"untracked": 1}
             await world.upload()

@@ -24,7 +24,7 @@ from objlib.gemini.client import PAGE_ATTEMPTS
 from objlib.states import State
 from objlib.sync.classify import DocumentClass
 from objlib.upload import events as ev
-from objlib.upload.recovery import INTERRUPTED, LATE, PENDING
+from objlib.upload.events import INTERRUPTED, LATE, PENDING
 from objlib.upload.state import AsyncUploadStateManager
 from tests.upload.world import LIBRARY_ID, World, make_world
 

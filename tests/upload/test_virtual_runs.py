@@ -14,7 +14,6 @@ import pytest
 from objlib.filestore import Fault, Kind
 from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
-from objlib.upload.orchestrator import Options
 from objlib.waits import Waits
 from tests.upload.virtual_loop import VirtualLoop, run
 from tests.upload.world import World, make_world
@@ -49,11 +48,11 @@ def play(
 async def signalled(world: World, *moments: float, concurrency: int = 4) -> None:
     """A run that gets a signal at each of these moments; afterwards no task of it is left."""
     before = asyncio.all_tasks()
-    upload = world.new_run()
+    upload = world.new_run(concurrency=concurrency)
     loop = asyncio.get_running_loop()
     for moment in moments:
         loop.call_later(moment, upload.shutdown.signal)
-    await upload.until_done(Options(concurrency=concurrency))
+    await upload.until_done()
     assert asyncio.all_tasks() == before
 
 
@@ -81,10 +80,10 @@ def test_one_signal_drains(tmp_path: Path, moment: float) -> None:
             if isinstance(event, ev.FileStarted) and loop.elapsed_s() - began > moment + 0.001:
                 late.append(event.path)
 
-        upload = world.new_run()
+        upload = world.new_run(concurrency=4)
         upload.stream.events.subscribe(note)
         loop.call_later(moment, upload.shutdown.signal)
-        await upload.until_done(Options(concurrency=4))
+        await upload.until_done()
 
         assert late == []
         states = await world.states()
@@ -256,9 +255,9 @@ def test_documents_that_take_minutes_hold_no_upload_slot_and_are_asked_for_seldo
             if isinstance(event, ev.ImportAccepted):
                 sent_after.append(loop.elapsed_s() - began)
 
-        upload = world.new_run()
+        upload = world.new_run(concurrency=1)
         upload.stream.events.subscribe(note)
-        await upload.until_done(Options(concurrency=1))
+        await upload.until_done()
         assert max(sent_after) < 15.0
         looks = sum(n for route, n in world.requests.items() if "GET" in route and "doc" in route)
         assert looks / 12 < 20

@@ -33,7 +33,7 @@ from objlib.sync.listing import SyncReport, survey
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
-from objlib.upload.progress import Progress, advance
+from objlib.upload.reports import Progress, advance
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.waits import Waits
@@ -69,11 +69,12 @@ class World:
     waits: Waits = WAITS
     seen: list[ev.Event] = field(default_factory=list)
 
-    def new_run(self) -> UploadRun:
+    def new_run(self, **options: Any) -> UploadRun:
         """A run that has not started; its events are kept in `seen`."""
         run = UploadRun(
             catalog=self.catalog,
             client=self.client,
+            options=Options(**options),
             gate=self.gate,
             store_name=self.store_name,
             source=Source(self.root, LIBRARY_ID),
@@ -86,7 +87,7 @@ class World:
     async def upload(self, **options: Any) -> Progress:
         """One run to its end; how it went."""
         before = len(self.seen)
-        await self.new_run().until_done(Options(**options))
+        await self.new_run(**options).until_done()
         progress = Progress()
         for event in self.seen[before:]:
             progress = advance(progress, event)

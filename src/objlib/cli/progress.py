@@ -26,7 +26,7 @@ from rich.text import Text
 from objlib.cli.render import count, duration, path_line
 from objlib.cli.screen import Screen
 from objlib.upload import events as ev
-from objlib.upload.progress import Progress, advance
+from objlib.upload.reports import Progress, advance
 
 #: Without a terminal: a line at least this often while something happens.
 PLAIN_INTERVAL_S = 5.0

@@ -16,7 +16,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import ago, count, duration, one_line, path_line, print_json, size
-from objlib.upload.last_run import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, last_run
+from objlib.upload.reports import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, last_run
 
 NAMED = 10
 BAR_CELLS = 24

@@ -13,17 +13,16 @@ import base64
 import binascii
 import io
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Self, TypeVar
 
 import httpx2
 from google import genai
 from google.genai import types
 from reactivex import Observable
-from reactivex import operators as ops
 
 from objlib.congestion.gate import RequestGate
-from objlib.errors import NotFound, RateLimited, Rejected, Transient
+from objlib.errors import NotFound, Rejected, Transient
 from objlib.gemini.calls import Call, Observed
 from objlib.gemini.resources import (
     Answer,
@@ -36,14 +35,14 @@ from objlib.gemini.resources import (
 )
 from objlib.gemini.transport import Gated, HonestUploads
 from objlib.gemini.wire_errors import Effect, translated
-from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
-from objlib.reactive.retry import retry_when, waiting
+from objlib.reactive.retry import Retry
 
 API_VERSION = "v1beta"
 PAGE_SIZE = 20  # the server's maximum for stores and documents
 #: A listing of a hundred pages would hardly ever end if each of them had but one chance.
 PAGE_ATTEMPTS = 4
-PAGE_BACKOFF_S = 0.5
+#: No jitter: nobody else makes the same requests at the same time.
+_PAGES = Retry(PAGE_ATTEMPTS, base_s=0.5, rng=None)
 CALL_TIMEOUT_MS = 60_000
 UPLOAD_TIMEOUT_MS = 300_000
 
@@ -240,7 +239,7 @@ class FileSearchClient:
             return [_document(document) for document in page.page], page.config.get("page_token")
 
         while True:
-            documents, following = await _patiently(fetch)
+            documents, following = await _PAGES.call(fetch)
             yield documents
             token = _next_token(following, token, store_name)
             if token is None:
@@ -275,21 +274,6 @@ class FileSearchClient:
                 config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
             )
         return _answer(response)
-
-
-async def _patiently(fetch: Callable[[], Awaitable[T]]) -> T:
-    """What a read yields, repeated after a refusal or a passing failure."""
-    answers: list[T] = []
-    fetched = from_coroutine(fetch).pipe(retry_when(waiting(_again_in_s)))
-    await completion(fetched.pipe(ops.do_action(answers.append)), LoopScheduler.running())
-    return answers[0]
-
-
-def _again_in_s(error: Exception, earlier: int) -> float | None:
-    # No jitter: nobody else makes the same requests at the same time.
-    if not isinstance(error, RateLimited | Transient) or earlier + 1 >= PAGE_ATTEMPTS:
-        return None
-    return max(error.retry_after_s or 0.0, PAGE_BACKOFF_S * 2.0**earlier)
 
 
 def _next_token(token: str | None, last: str | None, what: str) -> str | None:

@@ -132,13 +132,19 @@ def from_coroutine(work: Callable[[], Awaitable[T]]) -> Observable[T]:
     return Observable(subscribe)
 
 
-async def completion(source: Observable[Any], scheduler: LoopScheduler) -> None:
-    """Subscribe on `scheduler` and wait for the end: the bridge back, for whoever owns the run.
+async def completion(source: Observable[T], scheduler: LoopScheduler) -> T | None:
+    """Subscribe on `scheduler`, wait for the end and return the last value; None without any.
 
-    Raises what the source fails with. Cancelling the wait disposes the subscription; what that
-    cancels is still cleaning up until `scheduler.drained()`.
+    This is the bridge back, for the owner of a run. Raises what the source fails with. Cancelling
+    the wait disposes the subscription; what that cancels is still cleaning up until
+    `scheduler.drained()`.
     """
-    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    ended: asyncio.Future[T | None] = asyncio.get_running_loop().create_future()
+    last: T | None = None
+
+    def on_next(item: T) -> None:
+        nonlocal last
+        last = item
 
     def on_error(error: Exception) -> None:
         if not ended.done():
@@ -146,11 +152,11 @@ async def completion(source: Observable[Any], scheduler: LoopScheduler) -> None:
 
     def on_completed() -> None:
         if not ended.done():
-            ended.set_result(None)
+            ended.set_result(last)
 
-    subscription = source.subscribe(lambda _item: None, on_error, on_completed, scheduler=scheduler)
+    subscription = source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
     try:
-        await ended
+        return await ended
     finally:
         subscription.dispose()
 

@@ -1,10 +1,11 @@
-"""`retryWhen` of ReactiveX, and the notifiers that decide when to try again."""
+"""`retryWhen` of ReactiveX, the notifiers that decide when to try again, and the one policy."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Self, TypeVar, cast
 
 import reactivex as rx
 from reactivex import Observable, abc
@@ -16,12 +17,22 @@ from reactivex.disposable import (
 )
 from reactivex.subject import Subject
 
-from objlib.reactive.bridge import Operator, once_subscribed
+from objlib.errors import RateLimited, Transient
+from objlib.reactive.bridge import (
+    LoopScheduler,
+    Operator,
+    completion,
+    from_coroutine,
+    once_subscribed,
+)
+from objlib.waits import Waits
 
 T = TypeVar("T")
 
 #: Turns a stream of errors into a stream of decisions to try again.
 Notifier = Callable[[Observable[Exception]], Observable[Any]]
+#: Told of each attempt that will be repeated: its error, its number from 1, the wait in seconds.
+OnRetry = Callable[[Exception, int, float], None]
 
 
 def retry_when(notifier: Notifier) -> Operator[T, T]:
@@ -159,8 +170,8 @@ def backoff(
     base_s: float,
     cap_s: float,
     retryable: tuple[type[Exception], ...],
-    rng: random.Random,
-    on_retry: Callable[[Exception, int, float], None] | None = None,
+    rng: random.Random | None,
+    on_retry: OnRetry | None = None,
 ) -> Notifier:
     """Truncated exponential back-off with full jitter, above whatever the server asks for.
 
@@ -171,6 +182,7 @@ def backoff(
         attempts: how often the source may run in all; at least 1.
         base_s, cap_s: seconds.
         retryable: other errors end the retries at once.
+        rng: draws the jitter; None for the longest wait each time, where no crowd can form.
         on_retry: told (error, attempt that failed, wait in seconds) before each wait.
 
     Fails with the last error when the attempts are used up.
@@ -185,10 +197,62 @@ def backoff(
             return None
         floor_s = getattr(error, "retry_after_s", None) or 0.0
         # 2**63 is past any cap; a larger exponent would only overflow.
-        jittered_s = rng.uniform(0.0, min(cap_s, base_s * 2.0 ** min(earlier, 63)))
+        longest_s = min(cap_s, base_s * 2.0 ** min(earlier, 63))
+        jittered_s = longest_s if rng is None else rng.uniform(0.0, longest_s)
         delay_s = float(floor_s + jittered_s)
         if on_retry is not None:
             on_retry(error, earlier + 1, delay_s)
         return delay_s
 
     return waiting(wait_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A policy for calls that are safe to repeat: who tries again how often, and how soon.
+
+    The waits are those of `backoff`.
+    """
+
+    #: How often a call may run in all; at least 1.
+    attempts: int = 5
+    #: Seconds: the longest wait after the first error; it doubles with each further one.
+    base_s: float = 1.0
+    #: Seconds: the doubling ends here.
+    cap_s: float = 60.0
+    #: Draws the jitter; None for the longest wait each time, where no crowd can form.
+    rng: random.Random | None = field(default_factory=random.Random)
+    #: Errors after which a call is repeated. All others end the attempts at once.
+    retryable: tuple[type[Exception], ...] = (RateLimited, Transient)
+
+    @classmethod
+    def of(cls, waits: Waits, rng: random.Random | None = None) -> Self:
+        """Return the policy that the settings ask for."""
+        return cls(
+            base_s=waits.backoff_base_s, cap_s=waits.backoff_cap_s, rng=rng or random.Random()
+        )
+
+    def notifier(self, on_retry: OnRetry | None = None) -> Notifier:
+        """Return the decisions of this policy, for `retry_when`."""
+        return backoff(
+            attempts=self.attempts,
+            base_s=self.base_s,
+            cap_s=self.cap_s,
+            retryable=self.retryable,
+            rng=self.rng,
+            on_retry=on_retry,
+        )
+
+    async def call(self, fn: Callable[[], Awaitable[T]]) -> T:
+        """Run a coroutine function under this policy and return its value.
+
+        The tasks of all attempts have ended on return, also after an error or a cancellation.
+
+        Raises: what the last attempt raised.
+        """
+        scheduler = LoopScheduler.running()
+        tried = from_coroutine(fn).pipe(retry_when(self.notifier()))
+        try:
+            return cast(T, await completion(tried, scheduler))
+        finally:
+            await scheduler.drained()

@@ -11,12 +11,16 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+import reactivex as rx
 from reactivex import Observable
+from reactivex import operators as ops
 
 from objlib.catalog import queries, writes
 from objlib.catalog.protocol import Catalog
@@ -30,11 +34,11 @@ from objlib.library.identity import strip_identity_header
 from objlib.library.mime import HEADED_TYPES
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.demand import flat_map_limited, paged
+from objlib.reactive.retry import Retry
 from objlib.upload._operators import upload_with_retry
 from objlib.waits import Waits
 
 PAGE = 200
-ATTEMPTS = 5
 
 #: A sentence shorter than this says too little to be found by.
 _SENTENCE_CHARS = range(25, 400)
@@ -74,6 +78,24 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofReport:
+    """Counts of files by verdict."""
+
+    verdicts: Mapping[Verdict, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def asked(self) -> int:
+        """Files that the store was asked about."""
+        return sum(self.verdicts.values())
+
+
+def count_proof(report: ProofReport, proof: Proof) -> ProofReport:
+    """Return the report after one more proof."""
+    before = report.verdicts.get(proof.verdict, 0)
+    return ProofReport(MappingProxyType({**report.verdicts, proof.verdict: before + 1}))
+
+
+@dataclass(frozen=True, slots=True)
 class Subset:
     """One of `of` parts of a library, by a hash of the path; `number` counts from 1."""
 
@@ -103,14 +125,18 @@ def proofs(
     concurrency: int,
     waits: Waits,
     rng: random.Random,
+    until: Observable[Any] | None = None,
 ) -> Observable[Proof]:
     """A proof for each indexed file of a subset, or for those whose last proof is oldest.
 
     Args:
         limit: how many files. They are fetched at once; without a limit page by page.
+        until: asks about no further file once this emits; what was asked is still answered.
 
     Errors: what the backend refuses for good, or still refuses after several attempts.
     """
+
+    retry = Retry.of(waits, rng)
 
     async def page(last: FileRecord | None) -> list[FileRecord]:
         if limit is not None:
@@ -127,14 +153,15 @@ def proofs(
         return upload_with_retry(
             record,
             lambda record: _prove(catalog, root, ask, record, rng),
-            ATTEMPTS,
-            base_s=waits.backoff_base_s,
-            cap_s=waits.backoff_cap_s,
-            rng=rng,
+            retry=retry,
         )
 
     rows = paged(lambda last: from_coroutine(lambda: page(last)))
-    return flat_map_limited(rows, one, concurrency)
+
+    def admitted(credits: Observable[int]) -> Observable[FileRecord]:
+        return rows(credits).pipe(ops.take_until(until if until is not None else rx.never()))
+
+    return flat_map_limited(admitted, one, concurrency)
 
 
 async def _prove(

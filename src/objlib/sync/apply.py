@@ -28,6 +28,7 @@ from objlib.documents.payload import KEY
 from objlib.errors import BackendUnavailable, OCCConflictError, RemoteError, Unreachable
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
 from objlib.reactive.demand import Upstream, flat_map_limited, paged
+from objlib.reactive.retry import Retry
 from objlib.states import State
 from objlib.sync.classify import DocumentClass
 from objlib.sync.guards import check_library, remember_device
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     from objlib.upload.client import GeminiFileSearchClient
 
 AT_ONCE = 8
-CALL_ATTEMPTS = 5
 NAMED_PROBLEMS = 20
 _RUN = "store-sync"
 
@@ -103,11 +103,10 @@ class Repair:
         self._client = client
         self._survey = report
         self._root = root
-        self._waits = waits
         self._include_foreign = include_foreign
         self._shutdown = shutdown or Shutdown()
         self._on_step = on_step
-        self._rng = rng or random.Random()
+        self._retry = Retry.of(waits, rng)
         self._state = AsyncUploadStateManager(catalog)
         self.done = RepairReport()
 
@@ -145,10 +144,7 @@ class Repair:
             tried: Observable[bool] = upload_with_retry(
                 step,
                 self._take,
-                CALL_ATTEMPTS,
-                base_s=self._waits.backoff_base_s,
-                cap_s=self._waits.backoff_cap_s,
-                rng=self._rng,
+                retry=self._retry,
             )
 
             def note(is_done: bool) -> None:

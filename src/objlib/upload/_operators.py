@@ -9,16 +9,19 @@ from typing import Any, Protocol, TypeVar
 from reactivex import Observable
 from reactivex import operators as ops
 
-from objlib.errors import OCCConflictError, RateLimited, Transient
+from objlib.errors import OCCConflictError
 from objlib.reactive.bridge import from_coroutine
-from objlib.reactive.retry import backoff, retry_when
+from objlib.reactive.retry import OnRetry, Retry, retry_when
 
 A = TypeVar("A")
 B = TypeVar("B")
 T = TypeVar("T")
 
+#: Seconds: a row is soon free again, so waiting for it never takes longer.
+OCC_CAP_S = 1.0
 
-class Gate(Protocol):
+
+class StreamGate(Protocol):
     """One half of a shutdown gate, good for a stream of anything."""
 
     def __call__(self, source: Observable[T]) -> Observable[T]: ...
@@ -26,7 +29,7 @@ class Gate(Protocol):
 
 def shutdown_gate(
     stop_accepting: Observable[Any], force_kill: Observable[Any]
-) -> tuple[Gate, Gate]:
+) -> tuple[StreamGate, StreamGate]:
     """Two gates: one for before a fan-out, one for after it.
 
     stop_accepting  ------s
@@ -67,17 +70,8 @@ def occ_transition(
 
     Raises (through `on_error`): the last `OCCConflictError`; any other error at once.
     """
-    return from_coroutine(fn).pipe(
-        retry_when(
-            backoff(
-                attempts=max_attempts,
-                base_s=base_delay,
-                cap_s=1.0,
-                retryable=(OCCConflictError,),
-                rng=rng or random.Random(),
-            )
-        )
-    )
+    policy = Retry(max_attempts, base_delay, OCC_CAP_S, rng or random.Random(), (OCCConflictError,))
+    return from_coroutine(fn).pipe(retry_when(policy.notifier()))
 
 
 def upload_with_retry(
@@ -85,10 +79,8 @@ def upload_with_retry(
     upload_fn: Callable[[A], Awaitable[B]],
     max_attempts: int = 5,
     *,
-    base_s: float = 1.0,
-    cap_s: float = 60.0,
-    rng: random.Random | None = None,
-    on_retry: Callable[[Exception, int, float], None] | None = None,
+    retry: Retry | None = None,
+    on_retry: OnRetry | None = None,
 ) -> Observable[B]:
     """Run one remote step of a file, and run it again after a 429 or a passing failure.
 
@@ -98,17 +90,13 @@ def upload_with_retry(
     Only errors that are safe to repeat are repeated (`RateLimited`, `Transient`): the client calls
     a lost answer to an import `InDoubt`, and that goes through at once, as does everything else.
 
+    Args:
+        max_attempts: in all; a `retry` has its own number.
+        retry: the policy; without one, that of `Retry`'s defaults.
+        on_retry: told (error, attempt that failed, wait in seconds) before each wait.
+
     Raises (through `on_error`): the last error when the attempts are used up.
     """
-    return from_coroutine(lambda: upload_fn(record)).pipe(
-        retry_when(
-            backoff(
-                attempts=max_attempts,
-                base_s=base_s,
-                cap_s=cap_s,
-                retryable=(RateLimited, Transient),
-                rng=rng or random.Random(),
-                on_retry=on_retry,
-            )
-        )
-    )
+    policy = retry or Retry(max_attempts)
+    tried = from_coroutine(lambda: upload_fn(record))
+    return tried.pipe(retry_when(policy.notifier(on_retry)))

@@ -14,6 +14,12 @@ from reactivex.subject import Subject
 
 from objlib.reactive.hot import guarded
 
+#: The phases of recovery, by the names that events have for them.
+INTERRUPTED = "interrupted uploads"
+PENDING = "pending operations"
+LATE = "late successes"
+LEFTOVERS = "leftovers"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

@@ -30,7 +30,8 @@ from objlib.catalog import queries
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import INDEXING_MAX, Unwatched, Watched, uploads_allowed
+from objlib.congestion.outcomes import Unwatched, Watched
+from objlib.congestion.pressure import INDEXING_MAX, uploads_allowed
 from objlib.errors import (
     BackendUnavailable,
     NotConvertible,
@@ -44,7 +45,7 @@ from objlib.library.hashing import FileChanged
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.demand import Upstream, buffered, flat_map_limited, paged
 from objlib.reactive.pacing import staggered
-from objlib.reactive.retry import retry_when, waiting
+from objlib.reactive.retry import Retry, retry_when, waiting
 from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload._operators import occ_transition, shutdown_gate, upload_with_retry
@@ -60,7 +61,6 @@ B = TypeVar("B")
 _Page = Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]]
 
 PAGE_ROWS = 200
-CALL_ATTEMPTS = 5
 HEARTBEATS_PER_LEASE = 3
 
 
@@ -111,6 +111,7 @@ class UploadOrchestrator:
         self._run_id = run_id
         self._waits = waits
         self._rng = rng
+        self._retry = Retry.of(waits, rng)
         self._ending: Exception | None = None
 
     def run(self, options: Options) -> Observable[None]:
@@ -124,7 +125,7 @@ class UploadOrchestrator:
             self._recovery.crawl(self._watch_one),
             rx.defer(lambda _scheduler: self._pass(self._first_pass(options), options)),
             rx.defer(lambda _scheduler: self._retry_pass(options)),
-            rx.defer(lambda _scheduler: self._verdict()),
+            rx.defer(lambda _scheduler: self._ended()),
         )
         _, flight_gate = shutdown_gate(self._shutdown.stop_accepting, self._shutdown.force_kill)
         done = object()
@@ -193,7 +194,7 @@ class UploadOrchestrator:
             lambda: queries.count_second_chances(self._catalog, self._run_id)
         ).pipe(ops.concat_map(scheduled))
 
-    def _verdict(self) -> Observable[object]:
+    def _ended(self) -> Observable[object]:
         return rx.empty() if self._ending is None else rx.throw(self._ending)
 
     def _pass(self, rows: Upstream[FileRecord], options: Options) -> Observable[object]:
@@ -235,10 +236,10 @@ class UploadOrchestrator:
         watch = Watch(record)
 
         def counted(_scheduler: object) -> Observable[_Settled]:
-            self._gate.feed(Watched())
+            self._gate.outcomes.tell(Watched())
             watched = self._persistently(record, watch, self._stages.watch)
             settled = self._at_rest(record, watched.pipe(ops.map(_done)))
-            return settled.pipe(ops.finally_action(lambda: self._gate.feed(Unwatched())))
+            return settled.pipe(ops.finally_action(lambda: self._gate.outcomes.tell(Unwatched())))
 
         return rx.defer(counted)
 
@@ -249,10 +250,7 @@ class UploadOrchestrator:
         tried = upload_with_retry(
             given,
             stage,
-            CALL_ATTEMPTS,
-            base_s=self._waits.backoff_base_s,
-            cap_s=self._waits.backoff_cap_s,
-            rng=self._rng,
+            retry=self._retry,
             on_retry=self._announcing_retries(record),
         )
         return tried.pipe(retry_when(waiting(until_ready)))
@@ -287,7 +285,6 @@ class UploadOrchestrator:
     def _end_run(self, error: RunEnded) -> None:
         if self._ending is None:
             self._ending = error
-            self._emit(ev.Draining(str(error)))
             self._shutdown.stop(str(error))
 
 

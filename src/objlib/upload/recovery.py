@@ -30,6 +30,7 @@ from objlib.errors import ObjlibError, OCCConflictError, RunEnded
 from objlib.gemini.resources import Document
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.demand import Upstream, flat_map_limited, paged
+from objlib.reactive.retry import Retry
 from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload._operators import upload_with_retry
@@ -42,13 +43,9 @@ T = TypeVar("T")
 
 PAGE_ROWS = 200
 WATCHED_AT_ONCE = 50
-CALL_ATTEMPTS = 5
 
 #: Beyond the longest that one document may take, so that the phase ends by its rows' own deadlines.
 PHASE_MARGIN_S = 60.0
-
-INTERRUPTED, PENDING = "interrupted uploads", "pending operations"
-LATE, LEFTOVERS = "late successes", "leftovers"
 
 
 class PhaseTimeout(ObjlibError):
@@ -73,8 +70,8 @@ _ADOPTED, _RELEASED, _LEFT, _NOTHING = (
     _Tally(),
 )
 
-#: Watches one row in `processing` until it is at rest.
-Watch = Callable[[FileRecord], Observable[object]]
+#: Watches one row in `processing` until it is at rest; emits when it is.
+UntilAtRest = Callable[[FileRecord], Observable[object]]
 
 
 class RecoveryCrawler:
@@ -98,18 +95,18 @@ class RecoveryCrawler:
         self._emit = emit
         self._waits = waits
         self._is_dead = is_dead
-        self._rng = rng or random.Random()
+        self._retry = Retry.of(waits, rng)
 
-    def crawl(self, watch: Watch) -> Observable[object]:
+    def crawl(self, watch: UntilAtRest) -> Observable[object]:
         """A cold walk through the phases; emits nothing and completes.
 
         Raises (through `on_error`): `RunEnded` and what is no `ObjlibError`; the rest is reported.
         """
         phases: dict[str, Callable[[], Observable[_Tally]]] = {
-            INTERRUPTED: lambda: self._interrupted_uploads(watch),
-            PENDING: lambda: self._pending_operations(watch),
-            LATE: self._late_successes,
-            LEFTOVERS: self._leftovers,
+            ev.INTERRUPTED: lambda: self._interrupted_uploads(watch),
+            ev.PENDING: lambda: self._pending_operations(watch),
+            ev.LATE: self._late_successes,
+            ev.LEFTOVERS: self._leftovers,
         }
 
         def run_phase(name: str) -> Observable[object]:
@@ -140,7 +137,7 @@ class RecoveryCrawler:
 
     # Phases
 
-    def _interrupted_uploads(self, watch: Watch) -> Observable[_Tally]:
+    def _interrupted_uploads(self, watch: UntilAtRest) -> Observable[_Tally]:
         """Rows are taken over first, so that the listing sees all that their owners may have done.
 
         Held in memory: the rows in doubt, and nothing else of catalog or store.
@@ -172,7 +169,7 @@ class RecoveryCrawler:
         return rx.concat(taken, rx.defer(look_up).pipe(ops.flat_map(settle_all)))
 
     def _adopt_or_release(
-        self, record: FileRecord, document: Document | None, watch: Watch
+        self, record: FileRecord, document: Document | None, watch: UntilAtRest
     ) -> Observable[_Tally]:
         async def decide() -> FileRecord | None:
             if document is not None:
@@ -188,7 +185,7 @@ class RecoveryCrawler:
         settled = from_coroutine(decide).pipe(ops.flat_map(watched))
         return settled.pipe(ops.catch(_if_somebody_was_faster))
 
-    def _pending_operations(self, watch: Watch) -> Observable[_Tally]:
+    def _pending_operations(self, watch: UntilAtRest) -> Observable[_Tally]:
         async def take_over(record: FileRecord) -> FileRecord:
             taken = await self._state.take_over(record, self._stages.lease())
             self._emit(ev.FileResumed(record.file_path))
@@ -265,10 +262,7 @@ class RecoveryCrawler:
         return upload_with_retry(
             None,
             lambda _nothing: call(),
-            CALL_ATTEMPTS,
-            base_s=self._waits.backoff_base_s,
-            cap_s=self._waits.backoff_cap_s,
-            rng=self._rng,
+            retry=self._retry,
         )
 
 

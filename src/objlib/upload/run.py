@@ -17,11 +17,10 @@ from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
 from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.upload import events as ev
-from objlib.upload.feedback import connect
-from objlib.upload.last_run import DONE, INTERRUPTED, LastRun, remember
+from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
-from objlib.upload.progress import Progress, advance
 from objlib.upload.recovery import RecoveryCrawler
+from objlib.upload.reports import DONE, INTERRUPTED, LastRun, Progress, advance, remember
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.stages import FileStages
 from objlib.waits import Waits
@@ -71,6 +70,7 @@ class UploadRun:
         *,
         catalog: Catalog,
         client: GeminiFileSearchClient,
+        options: Options,
         gate: RequestGate,
         store_name: str,
         source: Source,
@@ -80,6 +80,7 @@ class UploadRun:
     ) -> None:
         identity = identity or Identity.of_this_process()
         self._catalog = catalog
+        self._options = options
         self._gate = gate
         self._store_name = store_name
         self._run_id = identity.run_id
@@ -88,6 +89,7 @@ class UploadRun:
         self.stream = ev.EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
+        self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
         self._stages = stages = FileStages(
             catalog=catalog,
             client=client,
@@ -97,6 +99,7 @@ class UploadRun:
             owner=identity.owner,
             waits=waits,
             emit=self.stream.emit,
+            tell=gate.outcomes.tell,
             usual_indexing_s=lambda: gate.state.indexing.usual_s,
         )
         self._orchestrator = UploadOrchestrator(
@@ -124,7 +127,7 @@ class UploadRun:
         """Where the run stands."""
         return self._latest.progress
 
-    async def until_done(self, options: Options) -> None:
+    async def until_done(self) -> None:
         """Run to the end: until nothing is left to do, or a signal has been obeyed.
 
         Every task the run has started is over when this returns or raises.
@@ -133,11 +136,11 @@ class UploadRun:
             RunEnded: the backend cannot be used any more; rows are at rest.
             CatalogError: the catalog cannot be written any more.
         """
-        self._gate.limit_sending(options.concurrency)
+        self._gate.limit_sending(self._options.concurrency)
         begun = LastRun(self._owner, self._catalog.now())
         await remember(self._catalog, begun)
         try:
-            await self._run(options)
+            await self._run()
         except ObjlibError as error:
             with contextlib.suppress(CatalogError):  # what was raised before it is the news
                 await self._remember_end(begun, str(error))
@@ -149,20 +152,20 @@ class UploadRun:
         at = self._catalog.clock()
         await remember(self._catalog, begun.finished(ended, at, self.progress))
 
-    async def _run(self, options: Options) -> None:
-        expected = await expected_work(self._catalog, options)
+    async def _run(self) -> None:
+        expected = await expected_work(self._catalog, self._options)
         self.stream.emit(
             ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
         )
-        feedback = connect(self.stream, self._gate)
+        announcements = announce_pressure(self._gate, self.stream.emit)
         scheduler = LoopScheduler.running()
         try:
-            await completion(self._orchestrator.run(options), scheduler)
+            await completion(self._orchestrator.run(self._options), scheduler)
         finally:
             await scheduler.drained()
             with contextlib.suppress(CatalogError):  # what was raised before it is the news
                 await self._stages.end_leases()
-            feedback.dispose()
+            announcements.dispose()
             self.stream.complete()
 
 

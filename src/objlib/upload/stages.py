@@ -26,6 +26,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import Leftover, get_file, overdue_rows
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import facts_of, forget_leftover, mark_deleted, update_facts
+from objlib.congestion.outcomes import DocumentActive, DocumentFailed, Outcome
 from objlib.documents.lookup import DocumentLookup, full_name, is_for
 from objlib.documents.payload import (
     LIBRARY,
@@ -118,6 +119,7 @@ class FileStages:
         owner: str,
         waits: Waits,
         emit: Callable[[ev.Event], None],
+        tell: Callable[[Outcome], None],
         usual_indexing_s: Callable[[], float | None],
     ) -> None:
         self._catalog = catalog
@@ -129,6 +131,8 @@ class FileStages:
         self._owner = owner
         self._waits = waits
         self._emit = emit
+        #: Tells the gate how documents fare.
+        self._tell = tell
         self._usual_indexing_s = usual_indexing_s
         #: Finds documents whose names are not known.
         self.lookup = DocumentLookup(client, store_name, self._overdue)
@@ -425,6 +429,8 @@ class FileStages:
                 took_s if is_typical else None,
             )
         )
+        if is_typical:
+            self._tell(DocumentActive(took_s))
         await self.tidy_up(record)
 
     async def _active_document(self, watch: Watch) -> Document:
@@ -470,6 +476,7 @@ class FileStages:
         if not watch.was_shown_failed:
             watch.was_shown_failed = True
             self._emit(ev.DocumentShownFailed(watch.record.file_path, took_s))
+            self._tell(DocumentFailed(took_s))
 
     async def _look(self, record: FileRecord) -> tuple[Document | None, ImportOperation | None]:
         """Ask for the document first: where its name can be told, that is the one call needed."""

@@ -13,7 +13,7 @@ from objlib.catalog.lease import Lease
 from objlib.catalog.moves import guarded_update, renew_leases
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
-from objlib.states import Event, State, next_state
+from objlib.states import Move, State, next_state
 
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 
@@ -22,7 +22,7 @@ class AsyncUploadStateManager:
     """Moves rows along the state machine. Each method returns the row as it is afterwards.
 
     All methods raise `OCCConflictError` when the row is not as the given record says, and
-    `IllegalTransitionError` when its state does not know the event.
+    `IllegalTransitionError` when its state does not know the move.
     """
 
     def __init__(self, catalog: Catalog) -> None:
@@ -61,7 +61,7 @@ class AsyncUploadStateManager:
         forget: dict[str, Any] = {} if same_version else dict.fromkeys(leftovers)
         return await self._move(
             record,
-            Event.BEGIN_UPLOAD,
+            Move.BEGIN_UPLOAD,
             reason,
             durable=durable,
             upload_key=upload_key,
@@ -97,7 +97,7 @@ class AsyncUploadStateManager:
         """uploading -> processing: the backend took the import."""
         return await self._move(
             record,
-            Event.UPLOAD_CONFIRMED,
+            Move.UPLOAD_CONFIRMED,
             reason,
             operation_name=operation_name,
             gemini_store_doc_id=document_name,
@@ -110,7 +110,7 @@ class AsyncUploadStateManager:
         """processing -> indexed: the document itself was seen active with the right key."""
         return await self._move(
             record,
-            Event.IMPORT_CONFIRMED,
+            Move.IMPORT_CONFIRMED,
             reason,
             gemini_store_doc_id=document_name,
             import_intent_at=None,
@@ -133,7 +133,7 @@ class AsyncUploadStateManager:
         """
         return await self._move(
             record,
-            Event.FAIL,
+            Move.FAIL,
             reason,
             error_message=reason,
             failure_kind="transient" if transient else "permanent",
@@ -143,11 +143,11 @@ class AsyncUploadStateManager:
 
     async def retry(self, record: FileRecord, *, reason: str) -> FileRecord:
         """failed -> untracked."""
-        return await self._move(record, Event.RETRY, reason)
+        return await self._move(record, Move.RETRY, reason)
 
     async def release(self, record: FileRecord, *, reason: str) -> FileRecord:
         """uploading|processing -> untracked: not finished, not failed, free for anybody."""
-        return await self._move(record, Event.RELEASE, reason, **_NO_LEASE)
+        return await self._move(record, Move.RELEASE, reason, **_NO_LEASE)
 
     async def invalidate(
         self, record: FileRecord, *, reason: str, document_is_gone: bool = False
@@ -164,7 +164,7 @@ class AsyncUploadStateManager:
         superseded = record.superseded_doc_id if document_is_gone or current is None else current
         return await self._move(
             record,
-            Event.INVALIDATE,
+            Move.INVALIDATE,
             reason,
             gemini_store_doc_id=None,
             superseded_doc_id=superseded,
@@ -198,13 +198,13 @@ class AsyncUploadStateManager:
     async def _move(
         self,
         record: FileRecord,
-        event: Event,
+        move: Move,
         reason: str,
         *,
         durable: bool = False,
         **columns: Any,
     ) -> FileRecord:
-        after = next_state(record.gemini_state, event)
+        after = next_state(record.gemini_state, move)
         now = self._catalog.now()
         return await guarded_update(
             self._catalog,

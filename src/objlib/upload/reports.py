@@ -1,18 +1,33 @@
-"""A pure reducer from events to where a run stands: for the progress bar and for the summary."""
+"""Where a run stands, what a recovery did, and what a catalog remembers of its last run.
+
+The first two are pure reducers over the events of a run. The third is written when a run begins and
+again when it ends. A run that was killed can therefore be told from one that is under way: by its
+owner, as with leases.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
 
+from objlib.catalog.lease import owner_is_dead
+from objlib.catalog.protocol import Catalog
+from objlib.catalog.queries import get_info, set_info
 from objlib.upload import events as ev
 
 #: Failures named in a summary; the rest is counted, and `status` knows them all.
 NAMED_FAILURES = 10
 
 Stage = Literal["uploading", "indexing"]
+
+#: Key in `catalog_info`.
+LAST_RUN = "last_run"
+
+UNDER_WAY, DONE, INTERRUPTED, CUT_OFF = "under way", "done", "interrupted", "cut off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,3 +136,90 @@ def _moved(progress: Progress, path: str, stage: Stage) -> Progress:
 def _landed(progress: Progress, path: str) -> Progress:
     rest = {other: stage for other, stage in progress.in_flight.items() if other != path}
     return replace(progress, in_flight=MappingProxyType(rest))
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryReport:
+    """Counts of files, but for `unfinished`."""
+
+    #: Given a document that an earlier run, or a failed attempt, had made.
+    adopted: int = 0
+    #: Of those, failed ones whose document has come alive since.
+    late: int = 0
+    #: Free again: nothing of them is in the store.
+    released: int = 0
+    #: Imports that an earlier run left pending, watched to their end.
+    polled_again: int = 0
+    #: In the hands of a run that is alive.
+    left: int = 0
+    #: Became `failed` while they were watched.
+    failed: int = 0
+    #: Phases that could not finish, with the reason; their rows stay as they were.
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether everything that was there to do was done."""
+        return not (self.failed or self.unfinished)
+
+
+def follow(report: RecoveryReport, event: ev.Event) -> RecoveryReport:
+    """The report after one more event."""
+    match event:
+        case ev.PhaseFinished():
+            pending = event.adopted if event.phase == ev.PENDING else 0
+            return replace(
+                report,
+                adopted=report.adopted + event.adopted - pending,
+                late=report.late + (event.adopted if event.phase == ev.LATE else 0),
+                released=report.released + event.released,
+                polled_again=report.polled_again + pending,
+                left=report.left + event.left,
+            )
+        case ev.PhaseFailed():
+            problem = f"{event.phase}: {event.reason}"
+            return replace(report, unfinished=(*report.unfinished, problem))
+        case ev.FileFailed():
+            return replace(report, failed=report.failed + 1)
+        case _:
+            return report
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """One run. `ended`: `under way`, `done`, `interrupted`, `cut off`, or why it had to end."""
+
+    owner: str
+    started_at: str
+    ended: str = UNDER_WAY
+    elapsed_s: float | None = None
+    indexed: int = 0
+    failed: int = 0
+
+    def finished(self, ended: str, at: datetime, progress: Progress) -> LastRun:
+        """The same run at its end."""
+        elapsed_s = (at - datetime.fromisoformat(self.started_at)).total_seconds()
+        return replace(
+            self,
+            ended=ended,
+            elapsed_s=max(0.0, round(elapsed_s, 3)),
+            indexed=progress.indexed,
+            failed=progress.failed,
+        )
+
+
+async def remember(catalog: Catalog, run: LastRun) -> None:
+    """Write a run down as the last one."""
+    await set_info(catalog, **{LAST_RUN: json.dumps(asdict(run), ensure_ascii=False)})
+
+
+async def last_run(
+    catalog: Catalog, is_dead: Callable[[str], bool] = owner_is_dead
+) -> LastRun | None:
+    """The run that began last, or None before the first one."""
+    written = await get_info(catalog, LAST_RUN)
+    if written is None:
+        return None
+    known = LastRun.__dataclass_fields__  # a later objlib may have written more
+    run = LastRun(**{name: said for name, said in json.loads(written).items() if name in known})
+    return replace(run, ended=CUT_OFF) if run.ended == UNDER_WAY and is_dead(run.owner) else run

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.upload import events as ev
-from objlib.upload.progress import NAMED_FAILURES, Progress, advance
+from objlib.upload.reports import NAMED_FAILURES, Progress, advance
 
 FILES = 12
 
