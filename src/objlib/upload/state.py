@@ -29,9 +29,10 @@ from collections.abc import Callable
 from typing import Any
 
 from objlib.catalog.lease import Lease
+from objlib.catalog.moves import guarded_update, renew_leases
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file
-from objlib.catalog.records import COLUMNS, FileRecord
+from objlib.catalog.records import FileRecord
 from objlib.errors import OCCConflictError
 from objlib.states import Move, State, next_state
 from objlib.upload._operators import occ_transition, settled
@@ -218,10 +219,7 @@ class AsyncUploadStateManager:
             OCCConflictError: the row has moved on or changed hands; look at its lease again.
         """
         columns = {"lease_owner": lease.owner, "lease_expires_at": lease.expires_at}
-        row = await self._guarded_update(record, self._noted(columns))
-        if row is None:
-            raise await self._conflict(record)
-        return row
+        return await guarded_update(self._catalog, record, self._noted(columns), durable=False)
 
     async def forget_superseded(self, record: FileRecord) -> FileRecord | None:
         """The older document is deleted."""
@@ -245,12 +243,7 @@ class AsyncUploadStateManager:
 
     async def renew_leases(self, lease: Lease) -> None:
         """The heartbeat: push out the end of every lease this owner holds."""
-        async with self._catalog.transaction():
-            await self._catalog.fetch_all(
-                "UPDATE files SET lease_expires_at = ? WHERE lease_owner = ?"
-                " AND gemini_state IN ('uploading', 'processing')",
-                (lease.expires_at, lease.owner),
-            )
+        await renew_leases(self._catalog, lease)
 
     async def _move(
         self,
@@ -290,46 +283,18 @@ class AsyncUploadStateManager:
         self, record: FileRecord, columns: _Columns, stands: _Decision, *, durable: bool = False
     ) -> FileRecord | None:
         """Write what a decision calls for, for as long as it stands."""
-        row = await self._guarded_update(record, columns(record), durable=durable)
-        if row is not None:  # as nearly always, and so without an operator around it
-            return row
+        try:  # it nearly always works, and so without an operator around it
+            return await guarded_update(self._catalog, record, columns(record), durable=durable)
+        except OCCConflictError:
+            pass
 
         async def decided_afresh() -> FileRecord | None:
             fresh = await get_file(self._catalog, record.file_path)
             if fresh is None or not stands(fresh):
                 return None
-            row = await self._guarded_update(fresh, columns(fresh), durable=durable)
-            if row is None:
-                raise await self._conflict(fresh)
-            return row
+            return await guarded_update(self._catalog, fresh, columns(fresh), durable=durable)
 
         return await settled(occ_transition(decided_afresh, rng=self._rng))
-
-    async def _guarded_update(
-        self, record: FileRecord, columns: dict[str, Any], *, durable: bool = False
-    ) -> FileRecord | None:
-        """Write columns if the row is as the record says; None if it is not."""
-        assignments = ", ".join(f"{name} = ?" for name in columns)
-        sql = (
-            f"UPDATE files SET {assignments} WHERE file_path = ? AND version = ?"
-            f" AND gemini_state = ? AND lease_owner IS ? RETURNING {COLUMNS}"
-        )
-        state = record.gemini_state.value
-        guard = (record.file_path, record.version, state, record.lease_owner)
-        if durable:
-            async with self._catalog.transaction(durable=True):
-                row = await self._catalog.fetch_one(sql, (*columns.values(), *guard))
-        else:
-            row = await self._catalog.write_one(sql, (*columns.values(), *guard))
-        return None if row is None else FileRecord.from_row(row)
-
-    async def _conflict(self, record: FileRecord) -> OCCConflictError:
-        found = await get_file(self._catalog, record.file_path)
-        return OCCConflictError(
-            record.file_path,
-            expected=(record.gemini_state.value, record.version),
-            found=(found.gemini_state.value, found.version) if found else None,
-        )
 
 
 def is_claimable(record: FileRecord | None) -> bool:
