@@ -120,7 +120,7 @@ class Library:
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder with --library DIR")
         bound = await self.bound()
-        source = Source(bound.root, bound.library_id, self.settings.identity_header)
+        source = self._source(bound)
         return await scan_library(
             self.catalog,
             bound.root,
@@ -128,6 +128,13 @@ class Library:
             lifecycle=AsyncUploadStateManager(self.catalog),
             is_current=partial(is_current, source=source) if refresh_metadata else None,
             on_progress=on_progress,
+            links_to=self.settings.follow_links_to,
+        )
+
+    def _source(self, bound: BoundLibrary) -> Source:
+        settings = self.settings
+        return Source(
+            bound.root, bound.library_id, settings.identity_header, settings.follow_links_to
         )
 
     async def expected(self, options: Options) -> Work:
@@ -163,7 +170,7 @@ class Library:
             options=options,
             gate=self._gate,
             store_name=store.name,
-            source=Source(bound.root, bound.library_id, self.settings.identity_header),
+            source=self._source(bound),
             waits=self.settings.waits,
         )
         if self._observer is not None:
@@ -215,7 +222,7 @@ class Library:
             lambda: list_documents(self.catalog, self.client, store)
         )
         chosen = await choose_library_id(self.catalog, library_id)
-        source = Source(bound.root, chosen, self.settings.identity_header)
+        source = self._source(replace(bound, library_id=chosen))
         return await rebuild(self.catalog, source, listed=listed)
 
     async def survey(self) -> SyncReport:
@@ -308,6 +315,7 @@ class Library:
             limit=limit,
             concurrency=self.settings.concurrency,
             waits=self.settings.waits,
+            links_to=self.settings.follow_links_to,
             rng=random.Random(seed),
         )
 
