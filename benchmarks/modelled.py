@@ -15,18 +15,17 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import Answered, Refused
+from objlib.congestion.outcomes import Answered, Refused
 from objlib.errors import RateLimited
 from objlib.filestore.schedules import TokenBucket
-from objlib.gemini.client import PAGE_SIZE
+from objlib.gemini.client import PAGE_SIZE, FileSearchClient
 from objlib.gemini.resources import Document, ImportOperation, Metadata, RawFile, Store
-from objlib.upload.client import GeminiFileSearchClient
 
 #: The share of refusals is judged after the first minute.
 BEGINNING_S = 60.0
 
 
-class ModelledClient(GeminiFileSearchClient):
+class ModelledClient(FileSearchClient):
     """Answers after `latency_s`; a document is active `indexing_s` after its import."""
 
     def __init__(
@@ -94,12 +93,12 @@ class ModelledClient(GeminiFileSearchClient):
         if wait_s > 0:
             self.refused[purpose] += 1
             self.later_refused += is_late
-            gate.feed(Refused(now - sent_at, wait_s))
+            gate.outcomes.tell(Refused(now - sent_at, wait_s))
             raise RateLimited(f"{purpose}: 429", wait_s)
-        gate.feed(Answered(now - sent_at, is_small=is_small))
+        gate.outcomes.tell(Answered(now - sent_at, is_small=is_small))
 
 
-class ListedClient(GeminiFileSearchClient):
+class ListedClient(FileSearchClient):
     """A store that is only listed: documents are made as they are asked for, page by page."""
 
     def __init__(self, documents: Iterable[Document], count: int) -> None:

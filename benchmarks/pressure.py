@@ -23,7 +23,8 @@ from pathlib import Path
 from benchmarks.simulated import MakeGate, Trace, simulate
 from objlib.congestion.controllers import Breaker, Indexing, Rate, Sending
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import Outcome, Pressure, Unwatched, Watched, starting
+from objlib.congestion.outcomes import Outcome, Unwatched, Watched
+from objlib.congestion.pressure import Pressure, starting
 from objlib.filestore import Fault, Kind
 
 DOCS = Path("docs")
@@ -83,9 +84,9 @@ class _NoGate(RequestGate):
     async def admitted(self) -> None:
         return
 
-    def feed(self, outcome: Outcome) -> None:
+    def _take(self, outcome: Outcome) -> None:
         if isinstance(outcome, Watched | Unwatched):
-            super().feed(outcome)
+            super()._take(outcome)
 
     def limit_sending(self, ceiling: int) -> None:
         return

@@ -1,31 +1,21 @@
-"""The gate, on a loop with virtual time; and the transport that puts requests through it."""
+"""The gate, on a loop with virtual time."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
-import httpx2
 import pytest
 
 from objlib.congestion.controllers import Circuit
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import (
-    Abandoned,
+from objlib.congestion.outcomes import (
     Answered,
-    Broken,
     CooledDown,
-    DocumentActive,
-    DocumentFailed,
-    Pressure,
     Refused,
     Watched,
-    starting,
 )
-from objlib.gemini.transport import Gated
+from objlib.congestion.pressure import Pressure, starting
 from objlib.reactive.bridge import LoopScheduler
-from objlib.upload import events as ev
-from objlib.upload.feedback import connect
 from tests.upload.virtual_loop import VirtualLoop, run
 
 
@@ -38,7 +28,7 @@ def new_gate(scheduler: LoopScheduler, requests_per_minute: float | None = None)
 def open_circuit(gate: RequestGate, retry_after_s: float | None = None) -> None:
     """Three refusals in a row."""
     for _ in range(3):
-        gate.feed(Refused(0.0, retry_after_s))
+        gate.outcomes.tell(Refused(0.0, retry_after_s))
 
 
 def test_without_a_limit_requests_pass_at_once() -> None:
@@ -78,7 +68,7 @@ def test_nobody_overtakes_those_in_line() -> None:
 
     async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
         gate, passed = new_gate(scheduler), list[str]()
-        gate.feed(Refused(0.0, 10.0))
+        gate.outcomes.tell(Refused(0.0, 10.0))
 
         async def request(name: str) -> None:
             await gate.admitted()
@@ -152,11 +142,11 @@ def test_an_open_circuit_lets_one_probe_through_after_its_time() -> None:
         assert passed == [12.0]
         assert gate.state.breaker.circuit.value == "half-open"
 
-        gate.feed(Answered(8.0))
+        gate.outcomes.tell(Answered(8.0))
         await asyncio.sleep(5.0)
         assert passed == [12.0, 20.0, 20.0, 20.0]
         for _ in range(3):
-            gate.feed(Answered(1.0))
+            gate.outcomes.tell(Answered(1.0))
         await asyncio.gather(*waiting)
         assert gate.state.breaker.circuit.value == "closed"
         gate.close()
@@ -169,10 +159,10 @@ def test_a_wait_that_grows_while_somebody_waits_is_heeded() -> None:
 
     async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
         gate = new_gate(scheduler)
-        gate.feed(Refused(0.0, 5.0))
+        gate.outcomes.tell(Refused(0.0, 5.0))
         request = asyncio.create_task(gate.admitted())
         await asyncio.sleep(3.0)
-        gate.feed(Refused(0.0, 10.0))
+        gate.outcomes.tell(Refused(0.0, 10.0))
         await request
         assert loop.elapsed_s() == 13.0
         gate.close()
@@ -185,13 +175,13 @@ def test_states_begin_with_the_present_and_tell_what_changes() -> None:
 
     async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
         gate = new_gate(scheduler)
-        gate.feed(Watched())
+        gate.outcomes.tell(Watched())
         heard: list[Pressure] = []
         gate.states.subscribe(heard.append)
         assert heard == [gate.state]
-        gate.feed(Answered(0.1))  # counts, and allows nothing else
+        gate.outcomes.tell(Answered(0.1))  # counts, and allows nothing else
         assert len(heard) == 1
-        gate.feed(Watched())
+        gate.outcomes.tell(Watched())
         assert heard[1:] == [gate.state]
         gate.limit_sending(3)
         assert heard[-1].sending.limit == 3.0
@@ -208,7 +198,7 @@ def test_a_change_in_the_step_of_a_subscription_is_not_missed() -> None:
         open_circuit(gate)
         seen: list[Circuit] = []
         gate.states.subscribe(lambda state: seen.append(state.breaker.circuit), scheduler=scheduler)
-        gate.feed(CooledDown())
+        gate.outcomes.tell(CooledDown())
         await asyncio.sleep(0.1)
         assert seen == [Circuit.OPEN, Circuit.HALF_OPEN]
         gate.close()
@@ -231,163 +221,3 @@ def test_a_closed_gate_leaves_no_timer() -> None:
         await asyncio.wait([request])
 
     run(story)
-
-
-# The transport
-
-
-class Server(httpx2.AsyncBaseTransport):
-    """Answers as a function says, one second after it was asked."""
-
-    def __init__(self, answer: Callable[[httpx2.Request], httpx2.Response]) -> None:
-        self.answer = answer
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        await asyncio.sleep(1.0)
-        return self.answer(request)
-
-
-def outcomes_of(answer: Callable[[httpx2.Request], httpx2.Response], method: str) -> list[object]:
-    """What the gate is told about one request."""
-    told: list[object] = []
-
-    async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
-        gate = new_gate(scheduler)
-        feed = gate.feed
-
-        def listen(outcome: object) -> None:
-            told.append(outcome)
-            feed(outcome)  # type: ignore[arg-type]
-
-        gate.feed = listen  # type: ignore[method-assign]
-        async with httpx2.AsyncClient(transport=Gated(Server(answer), gate)) as client:
-            try:
-                response = await client.request(method, "http://x.invalid/")
-                assert response.text is not None
-            except httpx2.HTTPError:
-                pass
-        gate.close()
-
-    run(story)
-    return told[1:]
-
-
-INFO = {"error": {"details": [{"@type": "…/RetryInfo", "retryDelay": "7.5s"}]}}
-
-
-@pytest.mark.parametrize(
-    ("method", "answer", "outcome"),
-    [
-        ("GET", httpx2.Response(200, text="ok"), Answered(1.0, is_small=True)),
-        ("POST", httpx2.Response(200, text="ok"), Answered(1.0, is_small=False)),
-        ("GET", httpx2.Response(404), Answered(1.0, is_small=True)),
-        ("GET", httpx2.Response(429), Refused(1.0, None)),
-        ("GET", httpx2.Response(429, headers={"Retry-After": "3"}), Refused(1.0, 3.0)),
-        ("GET", httpx2.Response(429, json=INFO), Refused(1.0, 7.5)),
-        ("GET", httpx2.Response(429, json=[INFO]), Refused(1.0, 7.5)),
-        ("GET", httpx2.Response(429, json=INFO, headers={"Retry-After": "9"}), Refused(1.0, 9.0)),
-        ("GET", httpx2.Response(429, headers={"Retry-After": "1e99"}), Refused(1.0, 3600.0)),
-        ("GET", httpx2.Response(429, headers={"Retry-After": "inf"}), Refused(1.0, None)),
-        ("GET", httpx2.Response(429, headers={"Retry-After": "-5"}), Refused(1.0, None)),
-        ("GET", httpx2.Response(429, headers={"Retry-After": "soon"}), Refused(1.0, None)),
-        ("GET", httpx2.Response(429, json={"error": "odd"}), Refused(1.0, None)),
-        ("GET", httpx2.Response(429, json=[]), Refused(1.0, None)),
-        ("GET", httpx2.Response(503), Broken(1.0, None)),
-        ("POST", httpx2.Response(503, headers={"Retry-After": "4"}), Broken(1.0, 4.0)),
-        ("GET", httpx2.Response(500), Broken(1.0, None)),
-        ("GET", httpx2.Response(408), Broken(1.0, None)),
-    ],
-)
-def test_an_answer_becomes_an_outcome(
-    method: str, answer: httpx2.Response, outcome: object
-) -> None:
-    """Status, what was asked for, and how long it took."""
-    assert outcomes_of(lambda _request: answer, method) == [outcome]
-
-
-def test_a_lost_answer_is_a_breakdown() -> None:
-    """Whatever the HTTP library calls it."""
-
-    def lose(_request: httpx2.Request) -> httpx2.Response:
-        raise httpx2.RemoteProtocolError("lost")
-
-    assert outcomes_of(lose, "GET") == [Broken(1.0)]
-
-
-def test_a_cancelled_request_is_abandoned() -> None:
-    """It tells nothing about the backend."""
-
-    async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
-        gate = new_gate(scheduler)
-        told: list[object] = []
-        gate.feed = told.append  # type: ignore[method-assign, assignment]
-        transport = Gated(Server(lambda _request: httpx2.Response(200)), gate)
-        request = httpx2.Request("GET", "http://x.invalid/")
-        task = asyncio.create_task(transport.handle_async_request(request))
-        await asyncio.sleep(0.5)
-        task.cancel()
-        await asyncio.wait([task])
-        assert told[1:] == [Abandoned(0.5)]
-        gate.close()
-
-    run(story)
-
-
-def test_the_wait_of_an_answer_can_be_read_and_the_body_still_too() -> None:
-    """Looking for `RetryInfo` does not use the answer up."""
-
-    async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
-        gate = new_gate(scheduler)
-        server = Server(lambda _request: httpx2.Response(429, json=INFO))
-        async with httpx2.AsyncClient(transport=Gated(server, gate)) as client:
-            assert (await client.get("http://x.invalid/")).json() == INFO
-        gate.close()
-
-    run(story)
-
-
-# What a run tells the gate, and the other way round
-
-
-def test_a_runs_events_become_outcomes_and_changes_become_events() -> None:
-    """Documents steer the gate; what changes is said once, on the run's stream."""
-
-    async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
-        gate, stream = new_gate(scheduler), ev.EventStream()
-        heard: list[ev.Event] = []
-        stream.events.subscribe(heard.append)
-        feedback = connect(stream, gate)
-        assert heard == [ev.PressureChanged("closed", 0.0, 8, 50, None)]
-
-        stream.emit(ev.FileIndexed("a", "d", False, None))
-        stream.emit(ev.FileStarted("a", 1))
-        assert gate.state.indexing.trend.seen == 0
-        stream.emit(ev.FileIndexed("a", "d", False, 3.0))
-        assert gate.state.indexing.trend.short_s == 3.0
-        for path in "bcd":
-            stream.emit(ev.DocumentShownFailed(path, 0.0))
-        open_circuit(gate, 20.0)
-
-        changes = [event for event in heard if isinstance(event, ev.PressureChanged)]
-        assert changes[1] == ev.PressureChanged("closed", 0.0, 8, 35, None)
-        assert (changes[-1].circuit, changes[-1].pause_s) == ("open", 20.0)
-        assert changes[-1].sending < 8
-        assert len(changes) == len(set(changes))
-
-        feedback.dispose()
-        before = len(heard)
-        stream.emit(ev.DocumentShownFailed("e", 0.0))
-        gate.limit_sending(2)
-        assert len(heard) == before + 1
-        gate.close()
-
-    run(story)
-
-
-def test_outcomes_of_documents() -> None:
-    """The mapping, by example."""
-    from objlib.upload.feedback import outcome_of
-
-    assert outcome_of(ev.FileIndexed("a", "d", False, 2.0)) == DocumentActive(2.0)
-    assert outcome_of(ev.DocumentShownFailed("a", 2.0)) == DocumentFailed(2.0)
-    assert outcome_of(ev.FileFailed("a", "b", True)) is None

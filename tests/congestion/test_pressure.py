@@ -10,8 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from objlib.congestion.controllers import Circuit
-from objlib.congestion.pressure import (
-    TIERS,
+from objlib.congestion.outcomes import (
     Abandoned,
     Answered,
     Broken,
@@ -19,11 +18,14 @@ from objlib.congestion.pressure import (
     DocumentActive,
     DocumentFailed,
     Outcome,
-    Pressure,
     Refused,
     Sent,
     Unwatched,
     Watched,
+)
+from objlib.congestion.pressure import (
+    TIERS,
+    Pressure,
     pace,
     permission,
     reopens_in_s,

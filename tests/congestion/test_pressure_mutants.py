@@ -8,23 +8,21 @@ from typing import Any
 
 import pytest
 
-from objlib.congestion import pressure
+from objlib.congestion import outcomes, pressure
 from objlib.congestion.controllers import Breaker, Circuit, Indexing, Rate, Sending, Trend
-from objlib.congestion.pressure import (
+from objlib.congestion.outcomes import (
     Abandoned,
     Answered,
     Broken,
     Outcome,
-    Pressure,
     Refused,
     Unwatched,
     Watched,
-    respond,
-    starting,
 )
+from objlib.congestion.pressure import Pressure, respond, starting
 
 #: By name: a dataclass with slots is made twice, and its first version is a subclass as well.
-OUTCOMES = [vars(pressure)[name] for name in sorted({k.__name__ for k in Outcome.__subclasses__()})]
+OUTCOMES = [vars(outcomes)[name] for name in sorted({k.__name__ for k in Outcome.__subclasses__()})]
 
 
 @pytest.mark.parametrize(

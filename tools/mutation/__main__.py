@@ -37,9 +37,14 @@ OPERATORS = ["tests/reactive"]
 TARGETS = {
     "src/objlib/reactive/bridge.py": OPERATORS,
     "src/objlib/reactive/demand.py": OPERATORS,
+    "src/objlib/reactive/latch.py": ["tests/reactive/test_latch.py"],
     "src/objlib/reactive/pacing.py": OPERATORS,
     "src/objlib/reactive/retry.py": OPERATORS,
     "src/objlib/upload/_operators.py": OPERATORS,
+    "src/objlib/congestion/outcomes.py": [
+        "tests/congestion/test_gate.py",
+        "tests/congestion/test_pressure_mutants.py",
+    ],
     "src/objlib/congestion/controllers.py": [
         "tests/congestion/test_controllers.py",
         "tests/congestion/test_pressure.py",

@@ -30,7 +30,6 @@ from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, path_line, print_json, size
 from objlib.config import Settings
 from objlib.service.library import Library
-from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import Progress
 
@@ -114,7 +113,7 @@ def command(
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
     async with Library.open(settings=settings) as library:
-        work = await library.expected(options)
+        work = await library.plan(options)
         if invocation.json:
             print_json(plan_as_json(work, settings))
             return 0
@@ -184,23 +183,22 @@ async def upload(
     invocation: Invocation, library: Library, options: Options, files: Files | None = None
 ) -> Uploaded:
     """One run, with its progress on the terminal and two signals to stop it."""
-    work = await library.expected(options)
-    run = await library.new_run(options)
-    if not gc.get_freeze_count():
-        gc.freeze()  # what is loaded by now stays: looking through it took a fifth of the processor
-    requests_before = library.client.requests - 1  # the store was looked up for this run
-    events = run.stream.events
-    started_at = time.monotonic()
-    with ExitStack() as stack:
-        stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
-        if files is not None:
-            stack.enter_context(files.written(events))
-        stack.enter_context(
-            interruptible(run.shutdown, lambda: run.stream.emit(ev.Draining("interrupted")))
-        )
-        await run.until_done()
-    elapsed_s = time.monotonic() - started_at
-    left = await library.expected(Options(retry_failed=True))
+    work = await library.plan(options)
+    async with library.upload(options) as run:
+        if not gc.get_freeze_count():
+            gc.freeze()  # what is loaded by now stays: looking through it took a fifth of the time
+        requests_before = library.client.requests - 1  # the store was looked up for this run
+        started_at = time.monotonic()
+        with ExitStack() as stack:
+            stack.enter_context(
+                show_progress(run.observable, invocation.notices(), invocation.verbosity)
+            )
+            if files is not None:
+                stack.enter_context(files.written(run.observable))
+            stack.enter_context(interruptible(run.shutdown))
+            await run.finished()
+        elapsed_s = time.monotonic() - started_at
+    left = await library.plan(Options(retry_failed=True))
     failed = left.reasons.get("failed before", 0)
     requests = library.client.requests - requests_before
     actual = Actual(elapsed_s, requests, run.progress.begun_bytes)

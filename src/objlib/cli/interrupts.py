@@ -13,7 +13,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def interruptible(shutdown: Shutdown, on_first: Callable[[], None]) -> Iterator[None]:
+def interruptible(
+    shutdown: Shutdown, on_first: Callable[[], None] = lambda: None
+) -> Iterator[None]:
     """Let the first signal stop what is running, and the second cancel it.
 
     Args:

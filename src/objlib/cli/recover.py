@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import reactivex.operators as ops
 
 from objlib.cli.event_files import Files, events_option
 from objlib.cli.interrupts import interruptible
@@ -21,9 +20,7 @@ from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
 from objlib.service.library import Library
 from objlib.sync.rebuild import RebuildReport
-from objlib.upload import events as ev
-from objlib.upload.orchestrator import Options
-from objlib.upload.reports import RecoveryReport, follow
+from objlib.upload.reports import RecoveryReport
 
 
 @click.command(
@@ -93,7 +90,7 @@ async def _recover(
             await opened.scan()
             rebuilt = await opened.rebuild(library_id)
         report, was_interrupted = await _follow_recovery(invocation, opened, Files(events))
-        waiting = (await opened.expected(Options())).files
+        waiting = (await opened.plan()).files
         requests = opened.client.requests
     if invocation.json:
         found = asdict(rebuilt) if rebuilt else None
@@ -108,22 +105,14 @@ async def _recover(
 async def _follow_recovery(
     invocation: Invocation, library: Library, files: Files
 ) -> tuple[RecoveryReport, bool]:
-    run = await library.new_recovery()
-    events = run.stream.events
-    reports = [RecoveryReport()]
-    events.pipe(ops.scan(follow, RecoveryReport())).subscribe(
-        lambda report: reports.__setitem__(0, report)
-    )
-
-    def say_that_it_stops() -> None:
-        run.stream.emit(ev.Draining("interrupted"))
-
-    with ExitStack() as stack:
-        stack.enter_context(show_progress(events, invocation.notices(), invocation.verbosity))
-        stack.enter_context(files.written(events))
-        stack.enter_context(interruptible(run.shutdown, say_that_it_stops))
-        await run.until_done()
-    return reports[0], run.shutdown.is_stopping
+    async with library.recover() as run:
+        with ExitStack() as stack:
+            stack.enter_context(
+                show_progress(run.observable, invocation.notices(), invocation.verbosity)
+            )
+            stack.enter_context(files.written(run.observable))
+            stack.enter_context(interruptible(run.shutdown))
+            return await run.finished(), run.is_stopping
 
 
 def _print(

@@ -229,17 +229,16 @@ async def _round(invocation: Invocation, library: Library, wish: _Wish) -> _Outc
 
 async def _scan(invocation: Invocation, library: Library, refresh_metadata: bool) -> ScanReport:
     with invocation.notices().status("scanning") as status:
-
-        def show(report: ScanReport) -> None:
-            status.update(f"scanning: {count(report.found, 'file')} so far")
-
-        return await library.scan(show, refresh_metadata=refresh_metadata)
+        async with library.scan(refresh_metadata=refresh_metadata) as run:
+            async for report in run.events:
+                status.update(f"scanning: {count(report.found, 'file')} so far")
+            return run.progress
 
 
 async def _show_plan(
     invocation: Invocation, library: Library, options: Options, scanned: ScanReport, wish: _Wish
 ) -> dict[str, Any]:
-    work = await library.expected(options)
+    work = await library.plan(options)
     leaving = await library.leaving()
     left_alone = await count_left_alone(library.catalog, LEAVE_ALONE_S)
     if not (invocation.json or (invocation.quiet and wish.yes)):

@@ -7,13 +7,11 @@ from collections import Counter
 from dataclasses import asdict
 
 import click
-from reactivex import operators as ops
 
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, path_line, print_json
 from objlib.errors import ConfigurationError
-from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.search.proof import Proof, Subset, Verdict
 from objlib.service.library import Library
 
@@ -70,22 +68,15 @@ async def _verify(invocation: Invocation, subset: Subset | None, limit: int | No
     settings = invocation.settings()
     invocation.name_the_store(settings)
     kept: list[Proof] = []
-    tally: Counter[Verdict] = Counter()
     async with Library.open(settings=settings) as library:
-        asked = await library.verify(subset=subset, limit=limit)
         with invocation.notices().status("verifying") as status:
-
-            def note(proof: Proof) -> None:
-                tally[proof.verdict] += 1
-                if proof.verdict is not Verdict.PROVEN or invocation.verbosity or invocation.json:
-                    kept.append(proof)
-                status.update(f"verifying: {count(tally.total(), 'file')} so far")
-
-            scheduler = LoopScheduler.running()
-            try:
-                await completion(asked.pipe(ops.do_action(note)), scheduler)
-            finally:
-                await scheduler.drained()
+            async with library.verify(subset=subset, limit=limit) as run:
+                async for proof in run.events:
+                    wanted = invocation.verbosity or invocation.json
+                    if wanted or proof.verdict is not Verdict.PROVEN:
+                        kept.append(proof)
+                    status.update(f"verifying: {count(run.progress.asked, 'file')} so far")
+                tally = Counter(run.progress.verdicts)
     _show(invocation, kept, tally)
     return 1 if any(proof.is_failure for proof in kept) else 0
 

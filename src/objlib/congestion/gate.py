@@ -1,7 +1,7 @@
 """The gate that every API request passes: one for a backend, shared by all who call it.
 
-It holds the pressure (a value) and is told every outcome. Whoever wants to know what may be asked
-of the backend now listens to `changes`.
+It holds the pressure (a value) and listens to one feed, `outcomes`. Whoever wants to know what may
+be asked of the backend now listens to `states`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
-from reactivex.subject import AsyncSubject, BehaviorSubject, Subject
+from reactivex.subject import BehaviorSubject, Subject
 
 from objlib.congestion import pressure
-from objlib.congestion.pressure import Abandoned, CooledDown, Outcome, Pressure, Sent
-from objlib.reactive.bridge import LoopScheduler, Operator, completion
+from objlib.congestion.outcomes import Abandoned, CooledDown, Outcome, Outcomes, Sent
+from objlib.congestion.pressure import Pressure
+from objlib.reactive.bridge import LoopScheduler, Operator
+from objlib.reactive.latch import Latch
 from objlib.reactive.pacing import held_back
 
 
@@ -25,7 +27,7 @@ from objlib.reactive.pacing import held_back
 class _Ticket:
     """A request in line."""
 
-    passed: AsyncSubject[None] = field(default_factory=AsyncSubject)
+    passed: Latch[None] = field(default_factory=Latch)
     is_abandoned: bool = False
 
 
@@ -33,6 +35,8 @@ class RequestGate:
     """Lets requests pass at the rate and in the number that the outcomes so far allow."""
 
     def __init__(self, start: Pressure, scheduler: LoopScheduler) -> None:
+        #: Where every outcome is told.
+        self.outcomes = Outcomes()
         self._scheduler = scheduler
         self._state = start
         self._permitted = pressure.permission(start)
@@ -48,7 +52,8 @@ class RequestGate:
         )
         self._subscriptions = CompositeDisposable(
             self._line.pipe(waiting).subscribe(self._let_pass, scheduler=scheduler),
-            self._cool_downs().subscribe(self.feed, scheduler=scheduler),
+            self.outcomes.stream.subscribe(self._take, scheduler=scheduler),
+            self._cool_downs().subscribe(self.outcomes.tell, scheduler=scheduler),
         )
 
     @classmethod
@@ -83,7 +88,7 @@ class RequestGate:
         """The pressure now, and whenever it allows something else."""
         return self._changes
 
-    def feed(self, outcome: Outcome) -> None:
+    def _take(self, outcome: Outcome) -> None:
         """Take one outcome into account."""
         self._state = pressure.respond(self._state, outcome, self.now())
         permitted = pressure.permission(self._state)
@@ -103,16 +108,16 @@ class RequestGate:
         One outcome must follow, `Abandoned` at least.
         """
         if not self._in_line and pressure.wait_s(self._state, self.now()) == 0.0:
-            self.feed(Sent())
+            self.outcomes.tell(Sent())
             return
         ticket = _Ticket()
         self._in_line += 1
         self._line.on_next(ticket)
         try:
-            await completion(ticket.passed, self._scheduler)
+            await ticket.passed.opened()
         except BaseException:
-            if ticket.passed.is_stopped:
-                self.feed(Abandoned())
+            if ticket.passed.is_open:
+                self.outcomes.tell(Abandoned())
             ticket.is_abandoned = True
             raise
         finally:
@@ -120,8 +125,8 @@ class RequestGate:
 
     def _let_pass(self, ticket: _Ticket) -> None:
         if not ticket.is_abandoned:
-            self.feed(Sent())
-            ticket.passed.on_completed()
+            self.outcomes.tell(Sent())
+            ticket.passed.open(None)
 
     def _cool_downs(self) -> Observable[Outcome]:
         """`CooledDown` whenever the time of an open circuit has passed."""

@@ -20,92 +20,23 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from objlib.congestion.controllers import Breaker, Circuit, Indexing, Rate, Sending
+from objlib.congestion.outcomes import (
+    Abandoned,
+    Answered,
+    Broken,
+    CooledDown,
+    DocumentActive,
+    DocumentFailed,
+    Outcome,
+    Refused,
+    Sent,
+    Unwatched,
+    Watched,
+)
 
 #: Requests a minute to start from. Google publishes none for File Search (AI Studio shows those of
 #: a project): these are ours and cautious, and a backend that allows less is found out.
 TIERS = {"free": 60.0, "1": 600.0, "2": 2_000.0, "3": 6_000.0}
-
-# Outcomes
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Something that tells how the backend is doing.
-
-    `took_s`, where there is one, is how long ago the request was sent or the document imported.
-    """
-
-
-@dataclass(frozen=True, slots=True)
-class Sent(Outcome):
-    """A request passed the gate; exactly one of the next four follows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered(Outcome):
-    """The backend answered in its right mind, 4xx included.
-
-    Args:
-        is_small: neither request nor answer is large, so that the time tells of the backend only.
-    """
-
-    took_s: float = 0.0
-    is_small: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Refused(Outcome):
-    """429. `retry_after_s`: what `RetryInfo` or `Retry-After` asks for."""
-
-    took_s: float = 0.0
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Broken(Outcome):
-    """5xx, a lost connection, no answer. `retry_after_s` as for `Refused`."""
-
-    took_s: float = 0.0
-    retry_after_s: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Abandoned(Outcome):
-    """We cancelled the request ourselves; it says nothing."""
-
-    took_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class CooledDown(Outcome):
-    """The time of an open circuit has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched(Outcome):
-    """One more document is being indexed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unwatched(Outcome):
-    """One document less is being indexed, whatever became of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentActive(Outcome):
-    """A document became active `took_s` seconds after its import."""
-
-    took_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentFailed(Outcome):
-    """A document shows as failed, `took_s` seconds after its import; it may yet come alive."""
-
-    took_s: float
-
-
-# All together
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from urllib.request import getproxies, proxy_bypass
 import httpx2
 
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import Abandoned, Answered, Broken, Outcome, Refused
+from objlib.congestion.outcomes import Abandoned, Answered, Broken, Outcome, Refused
 from objlib.gemini.wire_errors import PASSING_CODES, requested_wait_s
 
 UPLOAD_STATUS = "x-goog-upload-status"
@@ -66,7 +66,7 @@ class Gated(httpx2.AsyncBaseTransport):
             outcome = Broken(self._gate.now() - sent_at)
             raise
         finally:
-            self._gate.feed(outcome or Abandoned(self._gate.now() - sent_at))
+            self._gate.outcomes.tell(outcome or Abandoned(self._gate.now() - sent_at))
 
     async def aclose(self) -> None:
         await self._inner.aclose()
@@ -80,17 +80,15 @@ async def _outcome(request: httpx2.Request, response: httpx2.Response, took_s: f
     return Answered(took_s, is_small=request.method == "GET")
 
 
-def network_transport(base_url: str, *, connections: int) -> httpx2.AsyncBaseTransport:
-    """A transport over real sockets, through the environment's proxy if there is one for this host.
+def network_transport(base_url: str) -> httpx2.AsyncBaseTransport:
+    """Return a transport over real sockets, through the environment's proxy for this host, if any.
 
-    Args:
-        connections: at most this many at a time, all of them kept alive.
+    The pool has no bound of its own: the gate says how many files are on their way, and a client
+    that is made for a look at the store may send fifty at a time later.
     """
     url = urlsplit(base_url)
     proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
-    return httpx2.AsyncHTTPTransport(
-        limits=httpx2.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=30
-        ),
-        proxy=proxy,
+    limits = httpx2.Limits(
+        max_connections=None, max_keepalive_connections=None, keepalive_expiry=30
     )
+    return httpx2.AsyncHTTPTransport(limits=limits, proxy=proxy)

@@ -67,10 +67,13 @@ UNFINISHED_SCAN = "unfinished_scan_since"
 
 
 class Lifecycle(Protocol):
-    """The two moves a scan may ask for; it never writes a state itself."""
+    """The two moves a scan may ask for; it never writes a state itself.
 
-    async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord: ...
-    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord: ...
+    Each returns the row afterwards, or None when somebody else moved it first.
+    """
+
+    async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
+    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
 
 
 @dataclass(slots=True)
@@ -266,12 +269,15 @@ class _Scan:
         if row.gemini_state is State.INDEXED and facts.mtime is None:
             return [facts]  # it could not be looked at, which is no proof that it changed
         change = self._difference(row, facts)
+        moved: FileRecord | None = row
         try:
             if change and row.gemini_state is State.INDEXED:
-                await self.lifecycle.invalidate(row, reason=change)
+                moved = await self.lifecycle.invalidate(row, reason=change)
             elif change and row.gemini_state is State.FAILED:
-                await self.lifecycle.retry(row, reason=change)
+                moved = await self.lifecycle.retry(row, reason=change)
         except OCCConflictError:
+            moved = None
+        if moved is None:
             self.report.in_flight += 1  # another run took it just now
             return []
         if row.is_deleted:

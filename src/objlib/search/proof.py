@@ -11,13 +11,17 @@ from __future__ import annotations
 import random
 import re
 import zlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
+import reactivex as rx
 from reactivex import Observable
+from reactivex import operators as ops
 
 from objlib.catalog import queries, writes
 from objlib.catalog.protocol import Catalog
@@ -77,6 +81,24 @@ class Proof:
 
 
 @dataclass(frozen=True, slots=True)
+class ProofReport:
+    """Counts of files by verdict."""
+
+    verdicts: Mapping[Verdict, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def asked(self) -> int:
+        """Files that the store was asked about."""
+        return sum(self.verdicts.values())
+
+
+def count_proof(report: ProofReport, proof: Proof) -> ProofReport:
+    """Return the report after one more proof."""
+    before = report.verdicts.get(proof.verdict, 0)
+    return ProofReport(MappingProxyType({**report.verdicts, proof.verdict: before + 1}))
+
+
+@dataclass(frozen=True, slots=True)
 class Subset:
     """One of `of` parts of a library, by a hash of the path; `number` counts from 1."""
 
@@ -107,11 +129,13 @@ def proofs(
     waits: Waits,
     rng: random.Random,
     links_to: tuple[Path, ...] = (),
+    until: Observable[Any] | None = None,
 ) -> Observable[Proof]:
     """A proof for each indexed file of a subset, or for those whose last proof is oldest.
 
     Args:
         limit: how many files. They are fetched at once; without a limit page by page.
+        until: asks about no further file once this emits; what was asked is still answered.
 
     Errors: what the backend refuses for good, or still refuses after several attempts.
     """
@@ -138,7 +162,11 @@ def proofs(
         )
 
     rows = paged(lambda last: from_coroutine(lambda: page(last)))
-    return flat_map_limited(rows, one, concurrency)
+
+    def admitted(credits: Observable[int]) -> Observable[FileRecord]:
+        return rows(credits).pipe(ops.take_until(until if until is not None else rx.never()))
+
+    return flat_map_limited(admitted, one, concurrency)
 
 
 async def _prove(

@@ -1,4 +1,4 @@
-"""objlib from a program: scan, upload, sync and search as methods of a `Library`.
+"""objlib from a program: everything the command line does, as methods of a `Library`.
 
     async with Library.open("lectures") as library:
         await library.scan()
@@ -6,91 +6,106 @@
             print(event)
         result = await library.search("What holds an arch up?")
 
-The command line makes the same calls.
+What takes a while is a `Run`: to be awaited, listened to, or held in the hand. The rest are plain
+coroutines.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
 from reactivex import Observable
+from reactivex.subject import Subject
 
-from objlib import backend, telemetry
 from objlib.catalog.binding import LIBRARY_ROOT, BoundLibrary, bind_library, bound_library
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
-from objlib.catalog.tallies import Work, count_deleted
+from objlib.catalog.tallies import Work as PlannedWork
+from objlib.catalog.tallies import count_deleted
 from objlib.config import Settings, load_settings
-from objlib.congestion.gate import RequestGate
-from objlib.congestion.pressure import INDEXING_MAX
 from objlib.documents.payload import Source, is_current
-from objlib.errors import BackendUnavailable, ConfigurationError, Unreachable
-from objlib.gemini.resources import Passage, Store
+from objlib.errors import ConfigurationError
+from objlib.gemini.resources import Passage
 from objlib.library.scan import ScanReport, scan_library
 from objlib.reactive.retry import Retry
-from objlib.search.proof import Proof, Subset, proofs
+from objlib.search.proof import Proof, ProofReport, Subset, count_proof, proofs
 from objlib.search.query import SearchResult, search
-from objlib.service.stores import bind_store
+from objlib.service.runs import Run, Runs, Work, work_of
+from objlib.service.stores import Connection
+from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
 from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import MaxDelete
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
-from objlib.upload.reports import RecoveryReport, follow
+from objlib.upload.reports import Progress, RecoveryReport, follow
 from objlib.upload.run import UploadRun, expected_work
+from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
-    from objlib.telemetry.observer import Observer
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 #: Not one file is taken: what is left of a run is its recovery.
 RECOVERY_ONLY = Options(limit=0)
+
+R = TypeVar("R")
+
+UploadingRun: TypeAlias = Run[ev.Event, Progress]
+RecoveringRun: TypeAlias = Run[ev.Event, RecoveryReport]
+ScanningRun: TypeAlias = Run[ScanReport, ScanReport]
+VerifyingRun: TypeAlias = Run[Proof, ProofReport]
 
 
 class Library:
     """A folder of texts, its catalog, and the store it is kept in step with.
 
     The backend is connected to at the first call that needs it. Every method raises the errors of
-    `objlib.errors` and nothing else on purpose.
+    `objlib.errors` and nothing else on purpose; `TypeError` for a keyword that there is not.
     """
 
     def __init__(
         self, catalog: Catalog, settings: Settings, resources: contextlib.AsyncExitStack
     ) -> None:
-        self.catalog = catalog
         self.settings = settings
-        self._resources = resources
-        self._client: GeminiFileSearchClient | None = None
-        self._gate: RequestGate | None = None
-        self._observer: Observer | None = None
+        self._catalog = catalog
+        self._store = Connection(catalog, settings, resources)
+        self._runs = Runs()
 
     @classmethod
     @contextlib.asynccontextmanager
     async def open(
-        cls, root: Path | str | None = None, *, settings: Settings | None = None, **options: Any
+        cls,
+        root: Path | str | None = None,
+        *,
+        settings: Settings | None = None,
+        **wishes: Unpack[SettingsWishes],
     ) -> AsyncIterator[Library]:
         """Open the library at `root`, or with None the one its catalog was scanned from.
 
+        Leaving it stops the runs that are under way and waits for them.
+
         Args:
             settings: ready-made ones; otherwise they are loaded as the command line does.
-            options: settings by name, for instance `db=Path("talks.db")` or `concurrency=4`.
+            wishes: settings by name, for instance `db=Path("talks.db")` or `concurrency=4`.
 
         Raises:
             ConfigurationError: `root` is no folder, or the catalog is for another library.
             CatalogError: there is no catalog yet and no `root` to make one for.
         """
+        refuse_unknown("Library.open", wishes, SettingsWishes)
+        if settings is not None and wishes:
+            raise TypeError("Library.open() takes ready-made settings or single ones, not both")
         folder = Path(root) if root is not None else None
-        settings = settings or load_settings(**options)
+        settings = settings or load_settings(**wishes)
         if folder is not None and not folder.is_dir():
             raise ConfigurationError(f"{folder} is not a folder; name the library's")
         async with contextlib.AsyncExitStack() as resources:
@@ -99,111 +114,100 @@ class Library:
             )
             if folder is not None:
                 await bind_library(catalog, folder)
-            yield cls(catalog, settings, resources)
+            library = cls(catalog, settings, resources)
+            try:
+                yield library
+            finally:
+                await library._runs.close()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The open catalog. Raises `CatalogError` once the library is closed."""
+        self._runs.check_open()
+        return self._catalog
+
+    @property
+    def client(self) -> FileSearchClient:
+        """The client, once something has asked the store."""
+        return self._store.client
 
     async def bound(self) -> BoundLibrary:
-        """Where the files are, and this library's id. Raises `ConfigurationError` before a scan."""
+        """Return folder and id of the library. Raises `ConfigurationError` before a scan."""
         return await bound_library(self.catalog)
 
-    async def scan(
-        self,
-        on_progress: Callable[[ScanReport], None] | None = None,
-        *,
-        refresh_metadata: bool = False,
-    ) -> ScanReport:
-        """Record what is on disk; see `objlib.library.scan`.
+    # From disk to store
+
+    def scan(self, *, refresh_metadata: bool = False) -> ScanningRun:
+        """Record what is on disk. Tells how far it has come, now and then, and at the end.
 
         Args:
             refresh_metadata: replace also the documents whose metadata or treatment would be
                 another today: after a move, or after a change of templates.
         """
-        if await get_info(self.catalog, LIBRARY_ROOT) is None:
-            raise ConfigurationError("which library? Name its folder with --library DIR")
-        bound = await self.bound()
-        source = self._source(bound)
-        return await scan_library(
-            self.catalog,
-            bound.root,
-            templates=self.settings.path_templates,
-            lifecycle=AsyncUploadStateManager(self.catalog),
-            is_current=partial(is_current, source=source) if refresh_metadata else None,
-            on_progress=on_progress,
-            links_to=self.settings.follow_links_to,
-        )
 
-    def _source(self, bound: BoundLibrary) -> Source:
-        settings = self.settings
-        return Source(
-            bound.root, bound.library_id, settings.identity_header, settings.follow_links_to
-        )
+        async def prepared() -> Work[ScanReport, ScanReport]:
+            catalog = self.catalog
+            if await get_info(catalog, LIBRARY_ROOT) is None:
+                raise ConfigurationError("which library? Name its folder with --library DIR")
+            bound = await self.bound()
+            source = self._source(bound)
+            told: Subject[ScanReport] = Subject()
+            reports = [ScanReport()]
 
-    async def expected(self, options: Options) -> Work:
-        """What an upload would take, and why; `objlib.upload.estimate` has the price of it."""
+            def tell(report: ScanReport) -> None:
+                reports[0] = report
+                told.on_next(report)
+
+            async def until_done() -> None:
+                reports[0] = await scan_library(
+                    catalog,
+                    bound.root,
+                    templates=self.settings.path_templates,
+                    lifecycle=AsyncUploadStateManager(catalog),
+                    is_current=partial(is_current, source=source) if refresh_metadata else None,
+                    on_progress=tell,
+                    links_to=self.settings.follow_links_to,
+                )
+
+            return Work(told, until_done, Shutdown(), lambda: reports[0])
+
+        return Run(self._runs, prepared)
+
+    async def plan(
+        self, options: Options | None = None, /, **wishes: Unpack[UploadWishes]
+    ) -> PlannedWork:
+        """Return what an upload would take, and why; `objlib.estimate` has the price of it."""
+        refuse_unknown("Library.plan", wishes, UploadWishes)
         await self.bound()
-        return await expected_work(self.catalog, options)
+        return await expected_work(self.catalog, self._options(options, wishes))
 
     async def leaving(self) -> int:
-        """How many documents are in the store of files that are gone from disk."""
+        """Return the number of documents in the store whose files are gone from disk."""
         return (await count_deleted(self.catalog))[1]
 
-    async def new_run(self, options: Options) -> UploadRun:
-        """An upload that has not started: subscribe to `run.stream.events`, then `until_done`."""
-        return await self._new_run(options, create_store=True)
-
-    async def new_recovery(self) -> UploadRun:
-        """A run that brings to rest what earlier runs left, and sends nothing.
-
-        Raises:
-            StoreNotFound: there is no store yet, so there is nothing to recover.
-        """
-        options = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
-        return await self._new_run(options, create_store=False)
-
-    async def _new_run(self, options: Options, *, create_store: bool) -> UploadRun:
-        bound = await self.bound()
-        connections = options.concurrency + INDEXING_MAX
-        store = await self._connect(create_store=create_store, connections=connections)
-        assert self._gate is not None, "made with the client"
-        run = UploadRun(
-            catalog=self.catalog,
-            client=self.client,
-            options=options,
-            gate=self._gate,
-            store_name=store.name,
-            source=self._source(bound),
-            waits=self.settings.waits,
-        )
-        if self._observer is not None:
-            self._observer.follow_run(run.stream.events)
-        return run
-
-    async def upload(self, **options: Any) -> AsyncGenerator[ev.Event, None]:
+    def upload(
+        self, options: Options | None = None, /, **wishes: Unpack[UploadWishes]
+    ) -> UploadingRun:
         """Upload what the store does not have, and tell what happens.
 
-        Whoever stops listening stops the run: what is in flight is finished first.
-
         Args:
-            options: fields of `Options`, for instance `limit=20`.
+            options: ready-made ones; else those of the settings.
+            wishes: fields of `Options`, for instance `limit=20`.
         """
-        chosen = Options(**{"concurrency": self.settings.concurrency, **options})
-        run = await self.new_run(chosen)
-        events: asyncio.Queue[ev.Event | None] = asyncio.Queue()
-        run.stream.events.subscribe(events.put_nowait, on_completed=lambda: events.put_nowait(None))
-        running = asyncio.ensure_future(run.until_done())
-        try:
-            while (event := await events.get()) is not None:
-                yield event
-        finally:
-            run.shutdown.stop("nobody listens any more")
-            await running
+        refuse_unknown("Library.upload", wishes, UploadWishes)
+        chosen = self._options(options, wishes)
+        return Run(self._runs, lambda: self._uploading(chosen, create_store=True, report=_progress))
 
-    async def recover(self) -> RecoveryReport:
-        """Bring to rest what earlier runs left behind, and upload nothing."""
-        run = await self.new_recovery()
-        reports = [RecoveryReport()]
-        run.stream.events.subscribe(lambda event: reports.append(follow(reports.pop(), event)))
-        await run.until_done()
-        return reports[0]
+    def recover(self) -> RecoveringRun:
+        """Bring to rest what earlier runs left behind, and upload nothing.
+
+        Raises (when it is entered):
+            StoreNotFound: there is no store yet, so there is nothing to recover.
+        """
+        chosen = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
+        return Run(
+            self._runs, lambda: self._uploading(chosen, create_store=False, report=_recovered)
+        )
 
     async def rebuild(self, library_id: str | None = None) -> RebuildReport:
         """Give a lost catalog its documents back, after a fresh scan; sends one listing.
@@ -216,28 +220,36 @@ class Library:
         Raises:
             ConfigurationError: it cannot be told which library's documents these are.
         """
-        bound = await self.bound()
-        store = await self._connect(create_store=False)
+        catalog, bound = self.catalog, await self.bound()
+        store = await self._store.store()
         listed = await Retry.of(self.settings.waits).call(
-            lambda: list_documents(self.catalog, self.client, store)
+            lambda: list_documents(catalog, self.client, store)
         )
-        chosen = await choose_library_id(self.catalog, library_id)
-        source = self._source(replace(bound, library_id=chosen))
-        return await rebuild(self.catalog, source, listed=listed)
+        chosen = await choose_library_id(catalog, library_id)
+        return await rebuild(catalog, self._source(bound, chosen), listed=listed)
+
+    # What is in the store
 
     async def survey(self) -> SyncReport:
         """Classify every document in the store; changes nothing."""
-        bound = await self.bound()
-        store = await self._connect(create_store=False)
+        catalog, bound = self.catalog, await self.bound()
+        store = await self._store.store()
         return await Retry.of(self.settings.waits).call(
-            lambda: survey(self.catalog, self.client, store, bound.library_id)
+            lambda: survey(catalog, self.client, store, bound.library_id)
         )
 
-    async def new_repair(self, report: SyncReport, **options: Any) -> Repair:
-        """What the last `survey` calls for: `check` the guards, then `carry_out`.
+    async def new_repair(
+        self,
+        report: SyncReport,
+        *,
+        include_foreign: bool = False,
+        shutdown: Shutdown | None = None,
+    ) -> Repair:
+        """Return what the last `survey` calls for: `check` the guards, then `carry_out`.
 
         Args:
-            options: those of `Repair`, for instance `include_foreign=True`.
+            include_foreign: delete documents that are not this library's, too.
+            shutdown: stops it.
         """
         bound = await self.bound()
         return Repair(
@@ -246,7 +258,8 @@ class Library:
             report,
             root=bound.root,
             waits=self.settings.waits,
-            **options,
+            include_foreign=include_foreign,
+            shutdown=shutdown,
         )
 
     async def repair(
@@ -255,30 +268,32 @@ class Library:
         max_delete: MaxDelete,
         *,
         accept_device: bool = False,
-        **options: Any,
+        include_foreign: bool = False,
     ) -> RepairReport:
         """Carry out what the last `survey` calls for.
 
         Args:
             accept_device: the library lies on another device than last time, and that is right.
-            options: those of `Repair`, for instance `include_foreign=True`.
+            include_foreign: delete documents that are not this library's, too.
 
         Raises:
             ConfigurationError: a guard refuses; nothing was changed.
         """
-        repair = await self.new_repair(report, **options)
+        repair = await self.new_repair(report, include_foreign=include_foreign)
         await repair.check(max_delete, accept_device=accept_device)
         return await repair.carry_out()
+
+    # Questions
 
     async def search(
         self, query: str, *, top_k: int | None = None, metadata_filter: str | None = None
     ) -> SearchResult:
         """Ask the store; every citation is brought back to a file of this library."""
-        bound = await self.bound()
-        store = await self._connect(create_store=False)
+        catalog, bound = self.catalog, await self.bound()
+        store = await self._store.store()
         return await search(
             self.client,
-            self.catalog,
+            catalog,
             store_name=store.name,
             query=query,
             model=self.settings.model,
@@ -287,71 +302,100 @@ class Library:
             metadata_filter=metadata_filter,
         )
 
-    async def verify(
+    async def ask(
+        self, question: str, *, top_k: int | None = None, metadata_filter: str | None = None
+    ) -> SearchResult:
+        """Ask the model that reads the store; `cited_answer` numbers each statement's source.
+
+        Raises:
+            ConfigurationError: the question is empty.
+        """
+        if not question.strip():
+            raise ConfigurationError("the question is empty")
+        return await self.search(question, top_k=top_k, metadata_filter=metadata_filter)
+
+    def verify(
         self, *, subset: Subset | None = None, limit: int | None = None, seed: int | None = None
-    ) -> Observable[Proof]:
-        """Ask the store about each indexed file; nothing is asked before somebody subscribes.
+    ) -> VerifyingRun:
+        """Ask the store about each indexed file, and tell whether it cites it.
 
         Args:
+            subset: only the files of this part of the library.
+            limit: only so many files, those whose last proof is oldest.
             seed: chooses the sentences that are asked about; another one each time without it.
         """
-        bound = await self.bound()
-        store = await self._connect(create_store=False, connections=self.settings.concurrency)
 
-        async def ask(question: str, metadata_filter: str | None) -> Sequence[Passage]:
-            answer = await self.client.generate(
-                question,
-                model=self.settings.model,
-                store_names=[store.name],
-                metadata_filter=metadata_filter,
-            )
-            return answer.passages
+        async def prepared() -> Work[Proof, ProofReport]:
+            catalog, bound = self.catalog, await self.bound()
+            store = await self._store.store()
 
-        return proofs(
-            self.catalog,
-            bound.root,
-            ask,
-            subset=subset,
-            limit=limit,
-            concurrency=self.settings.concurrency,
-            waits=self.settings.waits,
-            links_to=self.settings.follow_links_to,
-            rng=random.Random(seed),
-        )
-
-    @property
-    def client(self) -> GeminiFileSearchClient:
-        """The client, once something has connected to the backend."""
-        assert self._client is not None, "connect first"
-        return self._client
-
-    async def _connect(self, *, create_store: bool, connections: int = 10) -> Store:
-        chosen = backend.choose(self.settings)
-        if self._client is None:
-            self._gate = RequestGate.open(
-                concurrency=self.settings.concurrency,
-                requests_per_minute=self.settings.request_budget,
-                cool_down_s=self.settings.breaker_cooldown_s,
-            )
-            self._resources.callback(self._gate.close)
-            self._client = await self._resources.enter_async_context(
-                backend.connected(chosen, self._gate, connections=connections)
-            )
-            self._observer = telemetry.new_observer()
-            if self._observer is not None:
-                self._observer.follow_calls(self._client.calls)
-        client = self._client
-
-        async def bound() -> Store:
-            try:
-                return await bind_store(
-                    self.catalog,
-                    client,
-                    backend=chosen.identity,
-                    display_name=self.settings.store,
-                    create=create_store,
+            async def ask(question: str, metadata_filter: str | None) -> Sequence[Passage]:
+                answer = await self.client.generate(
+                    question,
+                    model=self.settings.model,
+                    store_names=[store.name],
+                    metadata_filter=metadata_filter,
                 )
-            except Unreachable as error:  # at the start that is the end, and said at once
-                raise BackendUnavailable(str(error)) from error
+                return answer.passages
 
-        return await Retry.of(self.settings.waits).call(bound)
+            def asked(shutdown: Shutdown) -> Observable[Proof]:
+                return proofs(
+                    catalog,
+                    bound.root,
+                    ask,
+                    subset=subset,
+                    limit=limit,
+                    concurrency=self.settings.concurrency,
+                    waits=self.settings.waits,
+                    rng=random.Random(seed),
+                    links_to=self.settings.follow_links_to,
+                    until=shutdown.stop_accepting,
+                )
+
+            return work_of(asked, count_proof, ProofReport())
+
+        return Run(self._runs, prepared)
+
+    # What they share
+
+    def _options(self, options: Options | None, wishes: UploadWishes) -> Options:
+        """Return ready-made options, or those of the settings, with some of them changed."""
+        usual = Options(concurrency=self.settings.concurrency, stagger_s=self.settings.stagger_s)
+        return replace(options or usual, **wishes)
+
+    def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
+        settings = self.settings
+        chosen = library_id or bound.library_id
+        return Source(bound.root, chosen, settings.identity_header, settings.follow_links_to)
+
+    async def _uploading(
+        self,
+        options: Options,
+        *,
+        create_store: bool,
+        report: Callable[[UploadRun], Callable[[], R]],
+    ) -> Work[ev.Event, R]:
+        catalog, bound = self.catalog, await self.bound()
+        store = await self._store.store(create=create_store)
+        run = UploadRun(
+            catalog=catalog,
+            client=self.client,
+            options=options,
+            gate=self._store.gate,
+            store_name=store.name,
+            source=self._source(bound),
+            waits=self.settings.waits,
+        )
+        if self._store.observer is not None:
+            self._store.observer.follow_run(run.stream.events)
+        return Work(run.stream.events, run.until_done, run.shutdown, report(run))
+
+
+def _progress(run: UploadRun) -> Callable[[], Progress]:
+    return lambda: run.progress
+
+
+def _recovered(run: UploadRun) -> Callable[[], RecoveryReport]:
+    reports = [RecoveryReport()]
+    run.stream.events.subscribe(lambda event: reports.append(follow(reports.pop(), event)))
+    return lambda: reports[0]

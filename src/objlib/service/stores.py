@@ -1,22 +1,102 @@
-"""Finds, or makes, the store that a catalog is in step with."""
+"""Finds, or makes, the store that a catalog is in step with, and the client that talks to it."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
+from objlib import backend, telemetry
 from objlib.catalog.binding import BACKEND, STORE_DISPLAY_NAME, STORE_NAME, refuse_other
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import claim_info, get_info, set_info
-from objlib.errors import NotFound, StoreNotFound
+from objlib.config import Settings
+from objlib.congestion.gate import RequestGate
+from objlib.errors import BackendUnavailable, NotFound, StoreNotFound, Unreachable
+from objlib.reactive.retry import Retry
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
+    from objlib.gemini.client import FileSearchClient
     from objlib.gemini.resources import Store
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.telemetry.observer import Observer
+
+
+class Connection:
+    """The way of one library to its store. Connects at the first question for the store."""
+
+    def __init__(
+        self, catalog: Catalog, settings: Settings, resources: contextlib.AsyncExitStack
+    ) -> None:
+        """A connection that is not there yet.
+
+        Args:
+            resources: closes what was opened.
+        """
+        self._catalog = catalog
+        self._settings = settings
+        self._resources = resources
+        self._client: FileSearchClient | None = None
+        self.observer: Observer | None = None
+        self._gate: RequestGate | None = None
+        self._lock = asyncio.Lock()  # two that ask at once get one client
+
+    @property
+    def client(self) -> FileSearchClient:
+        """The client, once something has asked for the store."""
+        assert self._client is not None, "ask for the store first"
+        return self._client
+
+    @property
+    def gate(self) -> RequestGate:
+        """The gate that the client's requests pass."""
+        assert self._gate is not None, "ask for the store first"
+        return self._gate
+
+    async def store(self, *, create: bool = False) -> Store:
+        """Return the store that the catalog is bound to.
+
+        Raises:
+            BackendUnavailable: nobody answers; at the start that is the end, and said at once.
+            ConfigurationError: the catalog is bound to another backend or store.
+            StoreNotFound: there is none, and none is to be made.
+        """
+        chosen = backend.choose(self._settings)
+        async with self._lock:
+            if self._client is None:
+                await self._connect(chosen)
+
+        async def bound() -> Store:
+            try:
+                return await bind_store(
+                    self._catalog,
+                    self.client,
+                    backend=chosen.identity,
+                    display_name=self._settings.store,
+                    create=create,
+                )
+            except Unreachable as error:
+                raise BackendUnavailable(str(error)) from error
+
+        return await Retry.of(self._settings.waits).call(bound)
+
+    async def _connect(self, chosen: backend.Backend) -> None:
+        self._gate = RequestGate.open(
+            concurrency=self._settings.concurrency,
+            requests_per_minute=self._settings.request_budget,
+            cool_down_s=self._settings.breaker_cooldown_s,
+        )
+        self._resources.callback(self._gate.close)
+        self._client = await self._resources.enter_async_context(
+            backend.connected(chosen, self._gate)
+        )
+        self.observer = telemetry.new_observer()
+        if self.observer is not None:
+            self.observer.follow_calls(self._client.calls)
 
 
 async def bind_store(
     catalog: Catalog,
-    client: GeminiFileSearchClient,
+    client: FileSearchClient,
     *,
     backend: str,
     display_name: str,

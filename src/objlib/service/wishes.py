@@ -1,0 +1,60 @@
+"""Keywords that a program may use. `mypy --strict` sees a misspelt one, and so does the call."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypedDict
+
+
+class UploadWishes(TypedDict, total=False):
+    """The fields of `objlib.Options`, each of them optional."""
+
+    limit: int | None
+    concurrency: int
+    stagger_s: float
+    retry_failed: bool
+    leave_alone_s: float
+    reset_existing: bool
+
+
+class SettingsWishes(TypedDict, total=False):
+    """The settings of `objlib.toml`, and which such file to read. None stands for "not said"."""
+
+    config: Path | None
+    db: Path | None
+    store: str | None
+    library: Path | None
+    base_url: str | None
+    model: str | None
+    templates: Sequence[str] | None
+    keyring: bool | None
+    semantic: bool | None
+    identity_header: bool | None
+    concurrency: int | None
+    stagger_s: float | None
+    tier: Literal["free", "1", "2", "3"] | None
+    requests_per_minute: float | None
+    settle_s: float | None
+    lease_s: float | None
+    poll_deadline_s: float | None
+    poll_s: float | None
+    retry_pass_delay_s: float | None
+    backoff_base_s: float | None
+    backoff_cap_s: float | None
+    breaker_cooldown_s: float | None
+    watch_pause_s: float | None
+
+
+def refuse_unknown(method: str, wishes: Mapping[str, Any], known: type) -> None:
+    """Raise `TypeError` for a keyword that is in none of the annotations of `known`.
+
+    Python checks plain keywords itself; those of a `TypedDict` it lets through.
+    """
+    names = known.__annotations__
+    for name in wishes:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise TypeError(f"{method}() got an unexpected keyword argument {name!r}{hint}")
