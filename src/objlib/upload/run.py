@@ -15,7 +15,7 @@ from objlib.catalog.tallies import Work, work_of_upload
 from objlib.congestion.gate import RequestGate
 from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
-from objlib.reactive.bridge import LoopScheduler, completion
+from objlib.reactive.bridge import LoopScheduler, completion, on_trampoline
 from objlib.upload import events as ev
 from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
@@ -89,7 +89,11 @@ class UploadRun:
         self.stream = ev.EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
-        self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
+        on_trampoline(
+            lambda: self.shutdown.stop_accepting.subscribe(
+                lambda reason: self.stream.emit(ev.Draining(reason))
+            )
+        )
         self._stages = stages = FileStages(
             catalog=catalog,
             client=client,
