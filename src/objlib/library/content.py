@@ -9,10 +9,10 @@ from itertools import islice
 from pathlib import Path
 
 from objlib.catalog.part_names import split
+from objlib.formats.decoding import decode_text, mark_of
 from objlib.library.hashing import FileChanged, Fingerprint
-from objlib.library.identity import decode_text
 from objlib.library.mime import MAX_DOCUMENT_BYTES
-from objlib.library.parts import mark_of, parts_of
+from objlib.library.parts import parts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,6 @@ def _read_part(path: Path, number: int) -> tuple[bytes, bytes]:
         if part is None:
             raise FileNotFoundError(f"{path}: it has no part {number} any more")
         file.seek(0)
-        mark = mark_of(file.read(4)) if part.offset else b""
+        mark = mark_of(file.read(4)).content if part.offset else b""
         file.seek(part.offset)
         return mark, file.read(part.size_bytes)
