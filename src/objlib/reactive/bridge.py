@@ -13,6 +13,7 @@ Threads. Everything here runs on the event loop's thread and takes no locks.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar, cast
@@ -22,6 +23,7 @@ from reactivex.disposable import Disposable
 from reactivex.internal.constants import UTC_ZERO
 from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.eventloop import AsyncIOScheduler
+from reactivex.scheduler.scheduleditem import ScheduledItem
 from reactivex.scheduler.trampoline import Trampoline
 
 A = TypeVar("A")
@@ -30,6 +32,13 @@ S = TypeVar("S")
 T = TypeVar("T")
 
 Operator = Callable[[Observable[A]], Observable[B]]
+
+
+class _OfThread(threading.local):
+    """Finds the thread's queue once; reactivex looks it up in weak dictionaries each time."""
+
+    def __init__(self) -> None:
+        self.trampoline = CurrentThreadScheduler.singleton().get_trampoline()
 
 
 class _SteadyTrampoline(CurrentThreadScheduler):
@@ -42,6 +51,7 @@ class _SteadyTrampoline(CurrentThreadScheduler):
     def __init__(self) -> None:
         super().__init__()
         self._latest = UTC_ZERO
+        self._of_thread = _OfThread()
 
     @property
     def now(self) -> datetime:
@@ -50,7 +60,15 @@ class _SteadyTrampoline(CurrentThreadScheduler):
         return self._latest
 
     def get_trampoline(self) -> Trampoline:
-        return CurrentThreadScheduler.singleton().get_trampoline()
+        return self._of_thread.trampoline
+
+    def schedule(
+        self, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        # Written out, because each item of a run comes through here: no conversions of time.
+        item = ScheduledItem(self, state, action, self.now)
+        self._of_thread.trampoline.run(item)
+        return item.disposable
 
 
 #: For whatever emits or subscribes in a callback of the loop, and for subjects that replay.
