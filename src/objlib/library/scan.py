@@ -134,7 +134,7 @@ async def scan_library(
     workers = workers or os.cpu_count() or 1
     scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current)
     # Closed here and now: it holds a connection, which only the thread that opened it may close.
-    with contextlib.closing(queries.stream_known_files(catalog.path)) as rows:
+    with contextlib.closing(await queries.stream_known_files(catalog)) as rows:
         found = in_parts(root, chain([first], walked), report.note_parts)
         changes = compare(found, map(KnownFile._make, rows))
         while batch := list(islice(_worth_a_look(changes, report, again), BATCH)):
@@ -160,8 +160,8 @@ async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
 
 def _files_of_others(root: Path, catalog: Catalog) -> Iterator[FoundFile | SkippedPath]:
     """The walk without our own databases, for a catalog that is kept inside the library."""
-    folder = catalog.path.resolve().parent
-    if not folder.is_relative_to(root.resolve()):
+    folder = catalog.data_folder
+    if folder is None or not folder.is_relative_to(root.resolve()):
         return walk(root, IgnoreRules())
     own = folder.relative_to(root.resolve()).as_posix()
     rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
