@@ -166,6 +166,7 @@ class Library:
                     lifecycle=AsyncUploadStateManager(catalog),
                     is_current=partial(is_current, source=source) if refresh_metadata else None,
                     on_progress=tell,
+                    links_to=self.settings.follow_links_to,
                 )
 
             return Work(told, until_done, Shutdown(), lambda: reports[0])
@@ -347,6 +348,7 @@ class Library:
                     concurrency=self.settings.concurrency,
                     waits=self.settings.waits,
                     rng=random.Random(seed),
+                    links_to=self.settings.follow_links_to,
                     until=shutdown.stop_accepting,
                 )
 
@@ -362,7 +364,9 @@ class Library:
         return replace(options or usual, **wishes)
 
     def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
-        return Source(bound.root, library_id or bound.library_id, self.settings.identity_header)
+        settings = self.settings
+        chosen = library_id or bound.library_id
+        return Source(bound.root, chosen, settings.identity_header, settings.follow_links_to)
 
     async def _uploading(
         self,
