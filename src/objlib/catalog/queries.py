@@ -10,10 +10,8 @@ from typing import Any
 
 from objlib.catalog.part_names import SEPARATOR
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.records import COLUMNS, FileRecord, TransitionRecord
+from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord, TransitionRecord
 
-#: What can be in the store.
-UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"
 #: A proof of an older version is none.
 IS_PROVEN = "proven_at >= COALESCE(gemini_state_updated_at, '')"
 
@@ -143,7 +141,8 @@ async def indexed_page(catalog: Catalog, after: str | None, size: int) -> list[F
     return await _page(catalog, f"gemini_state = 'indexed' AND {UPLOADABLE}", (), after, size)
 
 
-_SECOND_CHANCE = (
+#: Files that a run tried and did not finish, for reasons that may have passed.
+SECOND_CHANCE = (
     f"run_id = ? AND {UPLOADABLE} AND (gemini_state = 'untracked'"
     " OR (gemini_state = 'failed' AND failure_kind = 'transient'))"
 )
@@ -163,12 +162,12 @@ async def second_chance_page(
     catalog: Catalog, run_id: str, after: str | None, size: int
 ) -> list[FileRecord]:
     """What this run tried and did not finish, for reasons that may have passed."""
-    return await _page(catalog, _SECOND_CHANCE, (run_id,), after, size)
+    return await _page(catalog, SECOND_CHANCE, (run_id,), after, size)
 
 
 async def count_second_chances(catalog: Catalog, run_id: str) -> int:
     """How many files `second_chance_page` would give in all."""
-    row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {_SECOND_CHANCE}", (run_id,))
+    row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {SECOND_CHANCE}", (run_id,))
     return int(row[0]) if row else 0
 
 
