@@ -19,7 +19,7 @@ import base64
 import codecs
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 from charset_normalizer import from_bytes
@@ -53,6 +53,7 @@ _LEGACY_ENCODINGS = (
     *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp874"),
 )
 _TIE = 0.1
+_PIECE_BYTES = 1024 * 1024
 
 _ASCII = bytes(range(0x80))
 #: At most one damaged place in twenty bytes beyond ASCII: it was UTF-8 once.
@@ -98,7 +99,7 @@ def decode_text(content: bytes) -> str:
         if content.startswith(mark):
             return content.decode(encoding, errors="replace")
     with suppress(UnicodeDecodeError):
-        return content.decode("utf-8")
+        return "".join(_pieces(content))
     text = content.decode("utf-8", errors="replace")
     beyond_ascii = len(content.translate(None, _ASCII))
     if text.count("\ufffd") * _DAMAGE_DIVISOR <= beyond_ascii:
@@ -113,6 +114,14 @@ def decode_text(content: bytes) -> str:
         if as_plausible and "cp1252" in match.could_be_from_charset:
             return str(match)
     return str(best)
+
+
+def _pieces(content: bytes) -> Iterator[str]:
+    """UTF-8, strictly, piece by piece: decoding fifty megabytes in one go lets no thread run."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for begin in range(0, len(content), _PIECE_BYTES):
+        yield decoder.decode(content[begin : begin + _PIECE_BYTES])
+    yield decoder.decode(b"", final=True)
 
 
 def upload_key(

@@ -44,6 +44,7 @@ from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import MaxDelete
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
+from objlib.threads import in_thread, one_thread
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import Progress, RecoveryReport, follow
@@ -151,24 +152,27 @@ class Library:
                 raise ConfigurationError("which library? Name its folder with --library DIR")
             bound = await self.bound()
             source = self._source(bound)
-            told: Subject[ScanReport] = Subject()
-            reports = [ScanReport()]
+            shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]
 
             def tell(report: ScanReport) -> None:
                 reports[0] = report
                 told.on_next(report)
 
             async def until_done() -> None:
-                reports[0] = await scan_library(
-                    catalog,
-                    bound.root,
-                    templates=self.settings.path_templates,
-                    lifecycle=AsyncUploadStateManager(catalog),
-                    is_current=partial(is_current, source=source) if refresh_metadata else None,
-                    on_progress=tell,
-                )
+                async with one_thread() as offload:
+                    report = await scan_library(
+                        catalog,
+                        bound.root,
+                        templates=self.settings.path_templates,
+                        lifecycle=AsyncUploadStateManager(catalog),
+                        is_current=partial(is_current, source=source) if refresh_metadata else None,
+                        on_progress=tell,
+                        is_stopped=lambda: shutdown.is_stopping,
+                        offload=offload,
+                    )
+                tell(report)
 
-            return Work(told, until_done, Shutdown(), lambda: reports[0])
+            return Work(told, until_done, shutdown, lambda: reports[0])
 
         return Run(self._runs, prepared)
 
@@ -348,6 +352,7 @@ class Library:
                     waits=self.settings.waits,
                     rng=random.Random(seed),
                     until=shutdown.stop_accepting,
+                    offload=in_thread,
                 )
 
             return work_of(asked, count_proof, ProofReport())
@@ -362,7 +367,8 @@ class Library:
         return replace(options or usual, **wishes)
 
     def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
-        return Source(bound.root, library_id or bound.library_id, self.settings.identity_header)
+        whose = library_id or bound.library_id
+        return Source(bound.root, whose, self.settings.identity_header, in_thread)
 
     async def _uploading(
         self,
