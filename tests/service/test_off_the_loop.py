@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from objlib import Library
-from objlib.documents import payload
-from objlib.library import scan
-from objlib.search import proof
+from objlib.library.content import read_content
+from objlib.library.hashing import look_into
 from objlib.threads import one_thread
 from tests.conftest import write_library
 
@@ -33,7 +32,7 @@ def test_a_scan_leaves_the_loop_free(workplace: Path, monkeypatch: pytest.Monkey
     """Files are read in other threads, and others get their turn meanwhile."""
     write_library(workplace / "library", 40)
     threads: dict[str, int] = {}
-    monkeypatch.setattr(scan, "look_into", noting(scan.look_into, threads))
+    monkeypatch.setattr("objlib.library.scan.look_into", noting(look_into, threads))
 
     async def story() -> int:
         turns = 0
@@ -66,8 +65,8 @@ def test_a_large_text_is_prepared_and_verified_off_the_loop(
     (root / "large.txt").write_text("".join(line.format(n) for n in range(5_000)))
     sent: dict[str, int] = {}
     verified: dict[str, int] = {}
-    monkeypatch.setattr(payload, "read_content", noting(payload.read_content, sent))
-    monkeypatch.setattr(proof, "read_content", noting(proof.read_content, verified))
+    monkeypatch.setattr("objlib.documents.payload.read_content", noting(read_content, sent))
+    monkeypatch.setattr("objlib.search.proof.read_content", noting(read_content, verified))
 
     async def story() -> None:
         async with Library.open("library") as library:

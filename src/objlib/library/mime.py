@@ -17,6 +17,7 @@ import puremagic
 
 from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, ZIP, kind_inside
 from objlib.library.conversion import missing_for
+from objlib.library.reach import Opener, open_regular, without_waiting
 
 #: Raise it when a verdict changes: files that could not be sent are then looked at again.
 VERDICTS_VERSION = 1
@@ -135,14 +136,16 @@ class Unsupported:
     may_pass: bool = False
 
 
-def look_at(path: Path) -> tuple[bytes, Accepted | Unsupported]:
+def look_at(path: Path, opener: Opener = without_waiting) -> tuple[bytes, Accepted | Unsupported]:
     """The first bytes of a file on disk, and the verdict on it. Raises `OSError`."""
-    with path.open("rb") as file:
+    with open_regular(path, opener) as file:
         head = file.read(HEAD_BYTES)
-    return head, judged(path, head)
+    return head, judged(path, head, opener)
 
 
-def judged(path: Path | str, head: bytes) -> Accepted | Unsupported:
+def judged(
+    path: Path | str, head: bytes, opener: Opener = without_waiting
+) -> Accepted | Unsupported:
     """The verdict on a file on disk; of an archive its directory is read.
 
     Args:
@@ -153,7 +156,7 @@ def judged(path: Path | str, head: bytes) -> Accepted | Unsupported:
     """
     inside = None
     if head.startswith((ZIP, COMPOUND)):
-        with Path(path).open("rb") as file:
+        with open_regular(path, opener) as file:
             inside = kind_inside(file, head)
     verdict = mime_type_of(str(path), head, inside)
     if isinstance(verdict, Accepted) and (remedy := missing_for(verdict.mime_type)) is not None:

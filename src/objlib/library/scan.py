@@ -49,6 +49,7 @@ from objlib.library.mime import (
     size_problem,
 )
 from objlib.library.parts import in_parts
+from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, Reach
 from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.states import IN_FLIGHT, State
 from objlib.threads import LIGHT_BYTES, Offload, in_place
@@ -70,10 +71,13 @@ UNFINISHED_SCAN = "unfinished_scan_since"
 
 
 class Lifecycle(Protocol):
-    """The two moves a scan may ask for; it never writes a state itself."""
+    """The two moves a scan may ask for; it never writes a state itself.
 
-    async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord: ...
-    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord: ...
+    Each returns the row afterwards, or None when somebody else moved it first.
+    """
+
+    async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
+    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,7 @@ async def scan_library(
     is_current: Callable[[FileRecord], bool] | None = None,
     workers: int | None = None,
     on_progress: Callable[[ScanReport], None] | None = None,
+    links_to: tuple[Path, ...] = (),
     is_stopped: Callable[[], bool] = lambda: False,
     offload: Offload = in_place,
 ) -> ScanReport:
@@ -139,6 +144,7 @@ async def scan_library(
     Args:
         is_current: whether a document is what would be sent of its row today. Where it is given,
             every file is looked at again, and those whose documents are not current are changed.
+        links_to: folders outside of the library that links to files may lead into.
         is_stopped: asked after each batch; the next scan finds the rest.
         offload: where walking, reading and hashing are done; all of it in one thread.
 
@@ -148,7 +154,7 @@ async def scan_library(
     """
     if not root.is_dir():
         raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
-    walked = _files_of_others(root, catalog)
+    walked = _files_of_others(root, catalog, links_to)
     if (first := await offload(lambda: next(walked, None))) is None:
         await _refuse_emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
@@ -160,7 +166,8 @@ async def scan_library(
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     tally = _Tally()
     workers = workers or os.cpu_count() or 1
-    scan = _Scan(catalog, root, templates, lifecycle, workers, tally, is_current)
+    opener = Reach(root, links_to).opener
+    scan = _Scan(catalog, root, templates, lifecycle, workers, tally, is_current, opener)
     batches = scan.judged(chain([first], walked), again)
     try:
         while (batch := await offload(lambda: next(batches, None))) is not None:
@@ -188,14 +195,16 @@ async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
     raise ConfigurationError(f"there are no files in {root}; is it the right folder?")
 
 
-def _files_of_others(root: Path, catalog: Catalog) -> Iterator[FoundFile | SkippedPath]:
+def _files_of_others(
+    root: Path, catalog: Catalog, links_to: tuple[Path, ...]
+) -> Iterator[FoundFile | SkippedPath]:
     """The walk without our own databases, for a catalog that is kept inside the library."""
     folder = catalog.path.resolve().parent
     if not folder.is_relative_to(root.resolve()):
-        return walk(root, IgnoreRules())
+        return walk(root, IgnoreRules(), links_to)
     own = folder.relative_to(root.resolve()).as_posix()
     rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
-    return walk(root, rules)
+    return walk(root, rules, links_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +253,7 @@ class _Scan:
     workers: int
     tally: _Tally
     is_current: Callable[[FileRecord], bool] | None
+    opener: Opener
 
     def judged(
         self, walked: Iterable[FoundFile | SkippedPath], again: _Again
@@ -253,7 +263,7 @@ class _Scan:
         It holds a connection, which only the thread that opened it may use and close.
         """
         with contextlib.closing(queries.stream_known_files(self.catalog.path)) as rows:
-            found = in_parts(self.root, walked, self.tally.note_parts)
+            found = in_parts(self.root, walked, self.tally.note_parts, self.opener)
             changes = compare(found, map(KnownFile._make, rows))
             for batch in _batches(changes, self.tally, again):
                 yield self._judge(batch)
@@ -316,12 +326,15 @@ class _Scan:
         if row.gemini_state is State.INDEXED and facts.mtime is None:
             return [facts]  # it could not be looked at, which is no proof that it changed
         change = self._difference(row, facts)
+        moved: FileRecord | None = row
         try:
             if change and row.gemini_state is State.INDEXED:
-                await self.lifecycle.invalidate(row, reason=change)
+                moved = await self.lifecycle.invalidate(row, reason=change)
             elif change and row.gemini_state is State.FAILED:
-                await self.lifecycle.retry(row, reason=change)
+                moved = await self.lifecycle.retry(row, reason=change)
         except OCCConflictError:
+            moved = None
+        if moved is None:
             self.tally.in_flight += 1  # another run took it just now
             return []
         if row.is_deleted:
@@ -367,13 +380,13 @@ class _Scan:
 
         def is_wanted(head: bytes) -> bool:
             nonlocal verdict
-            verdict = judged(path, head)
+            verdict = judged(path, head, self.opener)
             return isinstance(verdict, Accepted) and not problem
 
         if not found.size_bytes:
             return self._unread(found, str(problem))
         try:
-            look = look_into(path, HEAD_BYTES, is_wanted, _stretch(found))
+            look = look_into(path, HEAD_BYTES, is_wanted, _stretch(found), self.opener)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, FileChanged) as error:
@@ -418,7 +431,8 @@ class _Scan:
     ) -> tuple[dict[str, MetadataValue] | None, float | None]:
         """What is said about a file, and of when its sidecar is; None for what is not known."""
         try:
-            sidecar = read_sidecar(self.root / found.sidecar) if found.sidecar else None
+            beside = found.sidecar and self.root / found.sidecar
+            sidecar = read_sidecar(beside, self.opener) if beside else None
         except BadSidecar as problem:
             self.tally.bad_sidecars[str(found.sidecar)] = str(problem)
             # Its time is not recorded, so that the next scan tries again.
@@ -446,5 +460,7 @@ def _is_light(change: Change) -> bool:
 def _why_unread(error: OSError | FileChanged) -> str:
     if isinstance(error, FileChanged):
         return "it was being written to; scan again when it is at rest"
+    if isinstance(error, LeadsOut):
+        return LEADS_OUT
     problem = (error.strerror or str(error)).lower()
     return f"it cannot be read ({problem}); change its permissions"

@@ -53,7 +53,7 @@ from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 #: Not one file is taken: what is left of a run is its recovery.
 RECOVERY_ONLY = Options(limit=0)
@@ -128,7 +128,7 @@ class Library:
         return self._catalog
 
     @property
-    def client(self) -> GeminiFileSearchClient:
+    def client(self) -> FileSearchClient:
         """The client, once something has asked the store."""
         return self._store.client
 
@@ -167,6 +167,7 @@ class Library:
                         lifecycle=AsyncUploadStateManager(catalog),
                         is_current=partial(is_current, source=source) if refresh_metadata else None,
                         on_progress=tell,
+                        links_to=self.settings.follow_links_to,
                         is_stopped=lambda: shutdown.is_stopping,
                         offload=offload,
                     )
@@ -351,6 +352,7 @@ class Library:
                     concurrency=self.settings.concurrency,
                     waits=self.settings.waits,
                     rng=random.Random(seed),
+                    links_to=self.settings.follow_links_to,
                     until=shutdown.stop_accepting,
                     offload=in_thread,
                 )
@@ -367,8 +369,14 @@ class Library:
         return replace(options or usual, **wishes)
 
     def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
-        whose = library_id or bound.library_id
-        return Source(bound.root, whose, self.settings.identity_header, in_thread)
+        settings = self.settings
+        return Source(
+            bound.root,
+            library_id or bound.library_id,
+            settings.identity_header,
+            settings.follow_links_to,
+            offload=in_thread,
+        )
 
     async def _uploading(
         self,
