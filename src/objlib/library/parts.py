@@ -8,7 +8,6 @@ only, and finding the bounds reads a few kilobytes of each.
 
 from __future__ import annotations
 
-import codecs
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from objlib.catalog.part_names import part_path
+from objlib.formats.decoding import mark_of
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
 from objlib.library.reach import Opener, open_regular, without_waiting
 from objlib.library.walk import FoundFile, Part, SkippedPath
@@ -34,28 +34,13 @@ _ENDS = (
     (". ", "! ", "? ", "。", "！", "？", "। "),
     (" ", "\t"),
 )
-#: Byte order mark -> the encoding it stands for, and the bytes of its smallest unit. UTF-32 first:
-#: one of its marks begins like UTF-16's.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le", 4),
-    (codecs.BOM_UTF32_BE, "utf-32-be", 4),
-    (codecs.BOM_UTF8, "utf-8", 1),
-    (codecs.BOM_UTF16_LE, "utf-16-le", 2),
-    (codecs.BOM_UTF16_BE, "utf-16-be", 2),
-)
-
-
-def mark_of(head: bytes) -> bytes:
-    """The byte order mark at the beginning of a file; empty for none."""
-    return next((mark for mark, _, _ in _MARKS if head.startswith(mark)), b"")
 
 
 def parts_of(file: BinaryIO) -> Iterator[Part]:
     """The parts of a text, in order, of which a short one has one."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    mark = mark_of(file.read(4))
-    encoding, unit = next(((name, n) for m, name, n in _MARKS if m == mark), ("utf-8", 1))
+    _, encoding, unit = mark_of(file.read(4))
     start, number = 0, 1
     while size - start > WINDOW_BYTES:
         margin = min(MARGIN_BYTES, WINDOW_BYTES // 2)

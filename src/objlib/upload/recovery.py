@@ -91,9 +91,9 @@ class RecoveryCrawler:
         Raises (through `on_error`): `RunEnded` and what is no `ObjlibError`; the rest is reported.
         """
         phases: dict[str, Callable[[], Observable[_Tally]]] = {
-            ev.INTERRUPTED: lambda: self._interrupted_uploads(watch),
-            ev.PENDING: lambda: self._pending_operations(watch),
-            ev.LATE: self._late_successes,
+            ev.INTERRUPTED_UPLOADS: lambda: self._interrupted_uploads(watch),
+            ev.PENDING_OPERATIONS: lambda: self._pending_operations(watch),
+            ev.LATE_SUCCESSES: self._late_successes,
             ev.LEFTOVERS: self._leftovers,
         }
 
