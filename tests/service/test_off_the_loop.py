@@ -20,10 +20,10 @@ from tests.conftest import write_library
 def noting(function: Callable[..., Any], threads: dict[str, int]) -> Callable[..., Any]:
     """The function, which notes by the name of the file which thread calls it."""
 
-    def noted(*arguments: Any) -> Any:
+    def noted(*arguments: Any, **named: Any) -> Any:
         path = next(name for name in map(str, arguments) if name.endswith(".txt"))
         threads[Path(path).name] = threading.get_ident()
-        return function(*arguments)
+        return function(*arguments, **named)
 
     return noted
 
