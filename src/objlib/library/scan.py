@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Se
 from dataclasses import dataclass, field, fields, replace
 from itertools import chain
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from objlib.catalog import queries, tallies, writes
 from objlib.catalog.part_names import file_of
@@ -168,7 +168,8 @@ async def scan_library(
     workers = workers or os.cpu_count() or 1
     opener = Reach(root, links_to).opener
     scan = _Scan(catalog, root, templates, lifecycle, workers, tally, is_current, opener)
-    batches = scan.judged(chain([first], walked), again)
+    rows = await queries.stream_known_files(catalog)
+    batches = scan.judged(rows, chain([first], walked), again)
     try:
         while (batch := await offload(lambda: next(batches, None))) is not None:
             await scan.apply(batch)
@@ -178,6 +179,7 @@ async def scan_library(
                 return tally.report()
     finally:
         await offload(batches.close)
+        rows.close()  # it holds a connection, also where no batch was ever asked for
     tally.moved = await writes.adopt_moves(catalog, since)
     await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: str(VERDICTS_VERSION)})
     tally.new = max(0, tally.new - len(tally.moved))
@@ -199,8 +201,8 @@ def _files_of_others(
     root: Path, catalog: Catalog, links_to: tuple[Path, ...]
 ) -> Iterator[FoundFile | SkippedPath]:
     """The walk without our own databases, for a catalog that is kept inside the library."""
-    folder = catalog.path.resolve().parent
-    if not folder.is_relative_to(root.resolve()):
+    folder = catalog.data_folder
+    if folder is None or not folder.is_relative_to(root.resolve()):
         return walk(root, IgnoreRules(), links_to)
     own = folder.relative_to(root.resolve()).as_posix()
     rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
@@ -256,17 +258,16 @@ class _Scan:
     opener: Opener
 
     def judged(
-        self, walked: Iterable[FoundFile | SkippedPath], again: _Again
+        self,
+        rows: Iterable[tuple[Any, ...]],
+        walked: Iterable[FoundFile | SkippedPath],
+        again: _Again,
     ) -> Generator[_Judged, None, None]:
-        """Compare the walk with the catalog; yield what has changed, a batch at a time.
-
-        It holds a connection, which only the thread that opened it may use and close.
-        """
-        with contextlib.closing(queries.stream_known_files(self.catalog.path)) as rows:
-            found = in_parts(self.root, walked, self.tally.note_parts, self.opener)
-            changes = compare(found, map(KnownFile._make, rows))
-            for batch in _batches(changes, self.tally, again):
-                yield self._judge(batch)
+        """Compare the walk with the catalog's rows; yield what has changed, a batch at a time."""
+        found = in_parts(self.root, walked, self.tally.note_parts, self.opener)
+        changes = compare(found, map(KnownFile._make, rows))
+        for batch in _batches(changes, self.tally, again):
+            yield self._judge(batch)
 
     async def apply(self, batch: _Judged) -> None:
         """Write one batch of changes."""
