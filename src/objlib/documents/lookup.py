@@ -8,16 +8,17 @@ doubt anything is remembered.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from reactivex.subject import AsyncSubject
 
 from objlib.catalog.records import FileRecord
+from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY
 from objlib.errors import Transient
-from objlib.gemini.resources import Document, Store
+from objlib.gemini.resources import Document
 from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.states import State
 
@@ -48,33 +49,6 @@ def full_name(recorded: str, store_name: str) -> str | None:
     if recorded.startswith("fileSearchStores/"):
         return recorded
     return f"{store_name}/documents/{recorded.removeprefix('documents/')}"
-
-
-async def complete_pages(client: FileSearchClient, store: Store) -> AsyncIterator[list[Document]]:
-    """All documents of a store, a page at a time, or an error at the end.
-
-    Args:
-        store: as it was before, for its count of documents.
-
-    Raises:
-        Transient: fewer were listed than the store counts, before and after: no proof of absence,
-            so nothing may be concluded from what was missing.
-    """
-    listed = 0
-    async for page in client.document_pages(store.name):
-        listed += len(page)
-        yield page
-    expected = min(_usable(store), _usable(await client.get_store(store.name)))
-    if listed < expected:
-        raise Transient(
-            f"the listing of {store.name} ended after {listed:,} documents although the store "
-            f"counts {expected:,}; nothing was concluded, run it again"
-        )
-
-
-def _usable(store: Store) -> int:
-    # Whether failed ones are counted and listed alike is promised nowhere.
-    return store.active_documents + store.pending_documents
 
 
 @dataclass(eq=False, slots=True)
@@ -176,13 +150,19 @@ class DocumentLookup:
         by_identity: dict[str, list[FileRecord]] = {}
         for record in (listing.overdue | listing.wanted).values():
             by_identity.setdefault(_identity_wanted(record), []).append(record)
+        await self._list_into(listing, by_identity)
+        if not listing.wanted.keys() <= listing.found.keys():
+            # An import is repeated for what is absent, so absence is proven twice in a row.
+            await self._list_into(listing, by_identity)
+        for path, record in listing.overdue.items():
+            if path not in listing.wanted:
+                self._known[path, record.version] = listing.found.get(path)
+
+    async def _list_into(self, listing: _Listing, by_identity: dict[str, list[FileRecord]]) -> None:
         store = await self._client.get_store(self._store_name)
         async for page in complete_pages(self._client, store):
             for document in page:
                 listing.see(document, by_identity)
-        for path, record in listing.overdue.items():
-            if path not in listing.wanted:
-                self._known[path, record.version] = listing.found.get(path)
 
 
 def _identity_of(document: Document) -> str:
