@@ -26,7 +26,6 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file, pending_page
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts, insert_files
-from objlib.errors import OCCConflictError
 from objlib.gemini.resources import Document
 from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.states import State
@@ -87,6 +86,7 @@ async def _through_the_manager(path: Path, files: int) -> float:
 
 async def _there_and_back(state: AsyncUploadStateManager, record: FileRecord) -> None:
     claimed = await state.begin_upload(record, upload_key="k", run_id="r", lease=LEASE)
+    assert claimed is not None
     await state.release(claimed, reason="bench")
 
 
@@ -194,13 +194,10 @@ async def _contend(path: Path) -> dict[str, int]:
                 record = await get_file(catalog, known.file_path)
                 if record is None or record.gemini_state is not State.UNTRACKED:
                     return  # another process has it at this moment
-                try:
-                    claimed = await state.begin_upload(
-                        record, upload_key="k", run_id="r", lease=LEASE
-                    )
-                except OCCConflictError:
+                claimed = await state.begin_upload(record, upload_key="k", run_id="r", lease=LEASE)
+                if claimed is None:
                     done["conflicts"] += 1
-                    raise
+                    return
                 done["claims"] += 1
                 await state.release(claimed, reason="bench")
 

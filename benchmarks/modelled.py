@@ -18,15 +18,14 @@ from objlib.congestion.gate import RequestGate
 from objlib.congestion.outcomes import Answered, Refused
 from objlib.errors import RateLimited
 from objlib.filestore.schedules import TokenBucket
-from objlib.gemini.client import PAGE_SIZE
+from objlib.gemini.client import PAGE_SIZE, FileSearchClient
 from objlib.gemini.resources import Document, ImportOperation, Metadata, RawFile, Store
-from objlib.upload.client import GeminiFileSearchClient
 
 #: The share of refusals is judged after the first minute.
 BEGINNING_S = 60.0
 
 
-class ModelledClient(GeminiFileSearchClient):
+class ModelledClient(FileSearchClient):
     """Answers after `latency_s`; a document is active `indexing_s` after its import."""
 
     def __init__(
@@ -99,7 +98,7 @@ class ModelledClient(GeminiFileSearchClient):
         gate.outcomes.tell(Answered(now - sent_at, is_small=is_small))
 
 
-class ListedClient(GeminiFileSearchClient):
+class ListedClient(FileSearchClient):
     """A store that is only listed: documents are made as they are asked for, page by page."""
 
     def __init__(self, documents: Iterable[Document], count: int) -> None:

@@ -21,11 +21,11 @@ from objlib.congestion.gate import RequestGate
 from objlib.congestion.pressure import Pressure
 from objlib.documents.payload import Source
 from objlib.filestore import Fault, FaultPlan, FileStore, create_app
+from objlib.gemini.client import FileSearchClient
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
 from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
-from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
 from objlib.upload.run import UploadRun
 from objlib.upload.state import AsyncUploadStateManager
@@ -145,7 +145,7 @@ async def _run(
     transport = _Recorded(in_process(app), lambda status: trace.requests.append((at(), status)))
     store_id = store.create_store("simulated", "models/gemini-embedding-001")
     plan.start()
-    async with GeminiFileSearchClient(
+    async with FileSearchClient(
         api_key="simulated", base_url=EMBEDDED_URL, transport=transport, gate=gate
     ) as client:
         run = UploadRun(

@@ -21,9 +21,8 @@ from objlib.backend import EMBEDDED_URL, in_process
 from objlib.catalog.opening import open_catalog
 from objlib.filestore import Embedder, EmbedderMissing, FileStore, MiniLM, create_app
 from objlib.filestore.retrieval import match_expression
-from objlib.gemini.client import PAGE_SIZE
+from objlib.gemini.client import PAGE_SIZE, FileSearchClient
 from objlib.sync.listing import survey
-from objlib.upload.client import GeminiFileSearchClient
 
 PART = "store"
 QUESTIONS = 40
@@ -153,10 +152,10 @@ def _embedder() -> Embedder | None:
 
 
 @contextlib.asynccontextmanager
-async def _client(folder: Path) -> AsyncIterator[GeminiFileSearchClient]:
+async def _client(folder: Path) -> AsyncIterator[FileSearchClient]:
     with contextlib.closing(FileStore.open(folder / "filestore.db")) as store:
         transport = in_process(create_app(store))
-        async with GeminiFileSearchClient(
+        async with FileSearchClient(
             api_key="bench", base_url=EMBEDDED_URL, transport=transport
         ) as client:
             yield client

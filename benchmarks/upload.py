@@ -29,12 +29,12 @@ from objlib.congestion.gate import RequestGate
 from objlib.congestion.pressure import starting
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source
 from objlib.filestore import Fault, FaultPlan, FileStore, Kind, create_app
+from objlib.gemini.client import FileSearchClient
 from objlib.gemini.resources import Metadata
 from objlib.library.identity import identity_header
 from objlib.library.metadata import DEFAULT_TEMPLATES, extract_metadata
 from objlib.library.scan import scan_library
 from objlib.reactive.bridge import LoopScheduler
-from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.estimate import REQUESTS_PER_FILE
 from objlib.upload.orchestrator import Options
 from objlib.upload.run import UploadRun
@@ -280,12 +280,10 @@ def _client(
     latency_s: float = 0.0,
     gate: RequestGate | None = None,
     wire: Counter[str] | None = None,
-) -> GeminiFileSearchClient:
+) -> FileSearchClient:
     faults = FaultPlan([Fault(Kind.LATENCY, seconds=latency_s)] if latency_s else [])
     transport = _Counted(in_process(create_app(store, faults=faults)), wire)
-    return GeminiFileSearchClient(
-        api_key="bench", base_url=EMBEDDED_URL, transport=transport, gate=gate
-    )
+    return FileSearchClient(api_key="bench", base_url=EMBEDDED_URL, transport=transport, gate=gate)
 
 
 class _Counted(httpx2.AsyncBaseTransport):

@@ -1,20 +1,111 @@
-"""objlib: a folder of texts kept in step with a Gemini File Search store, exactly once."""
+"""objlib: a folder of texts kept in step with a Gemini File Search store, exactly once.
+
+Everything that a program needs has its home here. Names are loaded when they are first asked for,
+so `import objlib` costs nothing; `objlib.errors` and `objlib.events` are the two modules.
+"""
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from objlib import errors
+    from objlib.catalog.binding import BoundLibrary
+    from objlib.catalog.tallies import Work
+    from objlib.config import Settings
+    from objlib.errors import ObjlibError
+    from objlib.library.scan import ScanReport
+    from objlib.search.proof import Proof, ProofReport, Subset, Verdict
+    from objlib.search.query import Citation, SearchResult
     from objlib.service.library import Library
+    from objlib.service.runs import Run
+    from objlib.service.wishes import SettingsWishes, UploadWishes
+    from objlib.sync.apply import RepairReport
+    from objlib.sync.classify import DocumentClass
+    from objlib.sync.listing import SyncReport
+    from objlib.sync.plan import MaxDelete
+    from objlib.sync.rebuild import RebuildReport
+    from objlib.upload import events
+    from objlib.upload.estimate import Estimate, estimate
+    from objlib.upload.events import Event
+    from objlib.upload.orchestrator import Options
+    from objlib.upload.reports import Progress, RecoveryReport
 
 __version__ = "0.1.0"
-__all__ = ["Library", "__version__"]
+
+#: Public name -> the module that it lives in.
+_HOMES = {
+    "BoundLibrary": "catalog.binding",
+    "Citation": "search.query",
+    "DocumentClass": "sync.classify",
+    "Estimate": "upload.estimate",
+    "Event": "upload.events",
+    "Library": "service.library",
+    "MaxDelete": "sync.plan",
+    "ObjlibError": "errors",
+    "Options": "upload.orchestrator",
+    "Progress": "upload.reports",
+    "Proof": "search.proof",
+    "ProofReport": "search.proof",
+    "RebuildReport": "sync.rebuild",
+    "RecoveryReport": "upload.reports",
+    "RepairReport": "sync.apply",
+    "Run": "service.runs",
+    "ScanReport": "library.scan",
+    "SearchResult": "search.query",
+    "Settings": "config",
+    "SettingsWishes": "service.wishes",
+    "Subset": "search.proof",
+    "SyncReport": "sync.listing",
+    "UploadWishes": "service.wishes",
+    "Verdict": "search.proof",
+    "Work": "catalog.tallies",
+    "estimate": "upload.estimate",
+}
+#: Public name of a module -> where it lies.
+_MODULES = {"errors": "errors", "events": "upload.events"}
+
+__all__ = [
+    "BoundLibrary",
+    "Citation",
+    "DocumentClass",
+    "Estimate",
+    "Event",
+    "Library",
+    "MaxDelete",
+    "ObjlibError",
+    "Options",
+    "Progress",
+    "Proof",
+    "ProofReport",
+    "RebuildReport",
+    "RecoveryReport",
+    "RepairReport",
+    "Run",
+    "ScanReport",
+    "SearchResult",
+    "Settings",
+    "SettingsWishes",
+    "Subset",
+    "SyncReport",
+    "UploadWishes",
+    "Verdict",
+    "Work",
+    "__version__",
+    "errors",
+    "estimate",
+    "events",
+]
 
 
 def __getattr__(name: str) -> Any:
-    # Behind `Library` is the SDK, which takes half a second: `objlib --help` does without.
-    if name == "Library":
-        from objlib.service.library import Library
-
-        return Library
+    if name in _MODULES:
+        return importlib.import_module(f"objlib.{_MODULES[name]}")
+    if name in _HOMES:
+        return getattr(importlib.import_module(f"objlib.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'objlib' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

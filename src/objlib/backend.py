@@ -30,7 +30,7 @@ from objlib.filestore import (
 from objlib.gemini.transport import network_transport
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 #: A host that never resolves: requests to the embedded server stay in this process.
 EMBEDDED_URL = "http://filestore.invalid"
@@ -145,9 +145,9 @@ def in_process(app: Any) -> httpx2.AsyncBaseTransport:
 
 
 @contextlib.asynccontextmanager
-async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[GeminiFileSearchClient]:
+async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSearchClient]:
     """A client for the backend; the embedded server is opened and closed with it."""
-    from objlib.upload.client import GeminiFileSearchClient  # with it comes the SDK: half a second
+    from objlib.gemini.client import FileSearchClient  # with it comes the SDK: half a second
 
     with contextlib.ExitStack() as stack:
         transport: httpx2.AsyncBaseTransport
@@ -164,7 +164,7 @@ async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[Gemini
                 ) from error
             stack.callback(store.close)
             transport = in_process(create_app(store))
-        async with GeminiFileSearchClient(
+        async with FileSearchClient(
             api_key=backend.api_key, base_url=backend.base_url, transport=transport, gate=gate
         ) as client:
             yield client

@@ -61,6 +61,10 @@ class Settings(BaseSettings):
         False,
         description="Search the embedded store by meaning too; needs objlib[semantic].",
     )
+    follow_links_to: tuple[Path, ...] = Field(
+        (),
+        description="Folders outside of the library that its symbolic links may lead into.",
+    )
     identity_header: bool = Field(
         True,
         description="Begin texts with title, course, date and path, to be found by them.",

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.acceptance.operators import fulfilments
 from tests.acceptance.scratch import INDEXED, ROOT, make_scratch
 from tests.acceptance.transcript import Transcript
 
@@ -50,6 +51,7 @@ def main() -> int:
         transcript = Transcript(folder)
         with _server(transcript):
             _tell(transcript)
+        _operators(transcript)
     if "--dry-run" not in sys.argv[1:]:
         PAGE.write_text(transcript.page(INTRODUCTION), "utf-8")
     for failure in transcript.failures:
@@ -215,6 +217,15 @@ def _afterwards(t: Transcript, before: str) -> None:
     t.check(
         "a last upload sends nothing but a look at the store", 0 <= sent <= 3, f"{sent} requests"
     )
+
+
+def _operators(t: Transcript) -> None:
+    t.heading("What the pipeline is made of")
+    t.note("The lines of decision 7, and where the source bears them out.")
+    for line in fulfilments():
+        places = line.places()
+        t.show(f"grep -n '{line.operator}(' src/objlib/{line.module}", "\n".join(places))
+        t.check(f"{line.demand}: `{line.operator}`", bool(places), f"{line.module}, {len(places)}")
 
 
 def _fingerprint(t: Transcript) -> str:

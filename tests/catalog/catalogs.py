@@ -123,6 +123,12 @@ def add_row_in(connection: sqlite3.Connection, state: State, path: str = "a.txt"
 # Along the state machine, through the manager
 
 
+def ours(record: FileRecord | None) -> FileRecord:
+    """The row after a move that nobody else has made first."""
+    assert record is not None, "somebody else was faster"
+    return record
+
+
 async def add_files(catalog: Catalog, *paths: str, **facts: Any) -> None:
     """Untracked rows, as a scan makes them."""
     content = {"size_bytes": 3, "mtime": 1.0, "inode": 1, "device": 1, "mime_type": "text/plain"}
@@ -146,23 +152,29 @@ async def bring_to(
 ) -> FileRecord:
     """Take an untracked row to a state; its document is `documents/<path>` unless named."""
     manager = AsyncUploadStateManager(catalog)
-    record = await existing(catalog, path)
+    free = await existing(catalog, path)
     if state is State.UNTRACKED:
-        return record
-    record = await manager.begin_upload(
-        record, upload_key=f"key of {path}", run_id=run_id, lease=lease
+        return free
+    begun = await manager.begin_upload(
+        free, upload_key=f"key of {path}", run_id=run_id, lease=lease
     )
     if state is State.UPLOADING:
-        return record
+        return ours(begun)
     if state is State.FAILED:
-        return await manager.fail(record, reason="it broke", transient=True, document_name=None)
-    record = await manager.intend_import(
-        record, file_id=f"files/{path}", file_uri="uri", expires_at="soon"
+        failed = await manager.fail(
+            ours(begun), reason="it broke", transient=True, document_name=None
+        )
+        return ours(failed)
+    intended = await manager.intend_import(
+        ours(begun), file_id=f"files/{path}", file_uri="uri", expires_at="soon"
     )
-    record = await manager.upload_confirmed(record, operation_name="op", document_name=None)
+    confirmed = await manager.upload_confirmed(
+        ours(intended), operation_name="op", document_name=None
+    )
     if state is State.PROCESSING:
-        return record
-    return await manager.import_confirmed(record, document_name=document or f"documents/{path}")
+        return ours(confirmed)
+    document = document or f"documents/{path}"
+    return ours(await manager.import_confirmed(ours(confirmed), document_name=document))
 
 
 async def existing(catalog: Catalog, path: str) -> FileRecord:

@@ -16,7 +16,7 @@ from objlib.catalog.tallies import Tally, Work
 from objlib.catalog.writes import FileFacts, facts_of
 from objlib.states import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager
-from tests.catalog.catalogs import add_files, bring_to, existing, new_catalog, rows_of, use
+from tests.catalog.catalogs import add_files, bring_to, existing, new_catalog, ours, rows_of, use
 
 Page: TypeAlias = Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]]
 
@@ -121,7 +121,7 @@ def test_a_file_with_an_older_document_is_found_once_it_is_indexed(tmp_path: Pat
         meanwhile = await due()
         again = await bring_to(catalog, "a", State.INDEXED)
         afterwards = await due()
-        await manager.forget_raw_file(await manager.forget_superseded(again))
+        await manager.forget_raw_file(ours(await manager.forget_superseded(again)))
         return [meanwhile, afterwards, await due()]
 
     assert use(new_catalog(tmp_path), story) == [[], ["a"], []]
@@ -451,13 +451,13 @@ def test_a_raw_file_left_behind_is_found_unless_it_is_of_the_earlier_generation(
         await add_files(catalog, "ours", "theirs")
         for name in ("ours", "theirs"):
             sending = await bring_to(catalog, name, State.UPLOADING)
-            sending = await manager.intend_import(
+            intended = await manager.intend_import(
                 sending, file_id=f"files/{name}", file_uri=None, expires_at=None
             )
             processing = await manager.upload_confirmed(
-                sending, operation_name=None, document_name="d"
+                ours(intended), operation_name=None, document_name="d"
             )
-            await manager.import_confirmed(processing, document_name="d")
+            await manager.import_confirmed(ours(processing), document_name="d")
         async with catalog.transaction():
             await catalog.fetch_all("UPDATE files SET upload_key = NULL WHERE file_path = 'theirs'")
         return [row.file_path for row in await queries.leftover_page(catalog, None, 9)]

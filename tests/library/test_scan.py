@@ -206,12 +206,12 @@ def test_a_row_that_another_run_moves_meanwhile_does_not_stop_the_scan(shelf: Sh
         def __init__(self, catalog: Catalog) -> None:
             self.manager = AsyncUploadStateManager(catalog)
 
-        async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord:
+        async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord | None:
             if record.file_path == "a.txt":
                 await self.manager.invalidate(record, reason="forced")
             return await self.manager.invalidate(record, reason=reason)
 
-        async def retry(self, record: FileRecord, *, reason: str) -> FileRecord:
+        async def retry(self, record: FileRecord, *, reason: str) -> FileRecord | None:
             return await self.manager.retry(record, reason=reason)
 
     async def story(catalog: Catalog) -> ScanReport:

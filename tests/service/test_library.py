@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,21 +13,6 @@ from objlib.upload import events as ev
 from tests.conftest import write_library
 
 ROOT = Path(__file__).parents[2]
-
-
-def test_the_example_of_the_documentation_runs(workplace: Path) -> None:
-    """Word for word, in a process of its own."""
-    page = (ROOT / "docs" / "api.md").read_text("utf-8")
-    (program, *_) = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
-    shutil.copytree(ROOT / "examples" / "library", workplace / "library")
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=True
-    )
-    lines = run.stdout.splitlines()
-    assert lines[0] == "31 new files"
-    assert lines.count("FileIndexed") == 20
-    assert lines[-2] == "clean"
-    assert lines[-1].endswith("Varroa by Numbers.txt")
 
 
 def test_whoever_stops_listening_stops_the_run(workplace: Path) -> None:

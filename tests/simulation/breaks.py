@@ -20,13 +20,13 @@ from objlib.catalog import writes
 from objlib.catalog.records import FileRecord
 from objlib.documents import lookup
 from objlib.documents.payload import PATH
+from objlib.gemini.client import FileSearchClient
 from objlib.gemini.resources import Document, ImportOperation, Store
 from objlib.library import scan
 from objlib.sync import classify
 from objlib.sync.classify import DocumentClass
-from objlib.upload import recovery, stages, state
-from objlib.upload.client import GeminiFileSearchClient
-from objlib.upload.stages import FileStages
+from objlib.upload import client, recovery, send, state, watch
+from objlib.upload.context import RunContext
 from tests.simulation.terminal import hush, say
 from tests.simulator.scenario import generate
 from tests.simulator.world import play
@@ -59,10 +59,10 @@ class Catch:
 def import_without_look_up(put: Replace) -> None:
     """A repeated attempt imports at once."""
 
-    async def nothing(_self: FileStages, _record: FileRecord) -> None:
+    async def nothing(_run: RunContext, _record: FileRecord) -> None:
         return None
 
-    put(FileStages, "_document_of_earlier_attempt", nothing)
+    put(send, "document_of_earlier_attempt", nothing)
 
 
 def adoption_without_key(put: Replace) -> None:
@@ -74,36 +74,37 @@ def adoption_without_key(put: Replace) -> None:
     put(lookup, "_identity_of", of_path)
     put(lookup, "_identity_wanted", lambda record: f"path {record.file_path}")
     put(lookup, "is_for", lambda _document, _record: True)
-    put(stages, "is_for", lambda _document, _record: True)
+    for module in (client, send):
+        put(module, "is_for", lambda _document, _record: True)
 
 
 def superseded_goes_first(put: Replace) -> None:
     """The old document is deleted as soon as the new import is accepted."""
-    confirm = FileStages._confirm
+    confirm = send._confirm
 
-    async def confirm_and_delete(self: FileStages, *arguments: Any) -> FileRecord:
-        record = await confirm(self, *arguments)
+    async def confirm_and_delete(run: RunContext, *arguments: Any) -> FileRecord:
+        record = await confirm(run, *arguments)
         if record.superseded_doc_id is not None:
-            await self._client.delete_document(record.superseded_doc_id)
+            await run.client.delete_document(record.superseded_doc_id)
         return record
 
-    put(FileStages, "_confirm", confirm_and_delete)
+    put(send, "_confirm", confirm_and_delete)
 
 
 def operation_is_believed(put: Replace) -> None:
     """`done` is taken for the document."""
-    look = FileStages._look
+    look = watch.look
 
     async def believe(
-        self: FileStages, record: FileRecord
+        run: RunContext, record: FileRecord
     ) -> tuple[Document | None, ImportOperation | None]:
-        document, operation = await look(self, record)
+        document, operation = await look(run, record)
         if operation is not None and operation.done and document is None:
-            name = operation.document_name or f"{self._store_name}/documents/believed"
+            name = operation.document_name or f"{run.client.store_name}/documents/believed"
             document = Document(name, "", "STATE_ACTIVE", 0, None, {})
         return document, operation
 
-    put(FileStages, "_look", believe)
+    put(watch, "look", believe)
 
 
 def import_without_intent(put: Replace) -> None:
@@ -125,7 +126,7 @@ def leases_are_ignored(put: Replace) -> None:
 def recovery_releases_blindly(put: Replace) -> None:
     """Interrupted uploads are released, and their import intent forgotten, without a listing."""
 
-    async def release(self: Any, record: FileRecord, *, reason: str) -> FileRecord:
+    async def release(self: Any, record: FileRecord, *, reason: str) -> FileRecord | None:
         return await original(self, await self.withdraw_import_intent(record), reason=reason)
 
     async def nothing(_self: Any, _records: Iterable[FileRecord]) -> Mapping[str, Document]:
@@ -138,24 +139,23 @@ def recovery_releases_blindly(put: Replace) -> None:
 
 def failed_document_is_left(put: Replace) -> None:
     """A retry imports again beside a document that has failed so far."""
-    earlier = FileStages._document_of_earlier_attempt
+    earlier = send.document_of_earlier_attempt
 
-    async def only_if_active(self: FileStages, record: FileRecord) -> Document | None:
-        name = self._full_name(record.gemini_store_doc_id)
-        document = await self._client.get_document(name) if name is not None else None
+    async def only_if_active(run: RunContext, record: FileRecord) -> Document | None:
+        document = await run.client.document(record.gemini_store_doc_id)
         if document is not None and not document.is_active:
             return None
-        return await earlier(self, record)
+        return await earlier(run, record)
 
-    put(FileStages, "_document_of_earlier_attempt", only_if_active)
+    put(send, "document_of_earlier_attempt", only_if_active)
 
 
 def short_listing_is_believed(put: Replace) -> None:
     """What a listing does not show does not exist."""
     from objlib.sync import listing
 
-    async def pages(client: GeminiFileSearchClient, store: Store) -> AsyncIterator[list[Document]]:
-        async for page in client.document_pages(store.name):
+    async def pages(wire: FileSearchClient, store: Store) -> AsyncIterator[list[Document]]:
+        async for page in wire.document_pages(store.name):
             yield page
 
     put(lookup, "complete_pages", pages)
@@ -193,7 +193,7 @@ def retry_forgets_the_document(put: Replace) -> None:
     """A failed row does not keep the name of what its attempt has left, nor the doubt about it."""
     fail = state.AsyncUploadStateManager.fail
 
-    async def forgetful(self: Any, record: FileRecord, **options: Any) -> FileRecord:
+    async def forgetful(self: Any, record: FileRecord, **options: Any) -> FileRecord | None:
         options["document_name"] = None
         return await fail(self, await self.withdraw_import_intent(record), **options)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from objlib.upload.stages import FileStages
+from objlib.upload import send
 from tests.simulation.breaks import hunt
 from tests.simulation.harder import Harder, generate_harder, play_harder
 from tests.simulation.instants import Hooks, dense
@@ -124,7 +124,7 @@ def test_a_scenario_that_goes_wrong_is_made_small(monkeypatch: pytest.MonkeyPatc
     async def looks_nowhere(_self: object, _record: object) -> None:
         return None
 
-    monkeypatch.setattr(FileStages, "_document_of_earlier_attempt", looks_nowhere)
+    monkeypatch.setattr(send, "document_of_earlier_attempt", looks_nowhere)
     upload = replace(UPLOAD, meanwhile=((2.0, Action("touch")),))
     actions = (SCAN, Action("wait", seconds=9.0), upload)
     scenario = Scenario(3, 2, actions, (LOST_ANSWER,))

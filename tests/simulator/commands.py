@@ -13,13 +13,13 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.sqlite.connection import SqliteCatalog
 from objlib.congestion.gate import RequestGate
 from objlib.documents.payload import Source
+from objlib.gemini.client import FileSearchClient
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
 from objlib.reactive.retry import Retry
 from objlib.sync.apply import Repair
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import MaxDelete
-from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
 from objlib.upload.run import Identity, UploadRun
 from objlib.upload.state import AsyncUploadStateManager
@@ -90,7 +90,7 @@ async def survey_only(world: SimulatedWorld, process: Process, _action: Action) 
 
 
 async def survey_store(
-    world: SimulatedWorld, catalog: Catalog, client: GeminiFileSearchClient
+    world: SimulatedWorld, catalog: Catalog, client: FileSearchClient
 ) -> SyncReport:
     """How store and catalog compare."""
     retry = Retry.of(world.scenario.waits, random.Random(world.scenario.seed))
@@ -111,14 +111,14 @@ async def opened(world: SimulatedWorld, process: Process) -> AsyncIterator[Catal
 @contextlib.asynccontextmanager
 async def connected(
     world: SimulatedWorld, concurrency: int
-) -> AsyncIterator[tuple[GeminiFileSearchClient, RequestGate]]:
+) -> AsyncIterator[tuple[FileSearchClient, RequestGate]]:
     """A client and the gate that its requests pass."""
     gate = RequestGate.open(
         concurrency=concurrency,
         requests_per_minute=None,
         cool_down_s=world.scenario.waits.breaker_cooldown_s,
     )
-    client = GeminiFileSearchClient(
+    client = FileSearchClient(
         api_key="test", base_url=EMBEDDED_URL, transport=world.wire.transport(), gate=gate
     )
     try:

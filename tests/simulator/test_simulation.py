@@ -58,12 +58,12 @@ def test_a_broken_rule_is_noticed_and_the_story_made_short(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without the look before a second import there are two documents; shrinking says why."""
-    from objlib.upload.stages import FileStages
+    from objlib.upload import send
 
     async def looks_nowhere(_self: object, _record: object) -> None:
         return None
 
-    monkeypatch.setattr(FileStages, "_document_of_earlier_attempt", looks_nowhere)
+    monkeypatch.setattr(send, "document_of_earlier_attempt", looks_nowhere)
     scenario = Scenario(
         seed=1,
         files=3,

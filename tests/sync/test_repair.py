@@ -298,7 +298,7 @@ def test_what_another_run_took_up_since_the_survey_is_left(tmp_path: Path) -> No
 
 @dataclass
 class Forgetful(httpx2.AsyncBaseTransport):
-    """Knows nothing of the first document: it is neither listed nor counted, and yet it is there."""
+    """Neither lists nor counts the first document, which is there all the same."""
 
     inner: httpx2.AsyncBaseTransport
 

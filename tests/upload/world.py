@@ -25,13 +25,13 @@ from objlib.congestion import pressure
 from objlib.congestion.gate import RequestGate
 from objlib.documents.payload import Source
 from objlib.filestore import Fault, FaultPlan, FileStore, create_app
+from objlib.gemini.client import FileSearchClient
 from objlib.gemini.resources import Document
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.scan import scan_library
 from objlib.reactive.bridge import LoopScheduler
 from objlib.sync.listing import SyncReport, survey
 from objlib.upload import events as ev
-from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import Progress, advance
 from objlib.upload.run import UploadRun
@@ -62,7 +62,7 @@ class World:
     root: Path
     catalog: Catalog
     store: FileStore
-    client: GeminiFileSearchClient
+    client: FileSearchClient
     gate: RequestGate
     store_name: str
     requests: Counter[str]
@@ -171,7 +171,7 @@ async def make_world(
         indexing_max=indexing_max,
     )
     gate = RequestGate(start, scheduler)
-    client = GeminiFileSearchClient(
+    client = FileSearchClient(
         api_key="test", base_url=EMBEDDED_URL, transport=wrap(in_process(app)), gate=gate
     )
     world = World(

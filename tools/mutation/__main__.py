@@ -37,6 +37,7 @@ OPERATORS = ["tests/reactive"]
 TARGETS = {
     "src/objlib/reactive/bridge.py": OPERATORS,
     "src/objlib/reactive/demand.py": OPERATORS,
+    "src/objlib/reactive/latch.py": ["tests/reactive/test_latch.py"],
     "src/objlib/reactive/pacing.py": OPERATORS,
     "src/objlib/reactive/retry.py": OPERATORS,
     "src/objlib/upload/_operators.py": OPERATORS,

@@ -28,6 +28,7 @@ from objlib.library.described import (
 from objlib.library.metadata import MetadataValue
 from objlib.library.mime import Unsupported, look_at
 from objlib.library.parts import count_parts
+from objlib.library.reach import Reach
 
 _KINDS = {str: "text", int: "number", float: "number", list: "list"}
 
@@ -53,7 +54,8 @@ def command(invocation: Invocation, file: str) -> int:
     root, relative = asyncio.run(_located(settings, file))
     try:
         description, mime_type = _describe(root, relative, settings)
-        parts = count_parts(root / relative, mime_type)
+        opener = Reach(root, settings.follow_links_to).opener
+        parts = count_parts(root / relative, mime_type, opener)
     except OSError as error:
         raise ConfigurationError(f"cannot read {relative}: {error.strerror}") from error
     if invocation.json:
@@ -100,7 +102,8 @@ async def _located(settings: Settings, file: str) -> tuple[Path, str]:
 
 
 def _describe(root: Path, relative: str, settings: Settings) -> tuple[Description, str]:
-    head, verdict = look_at(root / relative)
+    opener = Reach(root, settings.follow_links_to).opener
+    head, verdict = look_at(root / relative, opener)
     if isinstance(verdict, Unsupported):
         raise ConfigurationError(f"{one_line(relative)} is not sent at all: {verdict.reason}")
     sidecar = None
@@ -108,7 +111,7 @@ def _describe(root: Path, relative: str, settings: Settings) -> tuple[Descriptio
         path = root / f"{relative}{suffix}"
         if path.is_file():
             try:
-                sidecar = read_sidecar(path)
+                sidecar = read_sidecar(path, opener)
             except BadSidecar as problem:
                 raise ConfigurationError(f"{one_line(str(path))}: {problem}") from problem
             break

@@ -68,7 +68,9 @@ async def _scan(invocation: Invocation, library: Path | None, refresh_metadata: 
         if settings.library is None and known_root is None:
             raise ConfigurationError("which library? Name its folder with --library DIR")
         bound = await bind_library(catalog, settings.library or Path(str(known_root)))
-        source = Source(bound.root, bound.library_id, settings.identity_header)
+        source = Source(
+            bound.root, bound.library_id, settings.identity_header, settings.follow_links_to
+        )
         notices = invocation.notices()
         with notices.status("scanning") as status:
 
@@ -82,6 +84,7 @@ async def _scan(invocation: Invocation, library: Path | None, refresh_metadata: 
                 lifecycle=AsyncUploadStateManager(catalog),
                 is_current=partial(is_current, source=source) if refresh_metadata else None,
                 on_progress=show,
+                links_to=settings.follow_links_to,
             )
     if invocation.json:
         print_json({"library": str(bound.root), **asdict(report)})

@@ -13,12 +13,13 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
-from reactivex.subject import AsyncSubject, BehaviorSubject, Subject
+from reactivex.subject import BehaviorSubject, Subject
 
 from objlib.congestion import pressure
 from objlib.congestion.outcomes import Abandoned, CooledDown, Outcome, Outcomes, Sent
 from objlib.congestion.pressure import Pressure
-from objlib.reactive.bridge import LoopScheduler, Operator, completion
+from objlib.reactive.bridge import LoopScheduler, Operator
+from objlib.reactive.latch import Latch
 from objlib.reactive.pacing import held_back
 
 
@@ -26,7 +27,7 @@ from objlib.reactive.pacing import held_back
 class _Ticket:
     """A request in line."""
 
-    passed: AsyncSubject[None] = field(default_factory=AsyncSubject)
+    passed: Latch[None] = field(default_factory=Latch)
     is_abandoned: bool = False
 
 
@@ -113,9 +114,9 @@ class RequestGate:
         self._in_line += 1
         self._line.on_next(ticket)
         try:
-            await completion(ticket.passed, self._scheduler)
+            await ticket.passed.opened()
         except BaseException:
-            if ticket.passed.is_stopped:
+            if ticket.passed.is_open:
                 self.outcomes.tell(Abandoned())
             ticket.is_abandoned = True
             raise
@@ -125,7 +126,7 @@ class RequestGate:
     def _let_pass(self, ticket: _Ticket) -> None:
         if not ticket.is_abandoned:
             self.outcomes.tell(Sent())
-            ticket.passed.on_completed()
+            ticket.passed.open(None)
 
     def _cool_downs(self) -> Observable[Outcome]:
         """`CooledDown` whenever the time of an open circuit has passed."""

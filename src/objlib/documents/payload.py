@@ -13,6 +13,7 @@ import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from objlib.catalog.part_names import split
 from objlib.catalog.records import FileRecord
@@ -22,6 +23,7 @@ from objlib.library.conversion import CONVERTERS, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
+from objlib.library.reach import Opener, Reach, open_regular, without_waiting
 
 _TEXT_VERSION = 1
 
@@ -35,6 +37,8 @@ class Source:
     root: Path
     library_id: str
     identity_header: bool = True
+    #: Folders outside of the library that links to files may lead into.
+    links_to: tuple[Path, ...] = ()
 
     def check(self) -> None:
         """A file that is not there says little while nothing is.
@@ -60,10 +64,13 @@ class Payload:
     sha256: str
     mime_type: str
     fingerprint: Fingerprint
+    opener: Opener = without_waiting
 
     def open(self) -> io.IOBase:
         """The content from its beginning, for one attempt; the caller closes it."""
-        return self.path.open("rb") if self.body is None else io.BytesIO(self.body)
+        if self.body is not None:
+            return io.BytesIO(self.body)
+        return cast(io.IOBase, open_regular(self.path, self.opener))
 
 
 class NoPayload(NotConvertible):
@@ -92,9 +99,10 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
     name, part = split(record.file_path)
     path = source.root / name
     if mime_type not in HEADED_TYPES and mime_type not in CONVERTERS:
-        fingerprint = sha256_file(path)
-        return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint)
-    content = read_content(source.root, record.file_path)
+        opener = Reach(source.root, source.links_to).opener
+        fingerprint = sha256_file(path, opener)
+        return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint, opener)
+    content = read_content(source.root, record.file_path, source.links_to)
     header = identity_header(name, record.metadata, part) if source.identity_header else ""
     sent_as = mime_type if mime_type in HEADED_TYPES else "text/plain"
     try:

@@ -1,4 +1,4 @@
-"""GeminiFileSearchClient: the only module that calls google-genai.
+"""FileSearchClient: the only module that calls google-genai.
 
 It pins what the SDK leaves to chance (transport, API version, base URL, time-out, no retries),
 pages by hand (the SDK's pager raises `IndexError` on an empty page), and returns the records of

@@ -32,6 +32,7 @@ from objlib.library.metadata import (
     PathTemplate,
     extract_metadata,
 )
+from objlib.library.reach import Opener, open_regular, without_waiting
 
 SIDECAR, FRONT_MATTER, PATH = "sidecar", "front matter", "path"
 
@@ -110,14 +111,14 @@ def sidecar_of(name: str) -> str | None:
     return None
 
 
-def read_sidecar(path: Path) -> dict[str, object]:
+def read_sidecar(path: Path, opener: Opener = without_waiting) -> dict[str, object]:
     """The entries of a sidecar.
 
     Raises:
-        BadSidecar: it is too large, damaged, or no table of entries.
+        BadSidecar: it is no file, too large, damaged, or no table of entries.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path, opener) as file:
             content = file.read(SIDECAR_BYTES_MAX + 1)
     except OSError as error:
         raise BadSidecar(f"it cannot be read ({error.strerror})") from error

@@ -12,11 +12,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from objlib.errors import ObjlibError
+from objlib.library.reach import NotRegular, Opener, without_waiting
 
 _PIECE_BYTES = 256 * 1024
-
-#: Non-blocking: a file that has become a named pipe since the walk would else be opened for ever.
-_READ_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +54,7 @@ def look_into(
     head_bytes: int,
     is_wanted: Callable[[bytes], bool],
     stretch: Stretch | None = None,
+    opener: Opener = without_waiting,
 ) -> Look:
     """Read a file once: its beginning, and all of it where `is_wanted` says so of the beginning.
 
@@ -67,10 +66,10 @@ def look_into(
             stretch goes by.
         OSError: the file is gone, unreadable, or no regular file (any more).
     """
-    with FileIO(path, "rb", opener=_without_waiting) as file:
+    with FileIO(path, "rb", opener=opener) as file:
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
-            raise OSError(f"{path}: not a regular file any more; scan again")
+            raise NotRegular(os.fspath(path))
         head = file.read(head_bytes)
         if not is_wanted(head):
             return Look(head, None)
@@ -97,12 +96,8 @@ def _digest_of(file: BinaryIO, stretch: Stretch) -> hashlib._Hash:
     return digest
 
 
-def _without_waiting(path: str, _flags: int) -> int:
-    return os.open(path, _READ_FLAGS)
-
-
-def sha256_file(path: Path) -> Fingerprint:
+def sha256_file(path: Path, opener: Opener = without_waiting) -> Fingerprint:
     """The fingerprint of a file at rest, read in pieces. Raises what `look_into` does."""
-    fingerprint = look_into(path, _PIECE_BYTES, lambda _head: True).fingerprint
+    fingerprint = look_into(path, _PIECE_BYTES, lambda _head: True, opener=opener).fingerprint
     assert fingerprint is not None, "it was wanted"
     return fingerprint

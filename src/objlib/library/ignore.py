@@ -13,6 +13,7 @@ Source: https://git-scm.com/docs/gitignore
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +22,11 @@ from pathlib import Path
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from objlib.library.reach import open_regular
+
 IGNORE_FILE_NAME = ".objlibignore"
+#: What is larger holds no rules that anybody wrote.
+IGNORE_BYTES_MAX = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +80,11 @@ class IgnoreRules:
 
 def read_ignore_file(path: Path) -> list[str]:
     """The lines of an ignore file, whatever its encoding; raises OSError when it cannot be read."""
-    return path.read_bytes().decode("utf-8-sig", errors="replace").splitlines()
+    with open_regular(path) as file:
+        content = file.read(IGNORE_BYTES_MAX + 1)
+    if len(content) > IGNORE_BYTES_MAX:
+        raise OSError(errno.EFBIG, "it is too large for a file of rules", str(path))
+    return content.decode("utf-8-sig", errors="replace").splitlines()
 
 
 def _compile(line: str) -> _Rule | None:

@@ -9,17 +9,18 @@ is accepted under its own type and converted on the way up (`objlib.library.conv
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import puremagic
 
+from objlib.formats.decoding import NO_MARK, mark_of
 from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, ZIP, kind_inside
 from objlib.library.conversion import missing_for
+from objlib.library.reach import Opener, open_regular, without_waiting
 
 #: Raise it when a verdict changes: files that could not be sent are then looked at again.
-VERDICTS_VERSION = 1
+VERDICTS_VERSION = 2
 
 #: One document in File Search, https://ai.google.dev/gemini-api/docs/file-search
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
@@ -115,7 +116,6 @@ _ADVICE = {
     "a binary Excel document": "save it as .xlsx",
 }
 
-_TEXT_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Control characters other than those texts use: tab, newline, form feed, backspace, escape, EOF.
 _CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r\f\x08\x1b\x1a")
 #: Old encodings have no NULs and hardly a control character; compressed bytes have one in ten.
@@ -135,14 +135,16 @@ class Unsupported:
     may_pass: bool = False
 
 
-def look_at(path: Path) -> tuple[bytes, Accepted | Unsupported]:
+def look_at(path: Path, opener: Opener = without_waiting) -> tuple[bytes, Accepted | Unsupported]:
     """The first bytes of a file on disk, and the verdict on it. Raises `OSError`."""
-    with path.open("rb") as file:
+    with open_regular(path, opener) as file:
         head = file.read(HEAD_BYTES)
-    return head, judged(path, head)
+    return head, judged(path, head, opener)
 
 
-def judged(path: Path | str, head: bytes) -> Accepted | Unsupported:
+def judged(
+    path: Path | str, head: bytes, opener: Opener = without_waiting
+) -> Accepted | Unsupported:
     """The verdict on a file on disk; of an archive its directory is read.
 
     Args:
@@ -153,7 +155,7 @@ def judged(path: Path | str, head: bytes) -> Accepted | Unsupported:
     """
     inside = None
     if head.startswith((ZIP, COMPOUND)):
-        with Path(path).open("rb") as file:
+        with open_regular(path, opener) as file:
             inside = kind_inside(file, head)
     verdict = mime_type_of(str(path), head, inside)
     if isinstance(verdict, Accepted) and (remedy := missing_for(verdict.mime_type)) is not None:
@@ -238,7 +240,7 @@ def _kind_by_content(head: bytes) -> str | None:
     """What the bytes are when they are no text; None for text."""
     if head.startswith(_PDF):
         return "a PDF"  # its beginning may be all text
-    if head.startswith(_TEXT_BOMS) or _looks_like_text(head):
+    if mark_of(head) is not NO_MARK or _looks_like_text(head):
         return None
     if head.startswith(ZIP):
         return "a ZIP archive or an office document"

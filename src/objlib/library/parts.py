@@ -8,7 +8,6 @@ only, and finding the bounds reads a few kilobytes of each.
 
 from __future__ import annotations
 
-import codecs
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +15,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from objlib.catalog.part_names import part_path
+from objlib.formats.decoding import mark_of
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
+from objlib.library.reach import Opener, open_regular, without_waiting
 from objlib.library.walk import FoundFile, Part, SkippedPath
 
 #: A longer text goes up in parts. What is sent has an identity header, too.
@@ -33,28 +34,13 @@ _ENDS = (
     (". ", "! ", "? ", "。", "！", "？", "। "),
     (" ", "\t"),
 )
-#: Byte order mark -> the encoding it stands for, and the bytes of its smallest unit. UTF-32 first:
-#: one of its marks begins like UTF-16's.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le", 4),
-    (codecs.BOM_UTF32_BE, "utf-32-be", 4),
-    (codecs.BOM_UTF8, "utf-8", 1),
-    (codecs.BOM_UTF16_LE, "utf-16-le", 2),
-    (codecs.BOM_UTF16_BE, "utf-16-be", 2),
-)
-
-
-def mark_of(head: bytes) -> bytes:
-    """The byte order mark at the beginning of a file; empty for none."""
-    return next((mark for mark, _, _ in _MARKS if head.startswith(mark)), b"")
 
 
 def parts_of(file: BinaryIO) -> Iterator[Part]:
     """The parts of a text, in order, of which a short one has one."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    mark = mark_of(file.read(4))
-    encoding, unit = next(((name, n) for m, name, n in _MARKS if m == mark), ("utf-8", 1))
+    _, encoding, unit = mark_of(file.read(4))
     start, number = 0, 1
     while size - start > WINDOW_BYTES:
         margin = min(MARGIN_BYTES, WINDOW_BYTES // 2)
@@ -99,11 +85,11 @@ def _begun(piece: bytes, encoding: str) -> int:
     return 0  # no UTF-8
 
 
-def count_parts(path: Path, mime_type: str) -> int:
+def count_parts(path: Path, mime_type: str, opener: Opener = without_waiting) -> int:
     """In how many parts a file goes up. Raises `OSError`."""
     if mime_type not in HEADED_TYPES or path.stat().st_size <= WHOLE_BYTES_MAX:
         return 1
-    with path.open("rb") as content:
+    with open_regular(path, opener) as content:
         return sum(1 for _ in parts_of(content))
 
 
@@ -111,6 +97,7 @@ def in_parts(
     root: Path,
     found: Iterable[FoundFile | SkippedPath],
     note_parts: Callable[[int], None] = lambda _parts: None,
+    opener: Opener = without_waiting,
 ) -> Iterator[FoundFile | SkippedPath]:
     """A walk in which each text that is too long is replaced by its parts, still in order.
 
@@ -126,7 +113,7 @@ def in_parts(
         if not isinstance(entry, FoundFile) or entry.size_bytes <= WHOLE_BYTES_MAX:
             yield entry
             continue
-        expanded = _expanded(root, entry)
+        expanded = _expanded(root, entry, opener)
         note_parts(sum(isinstance(one, FoundFile) and one.part is not None for one in expanded))
         for one in expanded:
             heapq.heappush(waiting, (one.path, one))
@@ -135,13 +122,13 @@ def in_parts(
     yield from (entry for _, entry in sorted(waiting, key=lambda item: item[0]))
 
 
-def _expanded(root: Path, file: FoundFile) -> list[FoundFile | SkippedPath]:
+def _expanded(root: Path, file: FoundFile, opener: Opener) -> list[FoundFile | SkippedPath]:
     path = root / file.path
     try:
-        _, verdict = look_at(path)
+        _, verdict = look_at(path, opener)
         if not isinstance(verdict, Accepted) or verdict.mime_type not in HEADED_TYPES:
             return [file]
-        with path.open("rb") as content:
+        with open_regular(path, opener) as content:
             parts = list(parts_of(content))
     except FileNotFoundError:
         return []  # it was there a moment ago; the walk does not mention it either

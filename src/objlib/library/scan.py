@@ -48,6 +48,7 @@ from objlib.library.mime import (
     size_problem,
 )
 from objlib.library.parts import in_parts
+from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, Reach
 from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.states import IN_FLIGHT, State
 
@@ -66,10 +67,13 @@ UNFINISHED_SCAN = "unfinished_scan_since"
 
 
 class Lifecycle(Protocol):
-    """The two moves a scan may ask for; it never writes a state itself."""
+    """The two moves a scan may ask for; it never writes a state itself.
 
-    async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord: ...
-    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord: ...
+    Each returns the row afterwards, or None when somebody else moved it first.
+    """
+
+    async def invalidate(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
+    async def retry(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
 
 
 @dataclass(slots=True)
@@ -104,12 +108,14 @@ async def scan_library(
     is_current: Callable[[FileRecord], bool] | None = None,
     workers: int | None = None,
     on_progress: Callable[[ScanReport], None] | None = None,
+    links_to: tuple[Path, ...] = (),
 ) -> ScanReport:
     """Walk `root` and record what is new, changed, moved and missing.
 
     Args:
         is_current: whether a document is what would be sent of its row today. Where it is given,
             every file is looked at again, and those whose documents are not current are changed.
+        links_to: folders outside of the library that links to files may lead into.
 
     Raises:
         ConfigurationError: `root` is missing, no folder, or empty while the catalog is not: an
@@ -117,7 +123,7 @@ async def scan_library(
     """
     if not root.is_dir():
         raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
-    walked = _files_of_others(root, catalog)
+    walked = _files_of_others(root, catalog, links_to)
     if (first := next(walked, None)) is None:
         await _refuse_emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
@@ -129,10 +135,11 @@ async def scan_library(
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     report = ScanReport()
     workers = workers or os.cpu_count() or 1
-    scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current)
+    opener = Reach(root, links_to).opener
+    scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current, opener)
     # Closed here and now: it holds a connection, which only the thread that opened it may close.
     with contextlib.closing(queries.stream_known_files(catalog.path)) as rows:
-        found = in_parts(root, chain([first], walked), report.note_parts)
+        found = in_parts(root, chain([first], walked), report.note_parts, opener)
         changes = compare(found, map(KnownFile._make, rows))
         while batch := list(islice(_worth_a_look(changes, report, again), BATCH)):
             await scan.apply(batch)
@@ -155,14 +162,16 @@ async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
     raise ConfigurationError(f"there are no files in {root}; is it the right folder?")
 
 
-def _files_of_others(root: Path, catalog: Catalog) -> Iterator[FoundFile | SkippedPath]:
+def _files_of_others(
+    root: Path, catalog: Catalog, links_to: tuple[Path, ...]
+) -> Iterator[FoundFile | SkippedPath]:
     """The walk without our own databases, for a catalog that is kept inside the library."""
     folder = catalog.path.resolve().parent
     if not folder.is_relative_to(root.resolve()):
-        return walk(root, IgnoreRules())
+        return walk(root, IgnoreRules(), links_to)
     own = folder.relative_to(root.resolve()).as_posix()
     rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
-    return walk(root, rules)
+    return walk(root, rules, links_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +211,7 @@ class _Scan:
     workers: int
     report: ScanReport
     is_current: Callable[[FileRecord], bool] | None
+    opener: Opener
 
     async def apply(self, batch: Sequence[Change]) -> None:
         """Write one batch of changes."""
@@ -259,12 +269,15 @@ class _Scan:
         if row.gemini_state is State.INDEXED and facts.mtime is None:
             return [facts]  # it could not be looked at, which is no proof that it changed
         change = self._difference(row, facts)
+        moved: FileRecord | None = row
         try:
             if change and row.gemini_state is State.INDEXED:
-                await self.lifecycle.invalidate(row, reason=change)
+                moved = await self.lifecycle.invalidate(row, reason=change)
             elif change and row.gemini_state is State.FAILED:
-                await self.lifecycle.retry(row, reason=change)
+                moved = await self.lifecycle.retry(row, reason=change)
         except OCCConflictError:
+            moved = None
+        if moved is None:
             self.report.in_flight += 1  # another run took it just now
             return []
         if row.is_deleted:
@@ -310,13 +323,13 @@ class _Scan:
 
         def is_wanted(head: bytes) -> bool:
             nonlocal verdict
-            verdict = judged(path, head)
+            verdict = judged(path, head, self.opener)
             return isinstance(verdict, Accepted) and not problem
 
         if not found.size_bytes:
             return self._unread(found, str(problem))
         try:
-            look = look_into(path, HEAD_BYTES, is_wanted, _stretch(found))
+            look = look_into(path, HEAD_BYTES, is_wanted, _stretch(found), self.opener)
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, FileChanged) as error:
@@ -361,7 +374,8 @@ class _Scan:
     ) -> tuple[dict[str, MetadataValue] | None, float | None]:
         """What is said about a file, and of when its sidecar is; None for what is not known."""
         try:
-            sidecar = read_sidecar(self.root / found.sidecar) if found.sidecar else None
+            beside = found.sidecar and self.root / found.sidecar
+            sidecar = read_sidecar(beside, self.opener) if beside else None
         except BadSidecar as problem:
             self.report.bad_sidecars[str(found.sidecar)] = str(problem)
             # Its time is not recorded, so that the next scan tries again.
@@ -389,5 +403,7 @@ def _is_light(change: Change) -> bool:
 def _why_unread(error: OSError | FileChanged) -> str:
     if isinstance(error, FileChanged):
         return "it was being written to; scan again when it is at rest"
+    if isinstance(error, LeadsOut):
+        return LEADS_OUT
     problem = (error.strerror or str(error)).lower()
     return f"it cannot be read ({problem}); change its permissions"

@@ -23,6 +23,7 @@ from typing import NamedTuple, TypeAlias
 from objlib.errors import ConfigurationError
 from objlib.library.described import sidecar_of
 from objlib.library.ignore import IGNORE_FILE_NAME, IgnoreRules, read_ignore_file
+from objlib.library.reach import LEADS_OUT, Reach
 
 #: Written by programs for themselves; never a part of what somebody wants to search.
 HOUSEKEEPING = frozenset({IGNORE_FILE_NAME, "objlib.toml", ".DS_Store", "Thumbs.db", ".git"})
@@ -87,18 +88,24 @@ class _Listing:
     entries: Iterator[_Entry]
 
 
-def walk(root: Path, ignore: IgnoreRules) -> Iterator[FoundFile | SkippedPath]:
+def walk(
+    root: Path, ignore: IgnoreRules, links_to: tuple[Path, ...] = ()
+) -> Iterator[FoundFile | SkippedPath]:
     """Every file below `root` that the rules do not ignore, and every path that was passed over.
 
-    Holds one folder's entries per level of depth. A symbolic link to a file is followed, one to a
-    folder is not, so there are no loops. A file that vanishes on the way is not mentioned.
+    Holds one folder's entries per level of depth. A symbolic link to a file is followed where it
+    stays in the library, one to a folder is not, so there are no loops. A file that vanishes on the
+    way is not mentioned.
+
+    Args:
+        links_to: folders outside of the library that links to files may lead into.
 
     Raises:
         ConfigurationError: the root itself, or its ignore file, cannot be read. Nothing is known
             then, and an empty answer would read as "everything was deleted".
     """
-    base = os.fspath(root)
-    top = _list_folder(base, "", ignore)
+    base, reach = os.fspath(root), Reach(root, links_to)
+    top = _list_folder(reach, "", ignore)
     if not isinstance(top, _Listing):
         problem = "it is not there or not a folder" if top is None else top.reason
         raise ConfigurationError(f"cannot read the library folder {base}: {problem}")
@@ -109,7 +116,7 @@ def walk(root: Path, ignore: IgnoreRules) -> Iterator[FoundFile | SkippedPath]:
             if not isinstance(entry, _Subfolder):
                 yield entry
                 continue
-            inner = _list_folder(base, entry.path, folder.rules)
+            inner = _list_folder(reach, entry.path, folder.rules)
             if isinstance(inner, _Listing):
                 open_folders.append(inner)
                 break
@@ -119,9 +126,9 @@ def walk(root: Path, ignore: IgnoreRules) -> Iterator[FoundFile | SkippedPath]:
             open_folders.pop()
 
 
-def _list_folder(base: str, prefix: str, rules: IgnoreRules) -> _Listing | SkippedPath | None:
+def _list_folder(reach: Reach, prefix: str, rules: IgnoreRules) -> _Listing | SkippedPath | None:
     """The measured and sorted entries of one folder; None when it has vanished."""
-    absolute = os.path.join(base, prefix)  # noqa: PTH118 - a Path per folder is measurable
+    absolute = os.path.join(reach.root, prefix)  # noqa: PTH118 - a Path per folder is measurable
     try:
         with _scanned(absolute) as listed:
             if any(entry.name == IGNORE_FILE_NAME for entry in listed):
@@ -129,7 +136,7 @@ def _list_folder(base: str, prefix: str, rules: IgnoreRules) -> _Listing | Skipp
                 if lines is None:
                     return SkippedPath(prefix or "./", _RULES_UNREADABLE, is_folder=True)
                 rules = rules.within(prefix, lines)
-            entries = _wanted(listed, prefix, rules)
+            entries = _wanted(listed, prefix, rules, reach)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -160,7 +167,9 @@ def _scanned(absolute: str) -> Iterator[list[os.DirEntry[str]]]:
         os.close(descriptor)
 
 
-def _wanted(listed: list[os.DirEntry[str]], prefix: str, rules: IgnoreRules) -> list[_Entry]:
+def _wanted(
+    listed: list[os.DirEntry[str]], prefix: str, rules: IgnoreRules, reach: Reach
+) -> list[_Entry]:
     wanted: list[_Entry] = []
     undecodable: list[os.DirEntry[str]] = []
     has_rules = bool(rules.layers)
@@ -186,7 +195,9 @@ def _wanted(listed: list[os.DirEntry[str]], prefix: str, rules: IgnoreRules) -> 
             if reason := _unreadable_file(error, entry):
                 wanted.append(SkippedPath(path, reason, is_folder=False))
             continue
-        if stat.S_ISREG(found.st_mode):
+        if entry.is_symlink() and reach.leads_out(f"{reach.root}/{path}"):
+            wanted.append(SkippedPath(path, LEADS_OUT, is_folder=False))
+        elif stat.S_ISREG(found.st_mode):
             file = FoundFile(path, found.st_size, found.st_mtime, found.st_ino, found.st_dev)
             wanted.append(_described(file, sidecars[name], prefix) if name in sidecars else file)
         elif not stat.S_ISDIR(found.st_mode):  # else: became a folder; the next walk enters it

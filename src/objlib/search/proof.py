@@ -14,6 +14,7 @@ import zlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,7 +29,7 @@ from objlib.catalog.records import FileRecord
 from objlib.documents.payload import KEY
 from objlib.errors import ConfigurationError
 from objlib.gemini.resources import Passage
-from objlib.library.content import read_content
+from objlib.library.content import Content, read_content
 from objlib.library.hashing import FileChanged
 from objlib.library.identity import strip_identity_header
 from objlib.library.mime import HEADED_TYPES
@@ -51,6 +52,8 @@ _SENTENCE = re.compile(r"[^.!?。！？։؟।\n]+[.!?。！？։؟।]?")
 
 Ask = Callable[[str, str | None], Awaitable[Sequence[Passage]]]
 """(question, metadata filter) -> the passages that the answer cites."""
+Read = Callable[[str], Content]
+"""path -> the file as it is now."""
 
 
 class Verdict(StrEnum):
@@ -125,6 +128,7 @@ def proofs(
     concurrency: int,
     waits: Waits,
     rng: random.Random,
+    links_to: tuple[Path, ...] = (),
     until: Observable[Any] | None = None,
 ) -> Observable[Proof]:
     """A proof for each indexed file of a subset, or for those whose last proof is oldest.
@@ -137,6 +141,7 @@ def proofs(
     """
 
     retry = Retry.of(waits, rng)
+    read = partial(read_content, root, links_to=links_to)
 
     async def page(last: FileRecord | None) -> list[FileRecord]:
         if limit is not None:
@@ -152,7 +157,7 @@ def proofs(
     def one(record: FileRecord) -> Observable[Proof]:
         return upload_with_retry(
             record,
-            lambda record: _prove(catalog, root, ask, record, rng),
+            lambda record: _prove(catalog, read, ask, record, rng),
             retry=retry,
         )
 
@@ -165,10 +170,10 @@ def proofs(
 
 
 async def _prove(
-    catalog: Catalog, root: Path, ask: Ask, record: FileRecord, rng: random.Random
+    catalog: Catalog, read: Read, ask: Ask, record: FileRecord, rng: random.Random
 ) -> Proof:
     try:
-        text = _text_of(root, record)
+        text = _text_of(read, record)
     except _AnotherFile:
         return Proof(record.file_path, Verdict.CHANGED, "")
     title = str(record.metadata.get("title", record.filename))
@@ -211,10 +216,10 @@ class _AnotherFile(Exception):
     """What lies on disk is not what was uploaded."""
 
 
-def _text_of(root: Path, record: FileRecord) -> str | None:
+def _text_of(read: Read, record: FileRecord) -> str | None:
     """The text as it was sent; None for formats that are not text."""
     try:
-        content = read_content(root, record.file_path)
+        content = read(record.file_path)
     except (OSError, FileChanged) as error:
         raise _AnotherFile from error
     if content.fingerprint.sha256_hex != record.content_hash:

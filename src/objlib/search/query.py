@@ -16,7 +16,7 @@ from objlib.gemini.resources import Passage
 from objlib.library.identity import strip_identity_header
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SearchResult:
 
 
 async def search(
-    client: GeminiFileSearchClient,
+    client: FileSearchClient,
     catalog: Catalog,
     *,
     store_name: str,

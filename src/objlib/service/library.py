@@ -52,7 +52,7 @@ from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 #: Not one file is taken: what is left of a run is its recovery.
 RECOVERY_ONLY = Options(limit=0)
@@ -127,7 +127,7 @@ class Library:
         return self._catalog
 
     @property
-    def client(self) -> GeminiFileSearchClient:
+    def client(self) -> FileSearchClient:
         """The client, once something has asked the store."""
         return self._store.client
 
@@ -166,6 +166,7 @@ class Library:
                     lifecycle=AsyncUploadStateManager(catalog),
                     is_current=partial(is_current, source=source) if refresh_metadata else None,
                     on_progress=tell,
+                    links_to=self.settings.follow_links_to,
                 )
 
             return Work(told, until_done, Shutdown(), lambda: reports[0])
@@ -347,6 +348,7 @@ class Library:
                     concurrency=self.settings.concurrency,
                     waits=self.settings.waits,
                     rng=random.Random(seed),
+                    links_to=self.settings.follow_links_to,
                     until=shutdown.stop_accepting,
                 )
 
@@ -362,7 +364,9 @@ class Library:
         return replace(options or usual, **wishes)
 
     def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
-        return Source(bound.root, library_id or bound.library_id, self.settings.identity_header)
+        settings = self.settings
+        chosen = library_id or bound.library_id
+        return Source(bound.root, chosen, settings.identity_header, settings.follow_links_to)
 
     async def _uploading(
         self,

@@ -198,6 +198,11 @@ class Run(Generic[T, R]):
         await self.finished()
 
     @property
+    def has_begun(self) -> bool:
+        """Whether the run was entered, and has a progress."""
+        return self._work is not None
+
+    @property
     def progress(self) -> R:
         """The report on what has been done so far."""
         return self._entered.report()

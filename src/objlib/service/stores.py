@@ -16,9 +16,9 @@ from objlib.errors import BackendUnavailable, NotFound, StoreNotFound, Unreachab
 from objlib.reactive.retry import Retry
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
+    from objlib.gemini.client import FileSearchClient
     from objlib.gemini.resources import Store
     from objlib.telemetry.observer import Observer
-    from objlib.upload.client import GeminiFileSearchClient
 
 
 class Connection:
@@ -35,13 +35,13 @@ class Connection:
         self._catalog = catalog
         self._settings = settings
         self._resources = resources
-        self._client: GeminiFileSearchClient | None = None
+        self._client: FileSearchClient | None = None
         self.observer: Observer | None = None
         self._gate: RequestGate | None = None
         self._lock = asyncio.Lock()  # two that ask at once get one client
 
     @property
-    def client(self) -> GeminiFileSearchClient:
+    def client(self) -> FileSearchClient:
         """The client, once something has asked for the store."""
         assert self._client is not None, "ask for the store first"
         return self._client
@@ -96,7 +96,7 @@ class Connection:
 
 async def bind_store(
     catalog: Catalog,
-    client: GeminiFileSearchClient,
+    client: FileSearchClient,
     *,
     backend: str,
     display_name: str,

@@ -55,7 +55,7 @@ from objlib.upload.state import AsyncUploadStateManager
 from objlib.waits import Waits
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 AT_ONCE = 8
 NAMED_PROBLEMS = 20
@@ -82,7 +82,7 @@ class Repair:
     def __init__(
         self,
         catalog: Catalog,
-        client: GeminiFileSearchClient,
+        client: FileSearchClient,
         report: SyncReport,
         *,
         root: Path,
@@ -203,8 +203,8 @@ class Repair:
         if row is None or row.gemini_state is not State.INDEXED or await self._was_passed_over(row):
             return False
         is_gone = not await was_listed(self._catalog, row.file_path)
-        await self._state.invalidate(row, reason="ghost", document_is_gone=is_gone)
-        return True
+        moved = await self._state.invalidate(row, reason="ghost", document_is_gone=is_gone)
+        return moved is not None
 
     async def _was_passed_over(self, row: FileRecord) -> bool:
         """Whether the document of a row is there, though the survey did not see it.
@@ -226,7 +226,7 @@ class Repair:
         is_its_own = document.metadata.get(KEY) == row.upload_key
         if not (can_be_adopted(row) and is_its_own and holds_the_file(document, row)):
             return False
-        await adopt_document(
+        adopted = await adopt_document(
             self._state,
             row,
             document,
@@ -234,7 +234,7 @@ class Repair:
             run_id=_RUN,
             lease=Lease(owner_of_this_process(_RUN), 0.0),
         )
-        return True
+        return adopted is not None
 
     async def _delete(self, step: Step) -> bool:
         name = str(step.document_name)

@@ -26,7 +26,7 @@ from objlib.gemini.resources import Document, Store
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 _PAGE = 200
 
@@ -51,7 +51,7 @@ class SyncReport:
 
 
 async def survey(
-    catalog: Catalog, client: GeminiFileSearchClient, store: Store, library_id: str
+    catalog: Catalog, client: FileSearchClient, store: Store, library_id: str
 ) -> SyncReport:
     """Classify all documents and find the ghosts. Changes nothing.
 

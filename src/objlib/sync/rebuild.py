@@ -23,7 +23,7 @@ from objlib.upload.adoption import adopt_document, can_be_adopted
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 _PAGE = 200
 _RUN = "rebuild"
@@ -69,7 +69,7 @@ class RebuildReport:
     foreign: int = 0
 
 
-async def list_documents(catalog: Catalog, client: GeminiFileSearchClient, store: Store) -> int:
+async def list_documents(catalog: Catalog, client: FileSearchClient, store: Store) -> int:
     """List the store into a temporary table, starting over; how many documents there are.
 
     Raises:
@@ -216,7 +216,11 @@ class _Adoption:
         # A lease that has run out already: recovery watches what is still being indexed.
         lease = Lease(owner_of_this_process(_RUN), 0.0)
         key = str(document.metadata[KEY])
-        await adopt_document(self.state, record, document, upload_key=key, run_id=_RUN, lease=lease)
+        adopted = await adopt_document(
+            self.state, record, document, upload_key=key, run_id=_RUN, lease=lease
+        )
+        if adopted is None:
+            return False
         await self.catalog.fetch_all(
             "UPDATE temp.found SET is_taken = 1 WHERE document_name = ?", (document.name,)
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 
 from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.errors import OCCConflictError
-from objlib.reactive.bridge import from_coroutine
+from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
 from objlib.reactive.retry import OnRetry, Retry, retry_when
 
 A = TypeVar("A")
@@ -48,6 +48,18 @@ def shutdown_gate(
         lambda source: source.pipe(ops.take_until(stop_accepting)),
         lambda source: source.pipe(ops.take_until(force_kill)),
     )
+
+
+async def settled(source: Observable[T]) -> T:
+    """Wait for the one value of an observable; every task it has started is over afterwards.
+
+    For a wait in the middle of a stage that hardly any file has. Raises what the source fails with.
+    """
+    scheduler = LoopScheduler.running()
+    try:
+        return cast(T, await completion(source, scheduler))
+    finally:
+        await scheduler.drained()
 
 
 def occ_transition(

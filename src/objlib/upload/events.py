@@ -15,9 +15,9 @@ from reactivex.subject import Subject
 from objlib.reactive.hot import guarded
 
 #: The phases of recovery, by the names that events have for them.
-INTERRUPTED = "interrupted uploads"
-PENDING = "pending operations"
-LATE = "late successes"
+INTERRUPTED_UPLOADS = "interrupted uploads"
+PENDING_OPERATIONS = "pending operations"
+LATE_SUCCESSES = "late successes"
 LEFTOVERS = "leftovers"
 
 

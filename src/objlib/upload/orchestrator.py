@@ -15,12 +15,11 @@ here means that the run cannot go on.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import reactivex as rx
 from reactivex import Observable
@@ -45,14 +44,18 @@ from objlib.library.hashing import FileChanged
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.demand import Upstream, buffered, flat_map_limited, paged
 from objlib.reactive.pacing import staggered
-from objlib.reactive.retry import Retry, retry_when, waiting
+from objlib.reactive.retry import Retry, retry_when
 from objlib.states import State
 from objlib.upload import events as ev
-from objlib.upload._operators import occ_transition, shutdown_gate, upload_with_retry
+from objlib.upload._operators import shutdown_gate, upload_with_retry
+from objlib.upload.claim import claim
+from objlib.upload.client import until_ready
+from objlib.upload.context import Attempt, RunContext, Taken
 from objlib.upload.recovery import RecoveryCrawler
+from objlib.upload.send import send
 from objlib.upload.shutdown import Shutdown
-from objlib.upload.stages import Attempt, FileStages, Watch, until_ready
-from objlib.waits import Waits
+from objlib.upload.tidy import settle
+from objlib.upload.watch import Watch, watch_document
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -86,33 +89,17 @@ class _Settled(Enum):
     DONE = "done"
 
 
+@dataclass(frozen=True, slots=True)
 class UploadOrchestrator:
     """One run over one catalog and one store."""
 
-    def __init__(
-        self,
-        *,
-        catalog: Catalog,
-        stages: FileStages,
-        recovery: RecoveryCrawler,
-        gate: RequestGate,
-        shutdown: Shutdown,
-        emit: Callable[[ev.Event], None],
-        run_id: str,
-        waits: Waits,
-        rng: random.Random,
-    ) -> None:
-        self._catalog = catalog
-        self._stages = stages
-        self._recovery = recovery
-        self._gate = gate
-        self._shutdown = shutdown
-        self._emit = emit
-        self._run_id = run_id
-        self._waits = waits
-        self._rng = rng
-        self._retry = Retry.of(waits, rng)
-        self._ending: Exception | None = None
+    context: RunContext
+    recovery: RecoveryCrawler
+    gate: RequestGate
+    shutdown: Shutdown
+    #: For calls that met a refusal or a passing failure.
+    retry: Retry
+    _endings: list[RunEnded] = field(default_factory=list)
 
     def run(self, options: Options) -> Observable[None]:
         """A cold run: recovery, first pass, retry pass. Emits nothing and completes.
@@ -122,12 +109,12 @@ class UploadOrchestrator:
             CatalogError: the catalog can no longer be written.
         """
         passes = rx.concat(
-            self._recovery.crawl(self._watch_one),
+            self.recovery.crawl(self._watch_one),
             rx.defer(lambda _scheduler: self._pass(self._first_pass(options), options)),
             rx.defer(lambda _scheduler: self._retry_pass(options)),
             rx.defer(lambda _scheduler: self._ended()),
         )
-        _, flight_gate = shutdown_gate(self._shutdown.stop_accepting, self._shutdown.force_kill)
+        _, flight_gate = shutdown_gate(self.shutdown.stop_accepting, self.shutdown.force_kill)
         done = object()
         working: Observable[object] = passes.pipe(
             ops.ignore_elements(), flight_gate, ops.concat(rx.just(done))
@@ -137,9 +124,9 @@ class UploadOrchestrator:
         )
 
     def _heartbeat(self) -> Observable[object]:
-        interval_s = self._waits.lease_s / HEARTBEATS_PER_LEASE
+        interval_s = self.context.waits.lease_s / HEARTBEATS_PER_LEASE
         return rx.interval(interval_s).pipe(
-            ops.concat_map(lambda _tick: from_coroutine(self._stages.renew_leases)),
+            ops.concat_map(lambda _tick: from_coroutine(self.context.renew_leases)),
             ops.ignore_elements(),
         )
 
@@ -167,7 +154,7 @@ class UploadOrchestrator:
         current = states.index(last.gemini_state) if last is not None else 0
         after = last.file_path if last is not None else None
         for _, fetch in pages[current:]:
-            if page := await fetch(self._catalog, after, PAGE_ROWS):
+            if page := await fetch(self.context.catalog, after, PAGE_ROWS):
                 return page
             after = None
         return []
@@ -176,36 +163,39 @@ class UploadOrchestrator:
         """After a cool-down, one more chance for what failed for reasons that may have passed."""
 
         def scheduled(files: int) -> Observable[object]:
-            if not files or self._shutdown.is_stopping:
+            if not files or self.shutdown.is_stopping:
                 return rx.empty()
-            wait_s = self._waits.retry_pass_delay_s
-            self._emit(ev.RetryPassScheduled(files, wait_s))
+            wait_s = self.context.waits.retry_pass_delay_s
+            self.context.emit(ev.RetryPassScheduled(files, wait_s))
             rows = paged(
                 lambda last: from_coroutine(
                     lambda: queries.second_chance_page(
-                        self._catalog, self._run_id, last.file_path if last else None, PAGE_ROWS
+                        self.context.catalog,
+                        self.context.run_id,
+                        last.file_path if last else None,
+                        PAGE_ROWS,
                     )
                 )
             )
-            cool_down = rx.timer(wait_s).pipe(ops.take_until(self._shutdown.stop_accepting))
+            cool_down = rx.timer(wait_s).pipe(ops.take_until(self.shutdown.stop_accepting))
             return cool_down.pipe(ops.concat_map(lambda _tick: self._pass(rows, options)))
 
         return from_coroutine(
-            lambda: queries.count_second_chances(self._catalog, self._run_id)
+            lambda: queries.count_second_chances(self.context.catalog, self.context.run_id)
         ).pipe(ops.concat_map(scheduled))
 
     def _ended(self) -> Observable[object]:
-        return rx.empty() if self._ending is None else rx.throw(self._ending)
+        return rx.throw(self._endings[0]) if self._endings else rx.empty()
 
     def _pass(self, rows: Upstream[FileRecord], options: Options) -> Observable[object]:
         """Send all rows an upstream gives, and watch their documents until they are active."""
-        admission_gate, _ = shutdown_gate(self._shutdown.stop_accepting, self._shutdown.force_kill)
+        admission_gate, _ = shutdown_gate(self.shutdown.stop_accepting, self.shutdown.force_kill)
 
         def admitted(credits: Observable[int]) -> Observable[FileRecord]:
             # The gate comes last: what waits for its turn in the pacing must not start either.
             return rows(credits).pipe(staggered(options.stagger_s), admission_gate)
 
-        allowed: Observable[int] = self._gate.states.pipe(ops.map(uploads_allowed))
+        allowed: Observable[int] = self.gate.states.pipe(ops.map(uploads_allowed))
         limits: Observable[int] = allowed.pipe(ops.distinct_until_changed())
         uploads = flat_map_limited(admitted, self._upload_one, limits).pipe(
             ops.filter(lambda outcome: isinstance(outcome, FileRecord))
@@ -221,14 +211,14 @@ class UploadOrchestrator:
     # One file
 
     def _upload_one(self, listed: FileRecord) -> Observable[FileRecord | _Settled]:
-        """claim -> upload -> a row in `processing`; `DONE` when nothing is left to watch."""
+        """claim -> send -> a row in `processing`; `DONE` when nothing is left to watch."""
 
         def upload(attempt: Attempt | None) -> Observable[FileRecord | _Settled]:
             if attempt is None:
                 return rx.just(_Settled.DONE)
-            return self._persistently(attempt.record, attempt, self._stages.upload)
+            return self._persistently(attempt.record, attempt, partial(send, self.context))
 
-        claimed = occ_transition(lambda: self._stages.claim(listed), rng=self._rng)
+        claimed = from_coroutine(lambda: claim(self.context, listed))
         return self._at_rest(listed, claimed.pipe(ops.concat_map(upload)))
 
     def _watch_one(self, record: FileRecord) -> Observable[_Settled]:
@@ -236,10 +226,10 @@ class UploadOrchestrator:
         watch = Watch(record)
 
         def counted(_scheduler: object) -> Observable[_Settled]:
-            self._gate.outcomes.tell(Watched())
-            watched = self._persistently(record, watch, self._stages.watch)
+            self.gate.outcomes.tell(Watched())
+            watched = self._persistently(record, watch, partial(watch_document, self.context))
             settled = self._at_rest(record, watched.pipe(ops.map(_done)))
-            return settled.pipe(ops.finally_action(lambda: self._gate.outcomes.tell(Unwatched())))
+            return settled.pipe(ops.finally_action(lambda: self.gate.outcomes.tell(Unwatched())))
 
         return rx.defer(counted)
 
@@ -250,15 +240,17 @@ class UploadOrchestrator:
         tried = upload_with_retry(
             given,
             stage,
-            retry=self._retry,
+            retry=self.retry,
             on_retry=self._announcing_retries(record),
         )
-        return tried.pipe(retry_when(waiting(until_ready)))
+        return tried.pipe(retry_when(until_ready))
 
     def _announcing_retries(self, record: FileRecord) -> Callable[[Exception, int, float], None]:
         def announce(error: Exception, attempt: int, wait_s: float) -> None:
             limited = isinstance(error, RateLimited)
-            self._emit(ev.CallRetried(record.file_path, attempt, wait_s, str(error), limited))
+            self.context.emit(
+                ev.CallRetried(record.file_path, attempt, wait_s, str(error), limited)
+            )
 
         return announce
 
@@ -267,25 +259,28 @@ class UploadOrchestrator:
     ) -> Observable[A | _Settled]:
         """What goes wrong with one file is settled in its row and never reaches a merge."""
 
-        def rescue(error: Exception, _source: Observable[A | _Settled]) -> Observable[A | _Settled]:
+        def rescue(error: Exception, _source: object) -> Observable[A | _Settled]:
             if isinstance(error, Unreachable):
                 error = BackendUnavailable(str(error))
             if isinstance(error, RunEnded):
                 self._end_run(error)
-            elif isinstance(error, OCCConflictError):
-                self._emit(ev.FileTaken(record.file_path))
-                return rx.just(_Settled.DONE)
             elif not isinstance(error, RemoteError | NotConvertible | FileChanged | OSError):
+                return give_way(error)
+            settled = from_coroutine(lambda: settle(self.context, record, error))
+            return settled.pipe(ops.map(_done), ops.catch(lambda conflict, _: give_way(conflict)))
+
+        def give_way(error: Exception) -> Observable[Any]:
+            if not isinstance(error, Taken | OCCConflictError):
                 return rx.throw(error)  # the catalog, or a bug: stop loudly
-            settled = occ_transition(lambda: self._stages.settle(record, error), rng=self._rng)
-            return settled.pipe(ops.map(_done))
+            self.context.emit(ev.FileTaken(record.file_path))
+            return rx.just(_Settled.DONE)
 
         return journey.pipe(ops.catch(rescue))
 
     def _end_run(self, error: RunEnded) -> None:
-        if self._ending is None:
-            self._ending = error
-            self._shutdown.stop(str(error))
+        if not self._endings:
+            self._endings.append(error)
+            self.shutdown.stop(str(error))
 
 
 def _done(_nothing: None) -> _Settled:

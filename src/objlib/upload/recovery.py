@@ -13,7 +13,6 @@ A phase that fails or runs out of time is reported and leaves its rows as they w
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -24,7 +23,7 @@ from reactivex import operators as ops
 
 from objlib.catalog import queries
 from objlib.catalog.lease import is_void, owner_is_dead
-from objlib.catalog.protocol import Catalog
+from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
 from objlib.errors import ObjlibError, OCCConflictError, RunEnded
 from objlib.gemini.resources import Document
@@ -33,11 +32,12 @@ from objlib.reactive.demand import Upstream, flat_map_limited, paged
 from objlib.reactive.retry import Retry
 from objlib.states import State
 from objlib.upload import events as ev
-from objlib.upload._operators import upload_with_retry
+from objlib.upload._operators import occ_transition, upload_with_retry
+from objlib.upload.adoption import adopt_late
+from objlib.upload.context import RunContext, Taken, still_ours
+from objlib.upload.send import adopt
 from objlib.upload.shutdown import Shutdown
-from objlib.upload.stages import FileStages
-from objlib.upload.state import AsyncUploadStateManager
-from objlib.waits import Waits
+from objlib.upload.tidy import discard, tidy_up
 
 T = TypeVar("T")
 
@@ -74,28 +74,16 @@ _ADOPTED, _RELEASED, _LEFT, _NOTHING = (
 UntilAtRest = Callable[[FileRecord], Observable[object]]
 
 
+@dataclass(frozen=True, slots=True)
 class RecoveryCrawler:
     """The phases over one catalog and one store."""
 
-    def __init__(
-        self,
-        *,
-        catalog: Catalog,
-        stages: FileStages,
-        shutdown: Shutdown,
-        emit: Callable[[ev.Event], None],
-        waits: Waits,
-        is_dead: Callable[[str], bool] = owner_is_dead,
-        rng: random.Random | None = None,
-    ) -> None:
-        self._catalog = catalog
-        self._state = AsyncUploadStateManager(catalog)
-        self._stages = stages
-        self._shutdown = shutdown
-        self._emit = emit
-        self._waits = waits
-        self._is_dead = is_dead
-        self._retry = Retry.of(waits, rng)
+    context: RunContext
+    shutdown: Shutdown
+    #: For calls that met a refusal or a passing failure.
+    retry: Retry
+    #: Tells that the owner of a lease is dead.
+    is_dead: Callable[[str], bool] = owner_is_dead
 
     def crawl(self, watch: UntilAtRest) -> Observable[object]:
         """A cold walk through the phases; emits nothing and completes.
@@ -103,9 +91,9 @@ class RecoveryCrawler:
         Raises (through `on_error`): `RunEnded` and what is no `ObjlibError`; the rest is reported.
         """
         phases: dict[str, Callable[[], Observable[_Tally]]] = {
-            ev.INTERRUPTED: lambda: self._interrupted_uploads(watch),
-            ev.PENDING: lambda: self._pending_operations(watch),
-            ev.LATE: self._late_successes,
+            ev.INTERRUPTED_UPLOADS: lambda: self._interrupted_uploads(watch),
+            ev.PENDING_OPERATIONS: lambda: self._pending_operations(watch),
+            ev.LATE_SUCCESSES: self._late_successes,
             ev.LEFTOVERS: self._leftovers,
         }
 
@@ -115,16 +103,18 @@ class RecoveryCrawler:
         return rx.from_iterable(phases).pipe(ops.concat_map(run_phase), ops.ignore_elements())
 
     def _under_deadline(self, name: str, phase: Observable[_Tally]) -> Observable[object]:
-        deadline_s = self._waits.poll_deadline_s + self._waits.settle_s + PHASE_MARGIN_S
+        deadline_s = (
+            self.context.waits.poll_deadline_s + self.context.waits.settle_s + PHASE_MARGIN_S
+        )
 
         def report(tally: _Tally) -> None:
             if tally != _NOTHING:
-                self._emit(ev.PhaseFinished(name, tally.adopted, tally.released, tally.left))
+                self.context.emit(ev.PhaseFinished(name, tally.adopted, tally.released, tally.left))
 
         def survive(error: Exception, _source: Observable[object]) -> Observable[object]:
             if isinstance(error, RunEnded) or not isinstance(error, ObjlibError):
                 return rx.throw(error)
-            self._emit(ev.PhaseFailed(name, str(error)))
+            self.context.emit(ev.PhaseFailed(name, str(error)))
             return rx.empty()
 
         too_late = PhaseTimeout(f"{name}: not done after {deadline_s:.0f} s")
@@ -144,12 +134,9 @@ class RecoveryCrawler:
         """
         ours: dict[str, FileRecord] = {}
 
-        def take_over(record: FileRecord) -> Observable[_Tally]:
-            async def taken() -> _Tally:
-                ours[record.file_path] = await self._state.take_over(record, self._stages.lease())
-                return _NOTHING
-
-            return from_coroutine(taken)
+        def note(record: FileRecord) -> Observable[_Tally]:
+            ours[record.file_path] = record
+            return rx.just(_NOTHING)
 
         def settle_all(found: Mapping[str, Document]) -> Observable[_Tally]:
             def settle(record: FileRecord) -> Observable[_Tally]:
@@ -160,12 +147,12 @@ class RecoveryCrawler:
         def look_up(_scheduler: object) -> Observable[Mapping[str, Document]]:
             # All of them, even without an intent to import on record: a power cut may have lost it,
             # while the claim before it had reached the disk.
-            lookup = self._stages.lookup
+            lookup = self.context.lookup
             return (
                 self._persistently(lambda: lookup.find_all(ours.values())) if ours else rx.empty()
             )
 
-        taken = self._each_void_row(State.UPLOADING, take_over)
+        taken = self._each_void_row(State.UPLOADING, note)
         return rx.concat(taken, rx.defer(look_up).pipe(ops.flat_map(settle_all)))
 
     def _adopt_or_release(
@@ -173,8 +160,9 @@ class RecoveryCrawler:
     ) -> Observable[_Tally]:
         async def decide() -> FileRecord | None:
             if document is not None:
-                return await self._stages.adopt(record, document)
-            await self._state.release(record, reason="interrupted before its import")
+                return await adopt(self.context, record, document)
+            released = self.context.state.release(record, reason="interrupted before its import")
+            still_ours(await released)
             return None
 
         def watched(adopted: FileRecord | None) -> Observable[_Tally]:
@@ -186,27 +174,22 @@ class RecoveryCrawler:
         return settled.pipe(ops.catch(_if_somebody_was_faster))
 
     def _pending_operations(self, watch: UntilAtRest) -> Observable[_Tally]:
-        async def take_over(record: FileRecord) -> FileRecord:
-            taken = await self._state.take_over(record, self._stages.lease())
-            self._emit(ev.FileResumed(record.file_path))
-            return taken
-
         def one(record: FileRecord) -> Observable[_Tally]:
-            taken = from_coroutine(lambda: take_over(record))
-            return taken.pipe(ops.flat_map(watch), ops.map(_as_adopted))
+            self.context.emit(ev.FileResumed(record.file_path))
+            return watch(record).pipe(ops.map(_as_adopted))
 
         return self._each_void_row(State.PROCESSING, one)
 
     def _late_successes(self) -> Observable[_Tally]:
         def one(record: FileRecord) -> Observable[_Tally]:
-            adopted = self._persistently(lambda: self._stages.adopt_late(record))
+            adopted = self._persistently(lambda: adopt_late(self.context, record))
             return adopted.pipe(
                 ops.map(lambda is_adopted: _ADOPTED if is_adopted else _NOTHING),
                 ops.catch(_if_somebody_was_faster),
             )
 
         rows = self._rows(
-            lambda after: queries.failed_with_document(self._catalog, after, PAGE_ROWS)
+            lambda after: queries.failed_with_document(self.context.catalog, after, PAGE_ROWS)
         )
         return flat_map_limited(rows, one, WATCHED_AT_ONCE)
 
@@ -214,25 +197,27 @@ class RecoveryCrawler:
         def tidied(work: Callable[[], Awaitable[None]]) -> Observable[_Tally]:
             return from_coroutine(work).pipe(ops.map(lambda _nothing: _NOTHING))
 
-        rows = self._rows(lambda after: queries.leftover_page(self._catalog, after, PAGE_ROWS))
+        rows = self._rows(
+            lambda after: queries.leftover_page(self.context.catalog, after, PAGE_ROWS)
+        )
         discarded = paged(
             lambda last: from_coroutine(
                 lambda: queries.discarded_page(
-                    self._catalog, last.document_name if last else None, PAGE_ROWS
+                    self.context.catalog, last.document_name if last else None, PAGE_ROWS
                 )
             )
         )
         return rx.concat(
             flat_map_limited(
                 rows,
-                lambda record: tidied(lambda: self._stages.tidy_up(record)),
+                lambda record: tidied(lambda: tidy_up(self.context, record)),
                 WATCHED_AT_ONCE,
             ),
             flat_map_limited(
                 lambda credits: discarded(credits).pipe(
-                    ops.take_until(self._shutdown.stop_accepting)
+                    ops.take_until(self.shutdown.stop_accepting)
                 ),
-                lambda leftover: tidied(lambda: self._stages.discard(leftover)),
+                lambda leftover: tidied(lambda: discard(self.context, leftover)),
                 WATCHED_AT_ONCE,
             ),
         )
@@ -240,29 +225,48 @@ class RecoveryCrawler:
     def _each_void_row(
         self, state: State, one: Callable[[FileRecord], Observable[_Tally]]
     ) -> Observable[_Tally]:
-        def if_void(record: FileRecord) -> Observable[_Tally]:
-            now = self._catalog.clock().timestamp()
-            if not is_void(record.lease_owner, record.lease_expires_at, now, self._is_dead):
-                return rx.just(_LEFT)
-            return one(record).pipe(ops.catch(_if_somebody_was_faster))
+        """Take over each row of a state whose lease is void, and go on with it."""
+
+        def if_void(listed: FileRecord) -> Observable[_Tally]:
+            taken = occ_transition(lambda: self._take_over(listed), rng=self.retry.rng)
+            return taken.pipe(ops.flat_map(one), ops.catch(_if_somebody_was_faster))
 
         rows = self._rows(
-            lambda after: queries.in_flight_page(self._catalog, state.value, after, PAGE_ROWS)
+            lambda after: queries.in_flight_page(
+                self.context.catalog, state.value, after, PAGE_ROWS
+            )
         )
         return flat_map_limited(rows, if_void, WATCHED_AT_ONCE)
+
+    async def _take_over(self, listed: FileRecord) -> FileRecord:
+        """Read a row and its lease afresh, and take it from its owner if that lease is void.
+
+        Raises:
+            Taken: the row has moved on, or its owner is alive.
+            OCCConflictError: it has moved just now; this is to be decided afresh.
+        """
+        record = await get_file(self.context.catalog, listed.file_path)
+        now = self.context.catalog.clock().timestamp()
+        if (
+            record is None
+            or record.gemini_state is not listed.gemini_state
+            or not is_void(record.lease_owner, record.lease_expires_at, now, self.is_dead)
+        ):
+            raise Taken
+        return await self.context.state.take_over(record, self.context.lease())
 
     def _rows(
         self, fetch: Callable[[str | None], Awaitable[list[FileRecord]]]
     ) -> Upstream[FileRecord]:
         rows = paged(lambda last: from_coroutine(lambda: fetch(last.file_path if last else None)))
-        return lambda credits: rows(credits).pipe(ops.take_until(self._shutdown.stop_accepting))
+        return lambda credits: rows(credits).pipe(ops.take_until(self.shutdown.stop_accepting))
 
     def _persistently(self, call: Callable[[], Awaitable[T]]) -> Observable[T]:
         """A call to the backend, made again after a refusal or a passing failure."""
         return upload_with_retry(
             None,
             lambda _nothing: call(),
-            retry=self._retry,
+            retry=self.retry,
         )
 
 
@@ -271,7 +275,7 @@ def _once(rows: Sequence[FileRecord]) -> Upstream[FileRecord]:
 
 
 def _if_somebody_was_faster(error: Exception, _source: Observable[_Tally]) -> Observable[_Tally]:
-    return rx.just(_LEFT) if isinstance(error, OCCConflictError) else rx.throw(error)
+    return rx.just(_LEFT) if isinstance(error, Taken | OCCConflictError) else rx.throw(error)
 
 
 def _as_adopted(_watched: object) -> _Tally:

@@ -167,11 +167,11 @@ def follow(report: RecoveryReport, event: ev.Event) -> RecoveryReport:
     """The report after one more event."""
     match event:
         case ev.PhaseFinished():
-            pending = event.adopted if event.phase == ev.PENDING else 0
+            pending = event.adopted if event.phase == ev.PENDING_OPERATIONS else 0
             return replace(
                 report,
                 adopted=report.adopted + event.adopted - pending,
-                late=report.late + (event.adopted if event.phase == ev.LATE else 0),
+                late=report.late + (event.adopted if event.phase == ev.LATE_SUCCESSES else 0),
                 released=report.released + event.released,
                 polled_again=report.polled_again + pending,
                 left=report.left + event.left,

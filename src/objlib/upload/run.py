@@ -13,20 +13,24 @@ from objlib.catalog.lease import owner_is_dead, owner_of_this_process
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work, work_of_upload
 from objlib.congestion.gate import RequestGate
+from objlib.documents.lookup import DocumentLookup
 from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
 from objlib.reactive.bridge import LoopScheduler, completion
+from objlib.reactive.retry import Retry
 from objlib.upload import events as ev
+from objlib.upload.client import GeminiFileSearchClient
+from objlib.upload.context import RunContext, overdue
 from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.reports import DONE, INTERRUPTED, LastRun, Progress, advance, remember
 from objlib.upload.shutdown import Shutdown
-from objlib.upload.stages import FileStages
+from objlib.upload.state import AsyncUploadStateManager
 from objlib.waits import Waits
 
 if TYPE_CHECKING:
-    from objlib.upload.client import GeminiFileSearchClient
+    from objlib.gemini.client import FileSearchClient
 
 
 def states_taken(options: Options) -> list[str]:
@@ -69,7 +73,7 @@ class UploadRun:
         self,
         *,
         catalog: Catalog,
-        client: GeminiFileSearchClient,
+        client: FileSearchClient,
         options: Options,
         gate: RequestGate,
         store_name: str,
@@ -79,47 +83,36 @@ class UploadRun:
         identity: Identity | None = None,
     ) -> None:
         identity = identity or Identity.of_this_process()
+        rng = rng or random.Random()
         self._catalog = catalog
         self._options = options
         self._gate = gate
         self._store_name = store_name
-        self._run_id = identity.run_id
-        self._owner = identity.owner
         self._latest = _Latest()
         self.stream = ev.EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
         self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
-        self._stages = stages = FileStages(
+        self._context = RunContext(
             catalog=catalog,
-            client=client,
-            store_name=store_name,
+            state=AsyncUploadStateManager(catalog, rng),
+            client=GeminiFileSearchClient(client, store_name, waits),
             source=source,
-            run_id=self._run_id,
+            run_id=identity.run_id,
             owner=identity.owner,
             waits=waits,
             emit=self.stream.emit,
             tell=gate.outcomes.tell,
             usual_indexing_s=lambda: gate.state.indexing.usual_s,
+            lookup=DocumentLookup(client, store_name, lambda: overdue(catalog, waits)),
         )
+        retry = Retry.of(waits, rng)
         self._orchestrator = UploadOrchestrator(
-            catalog=catalog,
-            stages=stages,
-            recovery=RecoveryCrawler(
-                catalog=catalog,
-                stages=stages,
-                shutdown=self.shutdown,
-                emit=self.stream.emit,
-                waits=waits,
-                is_dead=identity.is_dead,
-                rng=rng,
-            ),
+            context=self._context,
+            recovery=RecoveryCrawler(self._context, self.shutdown, retry, identity.is_dead),
             gate=gate,
             shutdown=self.shutdown,
-            emit=self.stream.emit,
-            run_id=self._run_id,
-            waits=waits,
-            rng=rng or random.Random(),
+            retry=retry,
         )
 
     @property
@@ -137,7 +130,7 @@ class UploadRun:
             CatalogError: the catalog cannot be written any more.
         """
         self._gate.limit_sending(self._options.concurrency)
-        begun = LastRun(self._owner, self._catalog.now())
+        begun = LastRun(self._context.owner, self._catalog.now())
         await remember(self._catalog, begun)
         try:
             await self._run()
@@ -155,7 +148,9 @@ class UploadRun:
     async def _run(self) -> None:
         expected = await expected_work(self._catalog, self._options)
         self.stream.emit(
-            ev.RunStarted(self._run_id, self._store_name, expected.files, expected.size_bytes)
+            ev.RunStarted(
+                self._context.run_id, self._store_name, expected.files, expected.size_bytes
+            )
         )
         announcements = announce_pressure(self._gate, self.stream.emit)
         scheduler = LoopScheduler.running()
@@ -164,7 +159,7 @@ class UploadRun:
         finally:
             await scheduler.drained()
             with contextlib.suppress(CatalogError):  # what was raised before it is the news
-                await self._stages.end_leases()
+                await self._context.end_leases()
             announcements.dispose()
             self.stream.complete()
 

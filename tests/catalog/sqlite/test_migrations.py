@@ -27,6 +27,7 @@ from tests.catalog.catalogs import (
     legacy_catalog,
     move,
     new_catalog,
+    ours,
     rows_of,
     session,
     use,
@@ -303,7 +304,9 @@ def test_an_earlier_catalog_goes_on(tmp_path: Path) -> None:
         pending = await queries.pending_page(catalog, None, 100)
         assert len(pending) == LEGACY_STATES["untracked"]
         manager = AsyncUploadStateManager(catalog)
-        claimed = await manager.begin_upload(pending[0], upload_key="k", run_id="r", lease=LEASE)
+        claimed = ours(
+            await manager.begin_upload(pending[0], upload_key="k", run_id="r", lease=LEASE)
+        )
         assert (await existing(catalog, claimed.file_path)).gemini_state is State.UPLOADING
         return [line.to_state for line in await queries.audit_trail(catalog, claimed.file_path)]
 
