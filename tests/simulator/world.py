@@ -204,7 +204,7 @@ class SimulatedWorld:
         for _ in range(self.scenario.files):
             self._add_file()
         async with await open_catalog(
-            self.catalog_path, create=True, clock=self.client_clock
+            self.catalog_path, create=True, clock=self.client_clock, readers=False
         ) as catalog:
             await set_info(catalog, **{LIBRARY_ROOT: str(self.root), LIBRARY_ID: LIBRARY})
         self._catalog_eye = sqlite3.connect(self.catalog_path, isolation_level=None)

@@ -137,8 +137,8 @@ async def scan_library(
     workers = workers or os.cpu_count() or 1
     opener = Reach(root, links_to).opener
     scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current, opener)
-    # Closed here and now: it holds a connection, which only the thread that opened it may close.
-    with contextlib.closing(queries.stream_known_files(catalog.path)) as rows:
+    # Closed here and now: it holds a connection.
+    with contextlib.closing(await queries.stream_known_files(catalog)) as rows:
         found = in_parts(root, chain([first], walked), report.note_parts, opener)
         changes = compare(found, map(KnownFile._make, rows))
         while batch := list(islice(_worth_a_look(changes, report, again), BATCH)):
@@ -166,8 +166,8 @@ def _files_of_others(
     root: Path, catalog: Catalog, links_to: tuple[Path, ...]
 ) -> Iterator[FoundFile | SkippedPath]:
     """The walk without our own databases, for a catalog that is kept inside the library."""
-    folder = catalog.path.resolve().parent
-    if not folder.is_relative_to(root.resolve()):
+    folder = catalog.data_folder
+    if folder is None or not folder.is_relative_to(root.resolve()):
         return walk(root, IgnoreRules(), links_to)
     own = folder.relative_to(root.resolve()).as_posix()
     rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])

@@ -129,8 +129,8 @@ async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> s
         chosen = candidates[0][0] if candidates else own
     if chosen != own and await _has_uploaded(catalog):
         raise ConfigurationError(
-            f"the catalog {catalog.path} has uploaded files as the library {own!r}, so it cannot "
-            f"take over the documents of {chosen!r}; use a new catalog for that (--db)"
+            f"the catalog {catalog.description} has uploaded files as the library {own!r}, "
+            f"so it cannot take over the documents of {chosen!r}; use a new catalog for that (--db)"
         )
     return chosen
 
