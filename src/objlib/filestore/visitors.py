@@ -17,8 +17,7 @@ from objlib.filestore.gate import json_error
 from objlib.filestore.net import is_loopback
 from objlib.filestore.wire import ApiError
 
-_READING = frozenset({"GET", "HEAD", "OPTIONS"})
-#: What a page may send without asking first; the empty one stands for none.
+#: What a page may send in a POST without asking first, as it has to for PUT and DELETE; the empty one stands for none.
 _SIMPLE = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
 
 
@@ -55,7 +54,7 @@ class NoPages:
             return ApiError(403, "This server has no key and lets no web page of others in.")
         content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
         is_upload = any(name.startswith("x-goog-upload-") for name in headers)
-        if method not in _READING and content_type in _SIMPLE and not is_upload:
+        if method == "POST" and content_type in _SIMPLE and not is_upload:
             return ApiError(
                 415,
                 "This server has no key and takes no content type that a web page may send:"
