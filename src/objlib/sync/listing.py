@@ -22,7 +22,7 @@ from objlib.catalog.queries import (
 )
 from objlib.catalog.records import FileRecord
 from objlib.catalog.verdicts import Listed
-from objlib.documents.lookup import complete_pages
+from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.gemini.resources import Document, Store
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify

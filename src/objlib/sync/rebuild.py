@@ -16,7 +16,7 @@ from objlib.catalog.lease import Lease, owner_of_this_process
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_path, get_info, set_info
 from objlib.catalog.records import FileRecord
-from objlib.documents.lookup import complete_pages
+from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source, key_of
 from objlib.errors import ConfigurationError
 from objlib.gemini.resources import Document, Store
