@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def states_taken(options: Options) -> list[str]:
-    """The states whose files a run will take."""
+    """Return the states whose files a run will take."""
     states = ["untracked"]
     states += ["failed"] if options.retry_failed else []
     states += ["indexed"] if options.reset_existing else []
@@ -42,7 +42,7 @@ def states_taken(options: Options) -> list[str]:
 
 
 async def expected_work(catalog: Catalog, options: Options) -> Work:
-    """How many files a run will take and why, and how large they are together."""
+    """Return the number of files that a run will take, the reasons, and their size together."""
     return await work_of_upload(
         catalog, states_taken(options), options.limit, leave_alone_s=options.leave_alone_s
     )
@@ -50,7 +50,7 @@ async def expected_work(catalog: Catalog, options: Options) -> Work:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a run is to others that share its catalog, and how it tells that they are dead."""
+    """The identity of a run to others that share its catalog, and its test that they are dead."""
 
     run_id: str
     owner: str
@@ -117,7 +117,7 @@ class UploadRun:
 
     @property
     def progress(self) -> Progress:
-        """Where the run stands."""
+        """The progress so far."""
         return self._latest.progress
 
     async def until_done(self) -> None:
