@@ -93,7 +93,8 @@ class UploadRun:
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
         self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
-        self._context = RunContext(
+        #: What its stages work with.
+        self.context = RunContext(
             catalog=catalog,
             state=AsyncUploadStateManager(catalog, rng),
             client=GeminiFileSearchClient(client, store_name, waits),
@@ -108,8 +109,8 @@ class UploadRun:
         )
         retry = Retry.of(waits, rng)
         self._orchestrator = UploadOrchestrator(
-            context=self._context,
-            recovery=RecoveryCrawler(self._context, self.shutdown, retry, identity.is_dead),
+            context=self.context,
+            recovery=RecoveryCrawler(self.context, self.shutdown, retry, identity.is_dead),
             gate=gate,
             shutdown=self.shutdown,
             retry=retry,
@@ -130,7 +131,7 @@ class UploadRun:
             CatalogError: the catalog cannot be written any more.
         """
         self._gate.limit_sending(self._options.concurrency)
-        begun = LastRun(self._context.owner, self._catalog.now())
+        begun = LastRun(self.context.owner, self._catalog.now())
         await remember(self._catalog, begun)
         try:
             await self._run()
@@ -149,7 +150,7 @@ class UploadRun:
         expected = await expected_work(self._catalog, self._options)
         self.stream.emit(
             ev.RunStarted(
-                self._context.run_id, self._store_name, expected.files, expected.size_bytes
+                self.context.run_id, self._store_name, expected.files, expected.size_bytes
             )
         )
         announcements = announce_pressure(self._gate, self.stream.emit)
@@ -159,7 +160,7 @@ class UploadRun:
         finally:
             await scheduler.drained()
             with contextlib.suppress(CatalogError):  # what was raised before it is the news
-                await self._context.end_leases()
+                await self.context.end_leases()
             announcements.dispose()
             self.stream.complete()
 
