@@ -30,7 +30,8 @@ from rich.table import Table
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.filestore import Embedder, EmbedderMissing, FileStore, MiniLM, create_app
 from objlib.filestore.semantic import nearest
-from objlib.library.identity import decode_text, identity_header
+from objlib.formats.decoding import decode_text
+from objlib.library.identity import identity_header
 from objlib.library.metadata import extract_metadata
 
 #: What the rules of `words.py` were made with, and what nothing was tuned on.

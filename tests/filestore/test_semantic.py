@@ -72,6 +72,9 @@ class Client:
     async def delete(self, document: str) -> None:
         (await self._http.delete(f"/v1beta/{document}?force=true")).raise_for_status()
 
+    async def delete_store(self, store: str) -> None:
+        (await self._http.delete(f"/v1beta/{store}?force=true")).raise_for_status()
+
     async def titles(self, question: str, *stores: str, **search: Any) -> list[str]:
         """The titles of the chunks that are cited, best first."""
         tool = {"fileSearch": {"fileSearchStoreNames": list(stores), "topK": 20, **search}}
@@ -249,3 +252,37 @@ def test_the_packaged_model_knows_what_is_alike() -> None:
     )
     assert np.linalg.norm(said) == pytest.approx(1.0, abs=1e-3)
     assert said @ alike > said @ other + 0.2
+
+
+def test_a_store_that_is_deleted_takes_its_vectors_along(tmp_path: Path) -> None:
+    """The next store gets the same chunk ids, and its documents are found by their meaning."""
+
+    async def story(client: Client, store: FileStore) -> None:
+        first = await client.store()
+        await client.add(first, "Old", "An apiary.")
+        await client.delete_store(first)
+        assert store.all("SELECT chunk FROM vectors") == []
+        assert store.all("SELECT rowid FROM chunk_terms") == []
+
+        second = await client.store()
+        await client.add(second, "New", "The vault stands.")
+        assert await client.titles("bogen", second) == ["New"]
+
+    with_store(tmp_path / "s.db", Concepts(), story)
+
+
+def test_vectors_that_an_earlier_version_left_behind_go(tmp_path: Path) -> None:
+    """A data file from before the trigger holds vectors of chunks that are gone."""
+    path = tmp_path / "s.db"
+    FileStore.open(path).close()
+    with closing(sqlite3.connect(path)) as older:
+        older.execute("DROP TRIGGER chunks_removed")
+        older.execute("INSERT INTO vectors VALUES (1, 'concepts', x'00')")
+        older.execute("PRAGMA user_version = 4")
+        older.commit()
+
+    async def story(client: Client, store: FileStore) -> None:
+        assert store.all("SELECT chunk FROM vectors") == []
+        await client.add(await client.store(), "New", "The vault stands.")
+
+    with_store(path, Concepts(), story)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 
 import pytest
@@ -10,7 +9,6 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from objlib.library.identity import (
-    decode_text,
     identity_header,
     strip_identity_header,
     upload_key,
@@ -95,35 +93,6 @@ def test_a_header_whose_lines_were_joined_comes_off() -> None:
 def test_a_marker_in_the_midst_of_a_text_is_text(text: str) -> None:
     """A text about the header keeps its words."""
     assert strip_identity_header(text) == text
-
-
-@pytest.mark.parametrize(
-    ("content", "text"),
-    [
-        ("Über αβγ".encode(), "Über αβγ"),
-        (codecs.BOM_UTF8 + b"bread", "bread"),
-        (codecs.BOM_UTF16_LE + "Brot ü".encode("utf-16-le"), "Brot ü"),
-        (codecs.BOM_UTF16_BE + "Brot ü".encode("utf-16-be"), "Brot ü"),
-        (codecs.BOM_UTF32_LE + "Brot ü".encode("utf-32-le"), "Brot ü"),
-        (b"", ""),
-        ("\ufffd was here".encode(), "\ufffd was here"),
-        (("Τα νερά " * 20).encode() + b"\xff", "Τα νερά " * 20 + "\ufffd"),
-        ("Η αψίδα στέκεται γιατί κάθε πέτρα θέλει να πέσει. ".encode("iso8859-7") * 9,
-         "Η αψίδα στέκεται γιατί κάθε πέτρα θέλει να πέσει. " * 9),
-    ],
-)  # fmt: skip
-def test_texts_are_read_in_the_encoding_they_are_in(content: bytes, text: str) -> None:
-    """Marks decide, then UTF-8, also when damaged, then the likeliest of the old encodings."""
-    assert decode_text(content) == text
-
-
-@given(st.binary(max_size=200))
-def test_no_bytes_are_beyond_reading(content: bytes) -> None:
-    """For all bytes there is a text, and for UTF-8 it is the right one."""
-    text = decode_text(content)
-
-    assert isinstance(text, str)
-    assert decode_text(text.encode()) == text.removeprefix("\ufeff")
 
 
 def test_the_key_of_a_known_file_stands_for_ever() -> None:

@@ -166,7 +166,7 @@ async def make_world(
     )
     store_id = store.create_store("a-store", "models/gemini-embedding-001")
     app = create_app(store, faults=FaultPlan(faults, seed=1))
-    catalog = await open_catalog(folder / "library.db", create=True, clock=clock)
+    catalog = await open_catalog(folder / "library.db", create=True, clock=clock, readers=False)
     waits = replace(waits, **changed_waits)
     scheduler = LoopScheduler.running()
     start = pressure.starting(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from objlib.catalog.part_names import SEPARATOR
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import IS_PROVEN, RESTED, UPLOADABLE, rested_since
+from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
+from objlib.catalog.records import UPLOADABLE
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,8 +24,10 @@ from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
 from objlib.library.reach import Opener, Reach, open_regular, without_waiting
+from objlib.threads import LIGHT_BYTES, Offload, in_place
 
 _TEXT_VERSION = 1
+_PIECE_CHARS = 512 * 1024
 
 #: The entries of a document's metadata that are ours.
 KEY = "objlib_key"
@@ -46,6 +48,8 @@ class Source:
     identity_header: bool = True
     #: Folders outside of the library that links to files may lead into.
     links_to: tuple[Path, ...] = ()
+    #: Where large files are read, decoded and hashed.
+    offload: Offload = in_place
 
     def check(self) -> None:
         """Make sure that the folder is there: without it, a missing file means nothing.
@@ -110,22 +114,35 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
     mime_type = _mime_type(record)
     name, part = split(record.file_path)
     path = source.root / name
+    offload = source.offload if (record.file_size or 0) > LIGHT_BYTES else in_place
     if mime_type not in HEADED_TYPES and mime_type not in CONVERTERS:
         opener = Reach(source.root, source.links_to).opener
-        fingerprint = sha256_file(path, opener)
+        fingerprint = await offload(lambda: sha256_file(path, opener))
         return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint, opener)
-    content = read_content(source.root, record.file_path, source.links_to)
+    content = await offload(lambda: read_content(source.root, record.file_path, source.links_to))
     header = identity_header(name, record.metadata, part) if source.identity_header else ""
     sent_as = mime_type if mime_type in HEADED_TYPES else "text/plain"
     try:
-        text = content.text if mime_type == sent_as else await convert(content.raw, mime_type)
-        body = (header + text).encode("utf-8")
-        if len(body) > MAX_DOCUMENT_BYTES:
-            size_mb = len(body) / 1024 / 1024
-            raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
+        converted = None if mime_type == sent_as else await convert(content.raw, mime_type)
+        body, digest = await offload(
+            lambda: _encoded(header, content.text if converted is None else converted)
+        )
     except NotConvertible as problem:
         raise NoPayload(record.file_path, content.fingerprint, problem) from problem
-    return Payload(path, body, hashlib.sha256(body).hexdigest(), sent_as, content.fingerprint)
+    return Payload(path, body, digest, sent_as, content.fingerprint)
+
+
+def _encoded(header: str, text: str) -> tuple[bytes, str]:
+    """Header and text in UTF-8, and their SHA-256. Encoded piece by piece: an interpreter that is
+    encoding fifty megabytes in one go lets no other thread run."""
+    pieces = [header.encode("utf-8")]
+    for begin in range(0, len(text), _PIECE_CHARS):
+        pieces.append(text[begin : begin + _PIECE_CHARS].encode("utf-8"))
+    body = b"".join(pieces)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        size_mb = len(body) / 1024 / 1024
+        raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
+    return body, hashlib.sha256(body).hexdigest()
 
 
 def key_of(record: FileRecord, source: Source, content_hash: str) -> str:

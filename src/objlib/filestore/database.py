@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
-VERSION = 4
+VERSION = 5
 
 #: Columns that came later, and what they hold in older rows.
 _ADDED = (
@@ -61,6 +61,8 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     schema = resources.files("objlib.filestore").joinpath("schema.sql").read_text("utf-8")
     for statement in _statements(schema):
         connection.execute(statement)
+    # Version 4 left the vectors of a deleted store behind, and chunk ids come again.
+    connection.execute("DELETE FROM vectors WHERE chunk NOT IN (SELECT id FROM chunks)")
     if is_older:
         connection.execute(
             f"INSERT INTO stores ({_STORES}, documents, size_bytes) SELECT {_STORES},"

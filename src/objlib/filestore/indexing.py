@@ -45,7 +45,7 @@ class Indexed:
 
     @property
     def has_text(self) -> bool:
-        """Whether there is anything to be found; without, the document fails."""
+        """True if there is text to be found; a document without text fails."""
         return bool(self.chunks) or self.written > 0
 
 

@@ -63,14 +63,6 @@ def finish(store: FileStore, document: int) -> None:
 
 def remove(store: FileStore, document: int) -> None:
     """Delete a document's passages, whether it is there or only reserved. In a transaction."""
-    store.all(
-        "DELETE FROM chunk_terms WHERE rowid IN (SELECT id FROM chunks WHERE document = :position)",
-        position=document,
-    )
-    store.all(
-        "DELETE FROM vectors WHERE chunk IN (SELECT id FROM chunks WHERE document = :position)",
-        position=document,
-    )
     store.all("DELETE FROM chunks WHERE document = :position", position=document)
     finish(store, document)
 

@@ -110,3 +110,9 @@ CREATE TABLE IF NOT EXISTS unfinished (
 CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms USING fts5 (
     terms, tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
 );
+
+-- A chunk's id comes again once the last one is gone: what hangs on it goes with it.
+CREATE TRIGGER IF NOT EXISTS chunks_removed AFTER DELETE ON chunks BEGIN
+    DELETE FROM chunk_terms WHERE rowid = OLD.id;
+    DELETE FROM vectors WHERE chunk = OLD.id;
+END;

@@ -161,11 +161,6 @@ class FileStore:
                     "Cannot delete non-empty FileSearchStore.",
                     status="FAILED_PRECONDITION",
                 )
-            self.all(
-                "DELETE FROM chunk_terms WHERE rowid IN"
-                f" (SELECT id FROM chunks WHERE document IN ({documents}))",
-                store=identifier,
-            )
             self.all(f"DELETE FROM chunks WHERE document IN ({documents})", store=identifier)
             self.all("DELETE FROM documents WHERE store_id = :store", store=identifier)
             self.all("DELETE FROM operations WHERE store_id = :store", store=identifier)

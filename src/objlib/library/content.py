@@ -10,16 +10,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from objlib.catalog.part_names import split
+from objlib.formats.decoding import decode_text, mark_of
 from objlib.library.hashing import FileChanged, Fingerprint
-from objlib.library.identity import decode_text
 from objlib.library.mime import MAX_DOCUMENT_BYTES
-from objlib.library.parts import mark_of, parts_of
+from objlib.library.parts import parts_of
 from objlib.library.reach import Reach, open_regular
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was read, and its fingerprint on disk.
+    """The bytes that were read, and their fingerprint on disk.
 
     Args:
         mark: the byte order mark of the file, where these bytes come from further on in it.
@@ -66,6 +66,6 @@ def _read_part(file: BinaryIO, name: str, number: int) -> tuple[bytes, bytes]:
     if part is None:
         raise FileNotFoundError(f"{name}: it has no part {number} any more")
     file.seek(0)
-    mark = mark_of(file.read(4)) if part.offset else b""
+    mark = mark_of(file.read(4)).content if part.offset else b""
     file.seek(part.offset)
     return mark, file.read(part.size_bytes)

@@ -1,4 +1,4 @@
-"""What a document is called, in its text and by its key.
+"""The identity of a document: the header in its text, and its key.
 
 Names and metadata are not embedded by the API, so what must be findable is written into the text:
 
@@ -16,13 +16,9 @@ The markers hold no white space, so a chunker that cuts between words leaves the
 from __future__ import annotations
 
 import base64
-import codecs
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-
-from charset_normalizer import from_bytes
 
 from objlib.library.metadata import MetadataValue
 
@@ -35,28 +31,6 @@ _BEGIN = f"[objlib:{HEADER_VERSION}]"
 _BEGIN_OF_ANY_VERSION = "[objlib:"
 _END = "[/objlib]"
 _AFTER_HEADER = "\n\n"
-
-#: The UTF-32 marks come first, because one of them begins like UTF-16's.
-_BOMS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
-
-#: What files without a mark were written in before UTF-8. DOS code pages other than the Russian one
-#: are left out: they make sense of any Western text, and wrongly.
-_LEGACY_ENCODINGS = (
-    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
-    *("iso8859_2", "iso8859_5", "koi8_r", "koi8_u", "cp866", "mac_cyrillic"),
-    *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp874"),
-)
-_TIE = 0.1
-
-_ASCII = bytes(range(0x80))
-#: At most one damaged place in twenty bytes beyond ASCII: it was UTF-8 once.
-_DAMAGE_DIVISOR = 20
 
 
 def identity_header(
@@ -84,35 +58,6 @@ def strip_identity_header(passage: str) -> str:
     while (rest := _without_one_header(passage)) != passage:
         passage = rest
     return passage
-
-
-def decode_text(content: bytes) -> str:
-    """The text in a file's bytes; never raises.
-
-    A byte order mark decides (UTF-8, UTF-16, UTF-32), then strict UTF-8, then UTF-8 with a few
-    damaged places, then what charset-normalizer finds most plausible. The last resort is
-    Windows-1252 with U+FFFD for the five bytes it leaves undefined: most old Western texts are in
-    it, and ASCII survives.
-    """
-    for mark, encoding in _BOMS:
-        if content.startswith(mark):
-            return content.decode(encoding, errors="replace")
-    with suppress(UnicodeDecodeError):
-        return content.decode("utf-8")
-    text = content.decode("utf-8", errors="replace")
-    beyond_ascii = len(content.translate(None, _ASCII))
-    if text.count("\ufffd") * _DAMAGE_DIVISOR <= beyond_ascii:
-        return text
-    matches = from_bytes(content, cp_isolation=list(_LEGACY_ENCODINGS))
-    best = matches.best()
-    if best is None:
-        return content.decode("cp1252", errors="replace")
-    # Several encodings often read as plausibly; of those the Western one is by far the likeliest.
-    for match in matches:
-        as_plausible = match.chaos <= best.chaos + _TIE and match.coherence >= best.coherence - _TIE
-        if as_plausible and "cp1252" in match.could_be_from_charset:
-            return str(match)
-    return str(best)
 
 
 def upload_key(

@@ -1,4 +1,4 @@
-"""What a file is sent as, or why it is not sent.
+"""The MIME type a file is sent as, or the reason why it is not sent.
 
 The extension decides, the content may object. Where the extension says nothing (`talk.pdf_old`,
 `report`), the content decides. Text of every kind that has no better home goes as `text/plain`: of
@@ -9,18 +9,18 @@ is accepted under its own type and converted on the way up (`objlib.library.conv
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import puremagic
 
+from objlib.formats.decoding import NO_MARK, mark_of
 from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, ZIP, kind_inside
 from objlib.library.conversion import missing_for
 from objlib.library.reach import Opener, open_regular, without_waiting
 
 #: Raise it when a verdict changes: files that could not be sent are then looked at again.
-VERDICTS_VERSION = 1
+VERDICTS_VERSION = 2
 
 #: One document in File Search, https://ai.google.dev/gemini-api/docs/file-search
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
@@ -116,7 +116,6 @@ _ADVICE = {
     "a binary Excel document": "save it as .xlsx",
 }
 
-_TEXT_BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 #: Control characters other than those texts use: tab, newline, form feed, backspace, escape, EOF.
 _CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r\f\x08\x1b\x1a")
 #: Old encodings have no NULs and hardly a control character; compressed bytes have one in ten.
@@ -238,10 +237,10 @@ def _unsupported(kind: str, addition: str = "") -> Unsupported:
 
 
 def _kind_by_content(head: bytes) -> str | None:
-    """What the bytes are when they are no text; None for text."""
+    """Return the kind of bytes that are no text; None for text."""
     if head.startswith(_PDF):
         return "a PDF"  # its beginning may be all text
-    if head.startswith(_TEXT_BOMS) or _looks_like_text(head):
+    if mark_of(head) is not NO_MARK or _looks_like_text(head):
         return None
     if head.startswith(ZIP):
         return "a ZIP archive or an office document"

@@ -8,7 +8,6 @@ only, and finding the bounds reads a few kilobytes of each.
 
 from __future__ import annotations
 
-import codecs
 import heapq
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from objlib.catalog.part_names import part_path
+from objlib.formats.decoding import mark_of
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
 from objlib.library.reach import Opener, open_regular, without_waiting
 from objlib.library.walk import FoundFile, Part, SkippedPath
@@ -34,28 +34,13 @@ _ENDS = (
     (". ", "! ", "? ", "。", "！", "？", "। "),
     (" ", "\t"),
 )
-#: Byte order mark -> the encoding it stands for, and the bytes of its smallest unit. UTF-32 first:
-#: one of its marks begins like UTF-16's.
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32-le", 4),
-    (codecs.BOM_UTF32_BE, "utf-32-be", 4),
-    (codecs.BOM_UTF8, "utf-8", 1),
-    (codecs.BOM_UTF16_LE, "utf-16-le", 2),
-    (codecs.BOM_UTF16_BE, "utf-16-be", 2),
-)
-
-
-def mark_of(head: bytes) -> bytes:
-    """The byte order mark at the beginning of a file; empty for none."""
-    return next((mark for mark, _, _ in _MARKS if head.startswith(mark)), b"")
 
 
 def parts_of(file: BinaryIO) -> Iterator[Part]:
-    """The parts of a text, in order, of which a short one has one."""
+    """Yield the parts of a text in order; a short text has one part."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    mark = mark_of(file.read(4))
-    encoding, unit = next(((name, n) for m, name, n in _MARKS if m == mark), ("utf-8", 1))
+    _, encoding, unit = mark_of(file.read(4))
     start, number = 0, 1
     while size - start > WINDOW_BYTES:
         margin = min(MARGIN_BYTES, WINDOW_BYTES // 2)
@@ -69,7 +54,7 @@ def parts_of(file: BinaryIO) -> Iterator[Part]:
 
 
 def _end_in(piece: bytes, encoding: str, unit: int) -> int:
-    """Where in the last piece of a window the best end is, in bytes from its beginning."""
+    """Return the bytes from the beginning of a window's last piece to the best end in it."""
     for ends in _ENDS:
         places = [_after_last(piece, end.encode(encoding), unit) for end in ends]
         if best := max(places):
@@ -86,7 +71,7 @@ def _after_last(piece: bytes, end: bytes, unit: int) -> int:
 
 
 def _begun(piece: bytes, encoding: str) -> int:
-    """How many bytes at the end belong to a character that goes on behind it."""
+    """Return the number of bytes at the end that begin a character which goes on behind it."""
     if encoding.startswith("utf-16"):
         lead = int.from_bytes(piece[-2:], "little" if encoding.endswith("le") else "big")
         return 2 if 0xD800 <= lead < 0xDC00 else 0
@@ -101,7 +86,7 @@ def _begun(piece: bytes, encoding: str) -> int:
 
 
 def count_parts(path: Path, mime_type: str, opener: Opener = without_waiting) -> int:
-    """In how many parts a file goes up. Raises `OSError`."""
+    """Return the number of parts in which a file goes up. Raises `OSError`."""
     if mime_type not in HEADED_TYPES or path.stat().st_size <= WHOLE_BYTES_MAX:
         return 1
     with open_regular(path, opener) as content:
@@ -116,10 +101,10 @@ def in_parts(
 ) -> Iterator[FoundFile | SkippedPath]:
     """A walk in which each text that is too long is replaced by its parts, still in order.
 
-    One that cannot be read becomes what a folder is that cannot be: nothing is known of its parts.
+    A text that cannot be read is skipped like a folder that cannot be read: its parts are unknown.
 
     Args:
-        note_parts: is told of each text in how many parts it goes up.
+        note_parts: called for each text with the number of its parts.
     """
     waiting: list[tuple[str, FoundFile | SkippedPath]] = []
     for entry in found:

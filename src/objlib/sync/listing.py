@@ -20,7 +20,7 @@ from objlib.catalog.queries import (
     pointers_to,
 )
 from objlib.catalog.records import COLUMNS, FileRecord
-from objlib.documents.lookup import complete_pages
+from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.gemini.resources import Document, Store
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify

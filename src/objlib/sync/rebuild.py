@@ -15,7 +15,7 @@ from objlib.catalog.lease import Lease, owner_of_this_process
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_path, get_info, set_info
 from objlib.catalog.records import FileRecord
-from objlib.documents.lookup import complete_pages
+from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source, key_of
 from objlib.errors import ConfigurationError
 from objlib.gemini.resources import Document, Store
@@ -129,8 +129,8 @@ async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> s
         chosen = candidates[0][0] if candidates else own
     if chosen != own and await _has_uploaded(catalog):
         raise ConfigurationError(
-            f"the catalog {catalog.path} has uploaded files as the library {own!r}, so it cannot "
-            f"take over the documents of {chosen!r}; use a new catalog for that (--db)"
+            f"the catalog {catalog.description} has uploaded files as the library {own!r}, "
+            f"so it cannot take over the documents of {chosen!r}; use a new catalog for that (--db)"
         )
     return chosen
 

@@ -28,11 +28,7 @@ def holds_the_file(document: Document, record: FileRecord) -> bool:
 
 def can_be_adopted(record: FileRecord) -> bool:
     """Return True if a row is at rest without a document, and should have one."""
-    return (
-        record.gemini_state in (State.FAILED, State.UNTRACKED)
-        and not record.is_deleted
-        and record.skip_reason is None
-    )
+    return record.gemini_state in (State.FAILED, State.UNTRACKED) and record.is_uploadable
 
 
 async def adopt_document(

@@ -16,7 +16,7 @@ from objlib.congestion.gate import RequestGate
 from objlib.documents.lookup import DocumentLookup
 from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
-from objlib.reactive.bridge import LoopScheduler, completion
+from objlib.reactive.bridge import LoopScheduler, completion, on_trampoline
 from objlib.reactive.retry import Retry
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
@@ -92,7 +92,11 @@ class UploadRun:
         self.stream = ev.EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
-        self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
+        on_trampoline(
+            lambda: self.shutdown.stop_accepting.subscribe(
+                lambda reason: self.stream.emit(ev.Draining(reason))
+            )
+        )
         #: What its stages work with.
         self.context = RunContext(
             catalog=catalog,

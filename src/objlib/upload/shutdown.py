@@ -7,6 +7,8 @@ from typing import Any
 from reactivex import Observable
 from reactivex.subject import ReplaySubject
 
+from objlib.reactive.bridge import TRAMPOLINE
+
 
 class Shutdown:
     """The two signals that signal handlers send and the shutdown gates obey.
@@ -15,8 +17,8 @@ class Shutdown:
     """
 
     def __init__(self) -> None:
-        self._stop: ReplaySubject[str] = ReplaySubject(1)
-        self._kill: ReplaySubject[str] = ReplaySubject(1)
+        self._stop: ReplaySubject[str] = ReplaySubject(1, scheduler=TRAMPOLINE)
+        self._kill: ReplaySubject[str] = ReplaySubject(1, scheduler=TRAMPOLINE)
         self.is_stopping = False
         self.is_killed = False
 

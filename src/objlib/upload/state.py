@@ -98,6 +98,8 @@ class AsyncUploadStateManager:
                 "attempt_count": row.attempt_count + 1 if is_same_version else 1,
                 "lease_owner": lease.owner,
                 "lease_expires_at": lease.expires_at,
+                "reserved_by": None,
+                "reserved_until": None,
                 "error_message": None,
                 "failure_kind": None,
                 **({} if is_same_version else dict.fromkeys(_OF_ONE_VERSION)),
@@ -299,12 +301,7 @@ class AsyncUploadStateManager:
 
 def is_claimable(record: FileRecord | None) -> bool:
     """Return True if a row, read afresh, is still there to be uploaded."""
-    return (
-        record is not None
-        and record.gemini_state is State.UNTRACKED
-        and not record.is_deleted
-        and record.skip_reason is None
-    )
+    return record is not None and record.gemini_state is State.UNTRACKED and record.is_uploadable
 
 
 def _unchanged(seen: FileRecord, *columns: str) -> _Decision:
