@@ -134,6 +134,27 @@ def test_only_the_state_manager_writes_gemini_state() -> None:
     assert modules_matching(pattern) == {"upload/state.py"}
 
 
+SQL = re.compile(
+    r"\b(SELECT .+ FROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TEMP |UNIQUE )?"
+    r"(TABLE|INDEX|TRIGGER)|DROP (TABLE|INDEX|TRIGGER)|PRAGMA \w|BEGIN IMMEDIATE)\b",
+    re.DOTALL,
+)
+
+
+def test_only_the_catalog_speaks_sql() -> None:
+    """A statement outside `catalog/` would be one that another engine does not know."""
+    speakers = set()
+    for module in MODULES:
+        texts = (
+            node.value
+            for node in ast.walk(ast.parse(module.read_text("utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+        if any(SQL.search(text) for text in texts):
+            speakers.add(package_of(module))
+    assert speakers == {"catalog", "filestore"}  # the server has a database of its own
+
+
 PIPELINE = ("upload", "documents", "gemini", "congestion")
 
 

@@ -37,7 +37,7 @@ class Part:
 
 
 def quote(question: str, hits: Sequence[Hit]) -> list[Part]:
-    """For each of the best hits the sentence with most of the question's terms."""
+    """Return for each of the best hits the sentence with most of the question's terms."""
     wanted = set(question_terms(question))
     parts: list[Part] = []
     for index, hit in enumerate(hits[:QUOTED_HITS]):

@@ -1,4 +1,4 @@
-"""Which paths the user does not want: `.objlibignore`, with the semantics of `.gitignore`.
+"""The paths that the user does not want: `.objlibignore`, with the semantics of `.gitignore`.
 
 The rules of a folder apply to everything below it; rules of a deeper folder win over those above;
 within one file the last match wins; `!pattern` takes a path back in. As in git, nothing below an

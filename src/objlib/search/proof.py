@@ -77,7 +77,7 @@ class Proof:
 
     @property
     def is_failure(self) -> bool:
-        """Whether the store does not hold what the catalog says."""
+        """True if the store does not hold what the catalog says."""
         return self.verdict in (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
 
 
@@ -115,7 +115,7 @@ class Subset:
         raise ConfigurationError(f"a subset is written n/t, such as 3/7, not {text!r}")
 
     def holds(self, path: str) -> bool:
-        """Whether a file belongs to it."""
+        """Return True if a file belongs to it."""
         return zlib.crc32(path.encode()) % self.of == self.number - 1
 
 
