@@ -17,7 +17,7 @@ BACKEND, STORE_NAME, STORE_DISPLAY_NAME = "backend", "store_name", "store_displa
 
 @dataclass(frozen=True, slots=True)
 class BoundLibrary:
-    """Where the files are, and the id that tells this library's documents from others."""
+    """The folder of the files, and the id that tells this library's documents from others."""
 
     root: Path
     library_id: str

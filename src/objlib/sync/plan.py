@@ -58,7 +58,7 @@ class MaxDelete:
         return cls(share=number / 100) if match[2] else cls(count=number)
 
     def allows(self, deletions: int, documents: int) -> bool:
-        """Whether so many deletions out of so many documents are within bounds."""
+        """Return whether so many deletions out of so many documents are within bounds."""
         if self.count is not None:
             return deletions <= self.count
         # One is always allowed, or a small store could never lose a file.
@@ -71,7 +71,7 @@ def deletable(include_foreign: bool) -> tuple[DocumentClass, ...]:
 
 
 def deletions(report: SyncReport, include_foreign: bool) -> int:
-    """How many documents a repair would delete in all."""
+    """Count the documents that a repair would delete."""
     return sum(report.documents[kind] for kind in deletable(include_foreign))
 
 

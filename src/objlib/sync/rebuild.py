@@ -32,7 +32,7 @@ _RUN = "rebuild"
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What was found in the store, and what became of it. Counts of documents."""
+    """The outcome of a rebuild. Counts of documents."""
 
     library_id: str = ""
     #: The catalog had another id, and took over the one that the documents carry.
@@ -72,7 +72,7 @@ async def list_documents(catalog: Catalog, client: FileSearchClient, store: Stor
 
 
 def _identity(document: Document) -> tuple[str, ...] | None:
-    """What a document says of itself, if objlib made it."""
+    """Return key, path, hash and library of a document that objlib made."""
     said = [document.metadata.get(name) for name in (KEY, PATH, SHA256, LIBRARY)]
     texts = tuple(text for text in said if isinstance(text, str) and text)
     return texts if len(texts) == len(said) else None
