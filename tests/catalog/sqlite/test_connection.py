@@ -19,7 +19,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info, stream_known_files
 from objlib.catalog.sqlite import connection
 from objlib.catalog.sqlite.connection import SqliteCatalog
-from objlib.errors import CatalogError
+from objlib.errors import CatalogError, Hint
 from tests.catalog.catalogs import (
     add_files,
     new_catalog,
@@ -59,8 +59,9 @@ def test_a_catalog_that_is_not_there_is_not_made_by_reading(tmp_path: Path) -> N
     async def run() -> None:
         await open_catalog(tmp_path / "library.db")
 
-    with pytest.raises(CatalogError, match=r"no catalog at .*objlib scan"):
+    with pytest.raises(CatalogError, match="no catalog at ") as raised:
         asyncio.run(run())
+    assert raised.value.hint is Hint.SCAN_FIRST
     assert list(tmp_path.iterdir()) == []
 
 

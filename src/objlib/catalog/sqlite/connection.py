@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 
 from objlib.catalog.protocol import utc_now
 from objlib.catalog.sqlite.migrations import migrate
-from objlib.errors import CatalogError
+from objlib.errors import CatalogError, Hint
 
 T = TypeVar("T")
 
@@ -54,12 +54,10 @@ class SqliteCatalog:
         """
         with translated(path):
             if path.is_dir():
-                raise CatalogError(f"{path} is a folder; --db names the catalog's file")
+                raise CatalogError(f"{path} is a folder", hint=Hint.NAME_CATALOG_FILE)
             if not path.exists():
                 if not create:
-                    raise CatalogError(
-                        f"there is no catalog at {path}; run `objlib scan --library DIR` first"
-                    )
+                    raise CatalogError(f"there is no catalog at {path}", hint=Hint.SCAN_FIRST)
                 path.parent.mkdir(parents=True, exist_ok=True)
             _prepare(path)
             connection = sqlite3.connect(path, isolation_level=None, timeout=0)
