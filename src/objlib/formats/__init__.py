@@ -89,7 +89,7 @@ def kind_of(mime_type: str) -> str:
 
 
 def is_plain(mime_type: str) -> bool:
-    """Whether a document is its text as it stands: nothing to be parsed, nothing to go wrong."""
+    """Return True for a document that is its text as it stands: nothing is parsed."""
     kind = kind_of(mime_type)
     return kind not in _READERS and kind not in HTML
 

@@ -1,4 +1,4 @@
-"""What `read_isolated` runs: a document on standard input, its pages as JSON on standard output."""
+"""The program of `read_isolated`: it reads a document from stdin and writes its pages as JSON."""
 
 from __future__ import annotations
 

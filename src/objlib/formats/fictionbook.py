@@ -15,7 +15,7 @@ _READ = frozenset({"title-info", "body"})
 
 
 def sections(content: bytes) -> Iterator[str]:
-    """What the book says of itself, then each body: the text, the notes."""
+    """Yield the book's description, then each body: the text, the notes."""
     root = ElementTree.fromstring(content)
     if _name(root) != "FictionBook":
         raise Unreadable("The document is damaged: it is no FictionBook.")

@@ -23,7 +23,7 @@ _PROBLEMS = {problem.__name__: problem for problem in (LibraryMissing, NoText, U
 async def read_isolated(
     content: bytes, mime_type: str, *, deadline_s: float | None = None
 ) -> list[Page]:
-    """What `objlib.formats.read` yields, read in a process that is ended at the deadline.
+    """Return the pages of `objlib.formats.read`, read in a process that is ended at the deadline.
 
     Whoever is cancelled takes the process along.
 

@@ -38,7 +38,7 @@ def _blocks(container: Any) -> Iterator[str]:
 
 
 def slides(content: bytes) -> Iterator[str]:
-    """What is written on each slide, and its notes."""
+    """Yield the text of each slide, and its notes."""
     library("pptx")  # says which classes there are for parts
     # Not `pptx.Presentation`: it knows templates and slide shows too, and refuses them.
     package = library("pptx.package").Package.open(guarded(content))
