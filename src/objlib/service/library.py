@@ -33,7 +33,8 @@ from objlib.config import Settings, load_settings
 from objlib.documents.payload import Source, is_current
 from objlib.errors import ConfigurationError, Hint
 from objlib.gemini.resources import Passage
-from objlib.library.scan import ScanReport, scan_library
+from objlib.library.scan import scan_library
+from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, ProofReport, Subset, count_proof, proofs
 from objlib.search.query import SearchResult, search
