@@ -1,4 +1,4 @@
-"""What a repair will do, step by step: what `store-sync` prints and `--apply` then carries out."""
+"""A repair step by step: first it is shown, then it is carried out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import Enum
 from objlib.catalog.part_names import shown
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.verdicts import ghost_page
-from objlib.errors import ConfigurationError, TooManyDeletions
+from objlib.errors import ConfigurationError, Hint, TooManyDeletions
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
 from objlib.sync.listing import SyncReport, verdict_page
 
@@ -53,7 +53,7 @@ class MaxDelete:
         """`25` or `10%`. Raises `ConfigurationError` on anything else."""
         match = re.fullmatch(r"(\d+)(%?)", text.strip())
         if match is None or (match[2] and int(match[1]) > 100):
-            raise ConfigurationError(f"--max-delete takes a count or a percentage, not {text!r}")
+            raise ConfigurationError(f"{text!r} is neither a count nor a percentage")
         number = int(match[1])
         return cls(share=number / 100) if match[2] else cls(count=number)
 
@@ -89,7 +89,8 @@ def refuse_too_many(report: SyncReport, max_delete: MaxDelete, include_foreign: 
     if not max_delete.allows(losses, documents):
         raise TooManyDeletions(
             f"{losses:,} of {documents:,} documents would be deleted, which is more than "
-            "--max-delete allows; nothing was deleted. If that is what you want, raise it"
+            "the limit allows; nothing was deleted",
+            hint=Hint.RAISE_MAX_DELETE,
         )
 
 

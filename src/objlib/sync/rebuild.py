@@ -18,7 +18,7 @@ from objlib.catalog.queries import files_by_path, get_info, set_info
 from objlib.catalog.records import FileRecord
 from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source, key_of
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, Hint
 from objlib.gemini.resources import Document, Store
 from objlib.upload.adoption import adopt_document, can_be_adopted
 from objlib.upload.state import AsyncUploadStateManager
@@ -98,22 +98,20 @@ async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> s
         candidates = await found.libraries_at_our_paths(catalog)
         candidates = candidates or await found.libraries_with_our_contents(catalog)
         if len(candidates) > 1:
-            raise ConfigurationError(_ambiguous(candidates))
+            raise ConfigurationError(_ambiguous(candidates), hint=Hint.NAME_LIBRARY_ID)
         chosen = candidates[0][0] if candidates else own
     if chosen != own and await found.has_uploaded(catalog):
         raise ConfigurationError(
             f"the catalog {catalog.description} has uploaded files as the library {own!r}, "
-            f"so it cannot take over the documents of {chosen!r}; use a new catalog for that (--db)"
+            f"so it cannot take over the documents of {chosen!r}",
+            hint=Hint.RECOVER_INTO_NEW_CATALOG,
         )
     return chosen
 
 
 def _ambiguous(candidates: Sequence[tuple[str, int]]) -> str:
     shown = ", ".join(f"{library} ({files:,})" for library, files in candidates[:5])
-    return (
-        f"documents of {len(candidates)} libraries lie at the paths of this one: {shown}; "
-        "say which is this library with --library-id ID"
-    )
+    return f"documents of {len(candidates)} libraries lie at the paths of this one: {shown}"
 
 
 async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildReport:
