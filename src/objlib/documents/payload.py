@@ -1,4 +1,4 @@
-"""What is sent for one file: its bytes, its type, its checksum and its metadata.
+"""The payload of one file: the bytes that are sent, their type, checksum and metadata.
 
 Text goes up as UTF-8 whatever its encoding on disk, with an identity header, because names and
 metadata are not searchable at the API; and so does what has to be converted to text. Everything
@@ -29,15 +29,22 @@ from objlib.threads import LIGHT_BYTES, Offload, in_place
 _TEXT_VERSION = 1
 _PIECE_CHARS = 512 * 1024
 
-KEY, PATH, SHA256, LIBRARY = "objlib_key", "objlib_path", "objlib_sha256", "objlib_library"
+#: The entries of a document's metadata that are ours.
+KEY = "objlib_key"
+PATH = "objlib_path"
+SHA256 = "objlib_sha256"
+LIBRARY = "objlib_library"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the files are, whose they are, and whether their texts get an identity header."""
+    """The library that files come from."""
 
+    #: Its folder.
     root: Path
+    #: Its id, which travels with each document.
     library_id: str
+    #: Texts get an identity header on their way up.
     identity_header: bool = True
     #: Folders outside of the library that links to files may lead into.
     links_to: tuple[Path, ...] = ()
@@ -45,7 +52,7 @@ class Source:
     offload: Offload = in_place
 
     def check(self) -> None:
-        """A file that is not there says little while nothing is.
+        """Make sure that the folder is there: without it, a missing file means nothing.
 
         Raises:
             LibraryGone: the folder is missing, unreadable or empty.
@@ -61,17 +68,22 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The bytes for one version of one file: `body`, or the file itself where that is None."""
+    """The bytes for one version of one file."""
 
+    #: The file on disk.
     path: Path
+    #: The bytes to send; None for the file itself.
     body: bytes | None
+    #: Hex digest of the bytes to send.
     sha256: str
+    #: The type to send them as.
     mime_type: str
+    #: Of the file as it was read.
     fingerprint: Fingerprint
     opener: Opener = without_waiting
 
     def open(self) -> io.IOBase:
-        """The content from its beginning, for one attempt; the caller closes it."""
+        """Open the content for one attempt; the caller closes it."""
         if self.body is not None:
             return io.BytesIO(self.body)
         return cast(io.IOBase, open_regular(self.path, self.opener))
@@ -134,7 +146,7 @@ def _encoded(header: str, text: str) -> tuple[bytes, str]:
 
 
 def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
-    """The upload key of a file with this content."""
+    """Return the upload key of a file with this content."""
     mime_type = _mime_type(record)
     converter = CONVERTERS.get(mime_type)
     headed = source.identity_header and (converter or mime_type in HEADED_TYPES)
@@ -145,14 +157,14 @@ def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
 
 
 def is_current(record: FileRecord, source: Source) -> bool:
-    """Whether the document of an indexed row is what would be sent today."""
+    """Return True if the document of an indexed row is what would be sent today."""
     return record.upload_key == key_of(record, source, record.content_hash or "")
 
 
 def document_metadata(
     record: FileRecord, source: Source
 ) -> dict[str, str | int | float | list[str]]:
-    """What travels with the document: from it alone one can tell file, version and library."""
+    """Return the metadata of a document; from it alone one can tell file, version and library."""
     own = {key: value for key, value in record.metadata.items() if value != ""}
     return {
         **own,
@@ -164,5 +176,4 @@ def document_metadata(
 
 
 def _mime_type(record: FileRecord) -> str:
-    """Catalogs of the earlier generation did not record it."""
-    return record.mime_type or "text/plain"
+    return record.mime_type or "text/plain"  # the earlier generation did not record it

@@ -17,7 +17,8 @@ from objlib.filestore.gate import json_error
 from objlib.filestore.net import is_loopback
 from objlib.filestore.wire import ApiError
 
-#: What a page may send in a POST without asking first, as it has to for PUT and DELETE; the empty one stands for none.
+#: What a page may send in a POST without asking first; the empty one stands for none. For PUT and
+#: DELETE it has to ask always.
 _SIMPLE = frozenset({"", "application/x-www-form-urlencoded", "multipart/form-data", "text/plain"})
 
 

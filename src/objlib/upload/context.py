@@ -1,4 +1,4 @@
-"""What every stage of a run works with: a record that is made once and handed from stage to stage.
+"""The record that every stage of a run works with, made once and handed from stage to stage.
 
 What is written, and when, follows four musts:
 

@@ -67,7 +67,7 @@ HEARTBEATS_PER_LEASE = 3
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one run is asked to do."""
+    """The wishes for one run."""
 
     #: At most this many files; None for all.
     limit: int | None = None
@@ -76,7 +76,7 @@ class Options:
     #: Seconds between two starts.
     stagger_s: float = 0.0
     retry_failed: bool = False
-    #: Of what failed, all but what the store could not index within so many seconds.
+    #: With `retry_failed`, leave out files that the store could not index within so many seconds.
     leave_alone_s: float = 0.0
     reset_existing: bool = False
 
@@ -242,7 +242,7 @@ class UploadOrchestrator:
     def _persistently(
         self, record: FileRecord, given: A, stage: Callable[[A], Awaitable[B]]
     ) -> Observable[B]:
-        """One stage, repeated: passing failures back off, `NotReady` says itself how long."""
+        """Repeat one stage: passing failures back off, and `NotReady` brings its own wait."""
         tried = upload_with_retry(
             given,
             stage,
@@ -263,7 +263,7 @@ class UploadOrchestrator:
     def _at_rest(
         self, record: FileRecord, journey: Observable[A | _Settled]
     ) -> Observable[A | _Settled]:
-        """What goes wrong with one file is settled in its row and never reaches a merge."""
+        """Settle in its row what goes wrong with one file, so that it never reaches a merge."""
 
         def rescue(error: Exception, _source: object) -> Observable[A | _Settled]:
             if isinstance(error, Unreachable):

@@ -11,7 +11,7 @@ from objlib.reactive.bridge import TRAMPOLINE
 
 
 class Shutdown:
-    """What the signal handlers drive and the shutdown gate listens to.
+    """The two signals that signal handlers send and the shutdown gates obey.
 
     Both streams replay, so a pass that starts after a signal sees it.
     """

@@ -40,7 +40,7 @@ from objlib.upload._operators import occ_transition, settled
 #: The columns a move writes, going by the row as it is.
 _Columns = Callable[[FileRecord], dict[str, Any]]
 
-#: Whether a move still has to be made, going by the row as it is.
+#: True if a move still has to be made, going by the row as it is.
 _Decision = Callable[[FileRecord], bool]
 
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
@@ -300,7 +300,7 @@ class AsyncUploadStateManager:
 
 
 def is_claimable(record: FileRecord | None) -> bool:
-    """Whether a row, read afresh, is still there to be uploaded."""
+    """Return True if a row, read afresh, is still there to be uploaded."""
     return record is not None and record.gemini_state is State.UNTRACKED and record.is_uploadable
 
 

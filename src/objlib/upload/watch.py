@@ -23,7 +23,7 @@ from objlib.upload.send import has_settled
 from objlib.upload.tidy import implied_document, tidy_up
 from objlib.waits import is_worth_a_look, poll_wait_s
 
-#: How much later than it was due a look may come and still tell how long the document took.
+#: Later than this share of its due age, a look tells little of how long a document took.
 HELD_UP_MAX = 1.25
 
 
@@ -142,4 +142,4 @@ def _why(operation: ImportOperation | None, age_s: float) -> str:
         return f"the import failed: {operation.error}"
     if operation is not None and operation.done:
         return "the import reported success but made no document"
-    return f"still not indexed {age_s:.0f} s after the import; try again with --retry-failed"
+    return f"still not indexed {age_s:.0f} s after the import"
