@@ -100,6 +100,24 @@ def test_only_the_backend_choice_imports_the_server() -> None:
     assert outside == {"backend.py"}
 
 
+def test_the_core_knows_no_flag_and_no_command() -> None:
+    """Only `cli` names what is typed; a page or an assistant has words of its own."""
+    typed = re.compile(r"(?<![-\w])--[a-z]|`objlib [a-z]")
+    naming = set()
+    for module in MODULES:
+        if package_of(module) == "cli":
+            continue
+        tree = ast.parse(module.read_text("utf-8"))
+        # A text that stands alone is a docstring.
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                    if typed.search(text):
+                        naming.add(f"{module.relative_to(SOURCE).as_posix()}: {text}")
+    assert naming == set()
+
+
 def test_only_the_client_and_its_error_table_import_the_sdk() -> None:
     """google-genai is called in one module and its errors are translated in one."""
     pattern = r"(?m)^\s*(from google|import google)"
@@ -132,6 +150,27 @@ def test_only_the_state_manager_writes_gemini_state() -> None:
     """No other module names the column on the left of an assignment, in SQL or in a mapping."""
     pattern = r"SET\s+gemini_state|\"gemini_state\":\s|gemini_state\s*=\s*\?\s*,"
     assert modules_matching(pattern) == {"upload/state.py"}
+
+
+SQL = re.compile(
+    r"\b(SELECT .+ FROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TEMP |UNIQUE )?"
+    r"(TABLE|INDEX|TRIGGER)|DROP (TABLE|INDEX|TRIGGER)|PRAGMA \w|BEGIN IMMEDIATE)\b",
+    re.DOTALL,
+)
+
+
+def test_only_the_catalog_speaks_sql() -> None:
+    """A statement outside `catalog/` would be one that another engine does not know."""
+    speakers = set()
+    for module in MODULES:
+        texts = (
+            node.value
+            for node in ast.walk(ast.parse(module.read_text("utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+        if any(SQL.search(text) for text in texts):
+            speakers.add(package_of(module))
+    assert speakers == {"catalog", "filestore"}  # the server has a database of its own
 
 
 PIPELINE = ("upload", "documents", "gemini", "congestion")

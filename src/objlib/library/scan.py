@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -23,7 +23,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
 from objlib.catalog.writes import FileFacts
-from objlib.errors import ConfigurationError, OCCConflictError
+from objlib.errors import ConfigurationError, Hint, OCCConflictError
 from objlib.library.ahead import map_ahead
 from objlib.library.changes import (
     Change,
@@ -50,6 +50,7 @@ from objlib.library.mime import (
 )
 from objlib.library.parts import in_parts
 from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, Reach
+from objlib.library.scan_report import ScanReport, Tally
 from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.states import IN_FLIGHT, State
 from objlib.threads import LIGHT_BYTES, Offload, in_place
@@ -80,52 +81,6 @@ class Lifecycle(Protocol):
     async def retry(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class ScanReport:
-    """What a scan found. Counts of files."""
-
-    found: int = 0
-    unchanged: int = 0
-    new: int = 0
-    changed: int = 0
-    restored: int = 0
-    missing: int = 0
-    skipped: int = 0
-    in_flight: int = 0
-    #: Of those found: parts of texts that are too long for one document.
-    parts: int = 0
-    #: Pairs of an old path and a new one.
-    moved: Sequence[tuple[str, str]] = ()
-    #: Sidecar -> why it cannot be read. Its file keeps the metadata it had.
-    bad_sidecars: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Tally:
-    """A report that is being written; the fields are those of `ScanReport`."""
-
-    found: int = 0
-    unchanged: int = 0
-    new: int = 0
-    changed: int = 0
-    restored: int = 0
-    missing: int = 0
-    skipped: int = 0
-    in_flight: int = 0
-    parts: int = 0
-    moved: list[tuple[str, str]] = field(default_factory=list)
-    bad_sidecars: dict[str, str] = field(default_factory=dict)
-
-    def report(self) -> ScanReport:
-        """Return what is known by now."""
-        known = {each.name: getattr(self, each.name) for each in fields(self)}
-        return ScanReport(**{**known, "bad_sidecars": dict(self.bad_sidecars)})
-
-    def note_parts(self, parts: int) -> None:
-        """One text was found that goes up in so many parts."""
-        self.parts += parts
-
-
 async def scan_library(
     catalog: Catalog,
     root: Path,
@@ -153,7 +108,9 @@ async def scan_library(
             unmounted disk must not look like a library that was deleted.
     """
     if not root.is_dir():
-        raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
+        raise ConfigurationError(
+            f"{root} is not a folder; give the library's", hint=Hint.NAME_LIBRARY
+        )
     walked = _files_of_others(root, catalog, links_to)
     if (first := await offload(lambda: next(walked, None))) is None:
         await _refuse_emptiness(catalog, root)
@@ -164,7 +121,7 @@ async def scan_library(
         skipped=await queries.get_info(catalog, VERDICTS) != str(VERDICTS_VERSION),
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
-    tally = _Tally()
+    tally = Tally()
     workers = workers or os.cpu_count() or 1
     opener = Reach(root, links_to).opener
     scan = _Scan(catalog, root, templates, lifecycle, workers, tally, is_current, opener)
@@ -221,7 +178,7 @@ class _Again:
     skipped: bool
 
 
-def _batches(changes: Iterable[Change], tally: _Tally, again: _Again) -> Iterator[list[Change]]:
+def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator[list[Change]]:
     """All but the unchanged, which are only counted, unless they are looked at again."""
     batch: list[Change] = []
     since = tally.found
@@ -253,7 +210,7 @@ class _Scan:
     templates: Sequence[PathTemplate]
     lifecycle: Lifecycle
     workers: int
-    tally: _Tally
+    tally: Tally
     is_current: Callable[[FileRecord], bool] | None
     opener: Opener
 
