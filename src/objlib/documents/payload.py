@@ -17,9 +17,9 @@ from typing import cast
 
 from objlib.catalog.part_names import split
 from objlib.catalog.records import FileRecord
-from objlib.errors import ConverterMissing, LibraryGone, NotConvertible
+from objlib.errors import LibraryGone, NotConvertible
 from objlib.library.content import read_content
-from objlib.library.conversion import CONVERTERS, convert
+from objlib.library.conversion import CONVERTERS, Converted, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
@@ -65,6 +65,8 @@ class Payload:
     mime_type: str
     fingerprint: Fingerprint
     opener: Opener = without_waiting
+    #: What of the file is not in the body, in words for its owner.
+    missing: tuple[str, ...] = ()
 
     def open(self) -> io.IOBase:
         """The content from its beginning, for one attempt; the caller closes it."""
@@ -78,13 +80,11 @@ class NoPayload(NotConvertible):
 
     Args:
         fingerprint: of what was read.
-        may_pass: another attempt can succeed, though the file stays as it is.
     """
 
     def __init__(self, path: str, fingerprint: Fingerprint, problem: NotConvertible) -> None:
         super().__init__(f"{path}: {problem}")
         self.fingerprint = fingerprint
-        self.may_pass = isinstance(problem, ConverterMissing)
 
 
 async def prepare(record: FileRecord, source: Source) -> Payload:
@@ -106,14 +106,20 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
     header = identity_header(name, record.metadata, part) if source.identity_header else ""
     sent_as = mime_type if mime_type in HEADED_TYPES else "text/plain"
     try:
-        text = content.text if mime_type == sent_as else await convert(content.raw, mime_type)
-        body = (header + text).encode("utf-8")
+        if mime_type == sent_as:
+            converted = Converted(content.text)
+        else:
+            converted = await convert(content.raw, mime_type)
+        body = (header + converted.text).encode("utf-8")
         if len(body) > MAX_DOCUMENT_BYTES:
             size_mb = len(body) / 1024 / 1024
             raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
     except NotConvertible as problem:
         raise NoPayload(record.file_path, content.fingerprint, problem) from problem
-    return Payload(path, body, hashlib.sha256(body).hexdigest(), sent_as, content.fingerprint)
+    return Payload(
+        *(path, body, hashlib.sha256(body).hexdigest(), sent_as, content.fingerprint),
+        missing=converted.missing,
+    )
 
 
 def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
