@@ -20,7 +20,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import catalog, emulator, fan_out, scan, startup, store, tiers, upload
+from benchmarks import (
+    catalog,
+    emulator,
+    fan_out,
+    responsiveness,
+    scan,
+    startup,
+    store,
+    tiers,
+    upload,
+)
 from benchmarks.figures import COLUMNS, cells
 from benchmarks.results import (
     RESULTS,
@@ -36,7 +46,7 @@ from benchmarks.sizes import FULL, QUICK, Sizes
 
 PARTS: dict[str, Callable[[Path, Sizes], Iterator[Result]]] = {
     module.PART: module.measure
-    for module in (startup, fan_out, catalog, scan, upload, store, emulator, tiers)
+    for module in (startup, fan_out, responsiveness, catalog, scan, upload, store, emulator, tiers)
 }
 
 

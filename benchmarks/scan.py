@@ -184,11 +184,12 @@ def scan_once(root: Path, database: Path) -> Cost:
 def _read(database: Path) -> Cost:
     """Read what a rescan compares with, row by row."""
 
-    def read() -> None:
-        for _row in stream_known_files(database):
-            pass
+    async def read() -> None:
+        async with await open_catalog(database) as catalog:
+            for _row in await stream_known_files(catalog):
+                pass
 
-    return measured(read)
+    return measured(lambda: asyncio.run(read()))
 
 
 def _sum(one: Cost, other: Cost) -> Cost:

@@ -131,7 +131,10 @@ async def _run(
     plan = FaultPlan(faults, seed=SEED)
     app = create_app(store, faults=plan, sleep=asyncio.sleep)
     catalog = await open_catalog(
-        work / "library.db", create=True, clock=lambda: EPOCH + timedelta(seconds=loop.time())
+        work / "library.db",
+        create=True,
+        clock=lambda: EPOCH + timedelta(seconds=loop.time()),
+        readers=False,
     )
     await scan_library(
         catalog, root, templates=DEFAULT_TEMPLATES, lifecycle=AsyncUploadStateManager(catalog)

@@ -18,6 +18,8 @@ class Sizes:
     deep: int
     #: Texts of a megabyte.
     long_texts: int
+    #: Bytes of the one that is uploaded beside a ticker.
+    long_text_bytes: int
     catalog: tuple[int, ...]
     contended: int
     #: On one catalog.
@@ -42,6 +44,7 @@ QUICK = Sizes(
     huge_folder=10_000,
     deep=200,
     long_texts=200,
+    long_text_bytes=50_000_000,
     catalog=(1_000, 100_000),
     contended=300,
     processes=(1, 2, 4, 8),
@@ -62,6 +65,7 @@ FULL = Sizes(
     huge_folder=100_000,
     deep=200,
     long_texts=1_000,
+    long_text_bytes=50_000_000,
     catalog=_DECADES,
     contended=1_000,
     processes=(1, 2, 4, 8),
@@ -81,6 +85,7 @@ TINY = Sizes(
     huge_folder=20,
     deep=5,
     long_texts=3,
+    long_text_bytes=100_000,
     catalog=(60,),
     contended=10,
     processes=(1, 2),

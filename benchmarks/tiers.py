@@ -194,7 +194,9 @@ async def _run(loop: VirtualLoop, rate: float, root: Path, database: Path, files
         indexing_s=INDEXING_S,
     )
     async with await _Undurable.open(
-        database, clock=lambda: EPOCH + timedelta(seconds=loop.time())
+        database,
+        clock=lambda: EPOCH + timedelta(seconds=loop.time()),
+        readers=False,
     ) as catalog:
         options = Options(concurrency=CONCURRENCY)
         expected = estimate(await expected_work(catalog, options))

@@ -16,7 +16,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: The storeys of section 3 of the design, from the ground up. A package or top-level module imports
 #: what lies on the storeys below its own, and itself.
 STOREYS: tuple[tuple[str, ...], ...] = (
-    ("errors", "waits"),
+    ("errors", "waits", "threads"),
     ("states",),
     ("reactive", "formats"),
     ("catalog", "congestion"),
@@ -132,6 +132,27 @@ def test_only_the_state_manager_writes_gemini_state() -> None:
     """No other module names the column on the left of an assignment, in SQL or in a mapping."""
     pattern = r"SET\s+gemini_state|\"gemini_state\":\s|gemini_state\s*=\s*\?\s*,"
     assert modules_matching(pattern) == {"upload/state.py"}
+
+
+SQL = re.compile(
+    r"\b(SELECT .+ FROM|INSERT (OR \w+ )?INTO|UPDATE \w+ SET|DELETE FROM|CREATE (TEMP |UNIQUE )?"
+    r"(TABLE|INDEX|TRIGGER)|DROP (TABLE|INDEX|TRIGGER)|PRAGMA \w|BEGIN IMMEDIATE)\b",
+    re.DOTALL,
+)
+
+
+def test_only_the_catalog_speaks_sql() -> None:
+    """A statement outside `catalog/` would be one that another engine does not know."""
+    speakers = set()
+    for module in MODULES:
+        texts = (
+            node.value
+            for node in ast.walk(ast.parse(module.read_text("utf-8")))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
+        if any(SQL.search(text) for text in texts):
+            speakers.add(package_of(module))
+    assert speakers == {"catalog", "filestore"}  # the server has a database of its own
 
 
 PIPELINE = ("upload", "documents", "gemini", "congestion")

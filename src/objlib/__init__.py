@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from objlib.catalog.tallies import Work
     from objlib.config import Settings
     from objlib.errors import ObjlibError
-    from objlib.library.scan import ScanReport
+    from objlib.library.scan_report import ScanReport
     from objlib.search.proof import Proof, ProofReport, Subset, Verdict
     from objlib.search.query import Citation, SearchResult
     from objlib.service.library import Library
@@ -52,7 +52,7 @@ _HOMES = {
     "RecoveryReport": "upload.reports",
     "RepairReport": "sync.apply",
     "Run": "service.runs",
-    "ScanReport": "library.scan",
+    "ScanReport": "library.scan_report",
     "SearchResult": "search.query",
     "Settings": "config",
     "SettingsWishes": "service.wishes",

@@ -1,4 +1,4 @@
-"""Which File Search answers: Gemini, a server at a URL, or the embedded one.
+"""Chooses the File Search that answers: Gemini, a server at a URL, or the embedded one.
 
 The only module outside `objlib.filestore` that imports it. What comes out is the same client in all
 three cases, and nothing behind it knows which one it has.

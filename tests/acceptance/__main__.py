@@ -12,6 +12,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
+import shlex
+import subprocess
 import sys
 import tempfile
 import time
@@ -223,9 +225,11 @@ def _operators(t: Transcript) -> None:
     t.heading("What the pipeline is made of")
     t.note("The lines of decision 7, and where the source bears them out.")
     for line in fulfilments():
-        places = line.places()
-        t.show(f"grep -n '{line.operator}(' src/objlib/{line.module}", "\n".join(places))
-        t.check(f"{line.demand}: `{line.operator}`", bool(places), f"{line.module}, {len(places)}")
+        words = ["grep", "-nF", f"{line.operator}(", f"src/objlib/{line.module}"]
+        found = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+        t.show(shlex.join(words), found.stdout)
+        calls = len(line.places())
+        t.check(f"{line.demand}: `{line.operator}`", calls > 0, f"{line.module}, {calls} calls")
 
 
 def _fingerprint(t: Transcript) -> str:

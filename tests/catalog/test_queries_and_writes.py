@@ -137,13 +137,13 @@ def test_rows_are_found_by_path_key_and_document(tmp_path: Path) -> None:
 
         by_path = await queries.files_by_path(catalog, ["a", "'; --", "é\n", "nowhere"])
         by_key = await queries.files_by_key(catalog, ["key of b", "key of nowhere"])
-        by_document = await queries.files_by_document(
+        by_document = await queries.pointers_to(
             catalog, ["documents/b", "documents/g", "documents/nowhere"]
         )
 
         assert sorted(by_path) == ["'; --", "a", "é\n"]
         assert {key: row.file_path for key, row in by_key.items()} == {"key of b": "b"}
-        assert {name: row.file_path for name, row in by_document.items()} == {
+        assert {name: row.file_path for name, (row, _) in by_document.items()} == {
             "documents/b": "b",
             "documents/g": "g",
         }
@@ -161,8 +161,8 @@ def test_a_row_with_two_documents_is_found_by_each(tmp_path: Path) -> None:
         await manager.invalidate(await bring_to(catalog, "a", State.INDEXED), reason="changed")
         row = await bring_to(catalog, "a", State.PROCESSING)
         await manager.import_confirmed(row, document_name="documents/newer")
-        found = await queries.files_by_document(catalog, ["documents/a", "documents/newer"])
-        return {(name, row.file_path) for name, row in found.items()}
+        found = await queries.pointers_to(catalog, ["documents/a", "documents/newer"])
+        return {(name, row.file_path) for name, (row, _) in found.items()}
 
     found = use(new_catalog(tmp_path), story)
     assert found == {("documents/a", "a"), ("documents/newer", "a")}
@@ -226,7 +226,7 @@ def test_known_files_stream_in_the_order_of_paths_from_one_moment(tmp_path: Path
 
     async def story(catalog: Catalog) -> list[str]:
         await add_files(catalog, "a0", "a-b", "a/x", "é", "𝄞", "\uffee")
-        stream = queries.stream_known_files(path)
+        stream = await queries.stream_known_files(catalog)
         paths = [next(stream)[0]]
         await add_files(catalog, "zzz", "b")
         return [*paths, *(row[0] for row in stream)]
@@ -240,7 +240,10 @@ def test_known_files_stream_from_a_path_with_awkward_characters(tmp_path: Path) 
     folder.mkdir()
     path = new_catalog(folder)
 
-    assert list(queries.stream_known_files(path)) == []
+    async def story(catalog: Catalog) -> None:
+        assert list(await queries.stream_known_files(catalog)) == []
+
+    use(path, story)
 
 
 # What a scan writes

@@ -132,7 +132,7 @@ def test_a_locked_catalog_is_reported(
     cli: Cli, library: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another program's lock is waited for, then named; the next run works."""
-    monkeypatch.setattr("objlib.catalog.sqlite.connection.BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr("objlib.catalog.sqlite.locks.BUSY_TIMEOUT_S", 0.05)
     cli("scan", "--library", library)
     with closing(sqlite3.connect(workplace / "data" / "library.db")) as other:
         other.execute("BEGIN IMMEDIATE")

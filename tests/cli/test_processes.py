@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -120,6 +121,26 @@ def test_two_processes_share_the_work(served: str, scanned: Path, cli: Cli, rows
         outputs = [process.communicate(timeout=60) for process in (one, other)]
     assert [one.returncode, other.returncode] == [0, 0], outputs
     assert states(rows) == {"indexed": FILES}
+    assert cli("store-sync").exit_code == 0
+
+
+def test_four_processes_never_meet_over_a_file(
+    served: str, workplace: Path, cli: Cli, rows: Query
+) -> None:
+    """Each reserves its rows before it looks at them: no visit is wasted and no claim conflicts."""
+    files = 240
+    write_library(workplace / "library", files)
+    assert cli("scan", "--library", workplace / "library").exit_code == 0
+    logs = [workplace / f"events-{number}.jsonl" for number in range(4)]
+    running = [start("fsm-upload", "--events", str(log)) for log in logs]
+    outputs = [process.communicate(timeout=120) for process in running]
+
+    assert [process.returncode for process in running] == [0] * 4, outputs
+    said = [json.loads(line)["event"] for log in logs for line in log.read_text().splitlines()]
+    assert said.count("FileStarted") == files
+    assert said.count("FileTaken") == 0
+    assert states(rows) == {"indexed": files}
+    assert rows("SELECT COUNT(*) FROM files WHERE reserved_by IS NOT NULL") == [(0,)]
     assert cli("store-sync").exit_code == 0
 
 

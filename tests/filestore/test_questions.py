@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import pytest
@@ -229,30 +228,6 @@ def test_without_the_tool_the_answer_is_polite_and_plain(tmp_path: Path) -> None
             answer = await server.sdk.models.generate_content(model="m", contents="Hello?")
             assert answer.candidates and answer.candidates[0].grounding_metadata is None
             assert answer.text
-
-    asyncio.run(story())
-
-
-def test_a_stream_is_the_answer_in_one_event(tmp_path: Path) -> None:
-    """The SDK's streaming call reads it, grounding included."""
-
-    async def story() -> None:
-        async with mounted(tmp_path) as server:
-            store = await server.new_store()
-            await server.add(store, "Arches stand.")
-            search = types.FileSearch(file_search_store_names=[store])
-            stream = await server.sdk.models.generate_content_stream(
-                model="m",
-                contents="arches?",
-                config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
-            )
-            (answer,) = [part async for part in stream]
-            assert answer.text == "Arches stand."
-            assert answer.candidates and answer.candidates[0].grounding_metadata
-
-            path = "/v1beta/models/m:streamGenerateContent"
-            response = await server.http.post(path, json=asking("arches", store))
-            assert json.loads(response.text)[0]["candidates"]
 
     asyncio.run(story())
 

@@ -314,7 +314,7 @@ def test_the_last_turn_is_the_question(tmp_path: Path) -> None:
 
 
 def test_a_streamed_answer_is_the_answer(tmp_path: Path) -> None:
-    """As one server-sent event, or as a list without `alt=sse`."""
+    """It comes as one server-sent event, grounding included, or as a list without `alt=sse`."""
 
     async def story() -> None:
         async with mounted(tmp_path) as server:
@@ -326,7 +326,9 @@ def test_a_streamed_answer_is_the_answer(tmp_path: Path) -> None:
                 contents="arches",
                 config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
             )
-            assert [part.text async for part in stream] == ["Arches stand."]
+            (answer,) = [part async for part in stream]
+            assert answer.text == "Arches stand."
+            assert answer.candidates and answer.candidates[0].grounding_metadata
 
             body = asking("arches", store)
             path = f"{MODEL}:streamGenerateContent"

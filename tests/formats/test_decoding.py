@@ -84,3 +84,14 @@ def test_a_mark_of_every_encoding_is_known_and_makes_a_text() -> None:
         head = content + "Brot".encode(encoding)
         assert mime_type_of("Brot.txt", head) == Accepted("text/plain")
     assert mark_of(b"Brot") is NO_MARK
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_a_character_across_two_pieces_stays_whole(
+    encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Long texts are decoded piece by piece, wherever the pieces end."""
+    text = "Über das Brot \U0001f35e, Ελληνικά. " * 5
+    for size in range(1, 12):
+        monkeypatch.setattr("objlib.formats.decoding._PIECE_BYTES", size)
+        assert decode_text(text.encode(encoding)) == text

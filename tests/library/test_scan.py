@@ -24,7 +24,8 @@ from objlib.errors import ConfigurationError
 from objlib.library import scan as scan_module
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.mime import MAX_DOCUMENT_BYTES
-from objlib.library.scan import ScanReport, scan_library
+from objlib.library.scan import scan_library
+from objlib.library.scan_report import ScanReport
 from objlib.states import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager
 from tests.catalog.catalogs import (

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from objlib.catalog.opening import open_catalog
 from objlib.library.metadata import DEFAULT_TEMPLATES
-from objlib.library.scan import ScanReport, scan_library
+from objlib.library.scan import scan_library
+from objlib.library.scan_report import ScanReport
 from objlib.upload.state import AsyncUploadStateManager
 
 FILES = 300

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from objlib import Library
-from objlib.catalog.sqlite import connection
+from objlib.catalog.sqlite import locks
 from objlib.errors import CatalogError
 from objlib.search.proof import Proof
 from objlib.service.runs import Run
@@ -223,7 +223,7 @@ def test_a_locked_catalog_ends_an_upload_with_its_error(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Listening, waiting and steering: each gets the error, and none of them hangs."""
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(locks, "BUSY_TIMEOUT_S", 0.05)
 
     async def listened(library: Library) -> None:
         async for _event in library.upload():
@@ -252,7 +252,7 @@ def test_a_catalog_that_gets_locked_ends_a_run_that_is_under_way(
     folder: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The iteration ends with the error, and leaving the library does not hang either."""
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(locks, "BUSY_TIMEOUT_S", 0.05)
 
     async def story() -> None:
         async with Library.open(folder, concurrency=2) as library:

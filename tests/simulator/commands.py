@@ -101,7 +101,9 @@ async def survey_store(
 @contextlib.asynccontextmanager
 async def opened(world: SimulatedWorld, process: Process) -> AsyncIterator[Catalog]:
     """The catalog; the operating system closes it for a process that is killed."""
-    catalog = await open_catalog(world.catalog_path, create=True, clock=world.client_clock)
+    catalog = await open_catalog(
+        world.catalog_path, create=True, clock=world.client_clock, readers=False
+    )
     assert isinstance(catalog, SqliteCatalog)
     process.on_death.append(catalog._connection.close)
     async with catalog:

@@ -5,33 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from tests.simulator.harder import Harder, Story, play_story
 from tests.simulator.scenario import Action, Scenario
-from tests.simulator.world import Outcome, play
+from tests.simulator.world import Outcome
 
 
-def shrunk(scenario: Scenario) -> Outcome:
-    """The outcome of the smallest scenario found; of the given one if nothing goes wrong."""
-    smallest = play(scenario)
-    if not smallest.violations:
-        return smallest
-    kind = _kind(smallest)
-    improved = True
-    while improved:
-        improved = False
-        for candidate in smaller(smallest.scenario):
-            outcome = play(candidate)
-            if outcome.violations and _kind(outcome) == kind:
-                smallest, improved = outcome, True
-                break
-    return smallest
+def shrunk(story: Story) -> tuple[Story, Outcome]:
+    """Return the smallest story that violates the same invariant, and its outcome.
+
+    A story in which nothing goes wrong stays as it is.
+    """
+    outcome = play_story(story)
+    if not outcome.violations:
+        return story, outcome
+    kind = _kind(outcome)
+    candidates = smaller(story)
+    while (candidate := next(candidates, None)) is not None:
+        tried = play_story(candidate)
+        if tried.violations and _kind(tried) == kind:
+            story, outcome = candidate, tried
+            candidates = smaller(story)
+    return story, outcome
 
 
 def _kind(outcome: Outcome) -> str:
     return outcome.violations[0].split()[0]
 
 
-def smaller(scenario: Scenario) -> Iterator[Scenario]:
-    """Scenarios with one thing less, the largest cuts first."""
+def smaller(story: Story) -> Iterator[Story]:
+    """Yield stories with one thing less, the largest cuts first."""
+    if isinstance(story, Scenario):
+        yield from _smaller_scenarios(story)
+        return
+    if story.locked_share:
+        yield replace(story, locked_share=0.0)
+    if story.page is not None:
+        yield replace(story, page=None)
+    for scenario in _smaller_scenarios(story.scenario):
+        yield Harder(scenario, story.locked_share, story.page)
+
+
+def _smaller_scenarios(scenario: Scenario) -> Iterator[Scenario]:
     actions = scenario.actions
     for index in range(len(actions)):
         yield replace(scenario, actions=actions[:index] + actions[index + 1 :])

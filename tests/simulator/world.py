@@ -14,10 +14,11 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from objlib.backend import in_process
 from objlib.catalog.binding import LIBRARY_ID, LIBRARY_ROOT
@@ -53,6 +54,9 @@ COMMANDS = {
 }
 
 
+World = TypeVar("World", bound="SimulatedWorld")
+
+
 class Violated(AssertionError):
     """An invariant does not hold."""
 
@@ -77,13 +81,26 @@ class Outcome:
 
 def play(scenario: Scenario) -> Outcome:
     """Run a scenario to its end, or to the first violation."""
+    return lived(lambda folder: SimulatedWorld(scenario, folder, ProcessLoop())).outcome()
+
+
+def lived(
+    make: Callable[[Path], World],
+    within: Callable[[World], AbstractContextManager[None]] = lambda _world: nullcontext(),
+) -> World:
+    """Let a world live to its end, or to the first violation, and bury it.
+
+    Args:
+        make: builds the world in a folder that goes with it.
+        within: the circumstances it lives in.
+    """
     ram = Path("/dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="sim", dir=ram if ram.is_dir() else None))
-    loop = ProcessLoop()
-    world = SimulatedWorld(scenario, folder, loop)
-    loop.set_exception_handler(lambda _loop, context: world.complain(context))
+    world = make(folder)
+    world.loop.set_exception_handler(lambda _loop, context: world.complain(context))
     try:
-        loop.run_until_complete(world.live())
+        with within(world):
+            world.loop.run_until_complete(world.live())
     except Violated as violation:
         world.violations.append(str(violation))
     except Exception as error:  # a bug, or a loop without hope
@@ -92,7 +109,7 @@ def play(scenario: Scenario) -> Outcome:
         with funeral():
             world.bury()
         shutil.rmtree(folder, ignore_errors=True)
-    return world.outcome()
+    return world
 
 
 class SimulatedWorld:
@@ -104,7 +121,7 @@ class SimulatedWorld:
         self.catalog_path = folder / "library.db"
         self.violations: list[str] = []
         self.trace: list[str] = []
-        self._loop = loop
+        self.loop = loop
         self._facts = Facts(LIBRARY)
         self._processes: list[Process] = []
         self._others: list[asyncio.Task[None]] = []
@@ -132,7 +149,7 @@ class SimulatedWorld:
         self._indexed_now: set[str] = set()
 
     def _wall(self, offset_s: float) -> datetime:
-        return FIRST_DAY + timedelta(seconds=self._loop.elapsed_s() + offset_s)
+        return FIRST_DAY + timedelta(seconds=self.loop.elapsed_s() + offset_s)
 
     def client_clock(self) -> datetime:
         """The wall clock of the host that the processes run on."""
@@ -140,7 +157,7 @@ class SimulatedWorld:
 
     def note(self, what: str) -> None:
         """A line of the trace."""
-        self.trace.append(f"{self._loop.elapsed_s():12.3f} {what}")
+        self.trace.append(f"{self.loop.elapsed_s():12.3f} {what}")
 
     def complain(self, context: dict[str, Any]) -> None:
         """The event loop has something to say: an exception that nobody has retrieved."""
@@ -153,15 +170,15 @@ class SimulatedWorld:
             self.violations,
             self.trace,
             steps=sum(process.steps for process in self._processes),
-            virtual_s=self._loop.elapsed_s(),
+            virtual_s=self.loop.elapsed_s(),
             requests=len(self.wire.exchanges),
             kills=sum(process.is_dead for process in self._processes),
         )
 
     def bury(self) -> None:
         """Close everything, without a word from the tasks of those that were killed."""
-        self._loop.after_turn = lambda: None
-        self._loop.set_exception_handler(lambda _loop, _context: None)
+        self.loop.after_turn = lambda: None
+        self.loop.set_exception_handler(lambda _loop, _context: None)
         for process in self._processes:
             process.kill()
             process.bury()
@@ -169,7 +186,7 @@ class SimulatedWorld:
         self._store_eye.close()
         if self._catalog_eye is not None:
             self._catalog_eye.close()
-        self._loop.close()
+        self.loop.close()
 
     # The story
 
@@ -187,11 +204,11 @@ class SimulatedWorld:
         for _ in range(self.scenario.files):
             self._add_file()
         async with await open_catalog(
-            self.catalog_path, create=True, clock=self.client_clock
+            self.catalog_path, create=True, clock=self.client_clock, readers=False
         ) as catalog:
             await set_info(catalog, **{LIBRARY_ROOT: str(self.root), LIBRARY_ID: LIBRARY})
         self._catalog_eye = sqlite3.connect(self.catalog_path, isolation_level=None)
-        self._loop.after_turn = self._look
+        self.loop.after_turn = self._look
 
     async def act(self, action: Action) -> Any:
         """Let one thing happen, and check."""
@@ -219,7 +236,7 @@ class SimulatedWorld:
     async def _run(self, action: Action) -> Any:
         process = Process(f"host/{len(self._processes)}/0.0/run", action.dies_at_step)
         self._processes.append(process)
-        patience = self._loop.call_later(
+        patience = self.loop.call_later(
             COMMAND_S, self._extend, [f"L4 {action.kind} is not over after {COMMAND_S:.0f} s"]
         )
         try:
@@ -237,14 +254,14 @@ class SimulatedWorld:
     def later(self, after_s: float, action: Action, signal: Callable[[], None]) -> None:
         """Let something happen while a run is under way."""
         if action.kind == "signal":
-            self._loop.call_later(after_s, signal)
+            self.loop.call_later(after_s, signal)
             return
 
         async def happen() -> None:
             await asyncio.sleep(after_s)
             await self.act(action)
 
-        other = self._loop.create_task(happen(), context=outside_of_any_process())
+        other = self.loop.create_task(happen(), context=outside_of_any_process())
         self._others.append(other)
 
     def is_dead(self, owner: str) -> bool:
@@ -260,13 +277,13 @@ class SimulatedWorld:
         self.note("> the trouble has passed")
         self._plan.replace((), 0)
         await asyncio.sleep(self.scenario.waits.lease_s)  # of the dead on another host
-        began_s = self._loop.elapsed_s()
+        began_s = self.loop.elapsed_s()
         upload = Action("upload", options=(("retry_failed", True),))
         for _ in range(2):  # the second is for what the first repair has sent round again
             for action in (Action("scan"), upload, Action("store-sync")):
                 await self.act(action)
         self._require(invariants.at_rest(self._moment()))
-        if self._loop.elapsed_s() - began_s > REST_S:
+        if self.loop.elapsed_s() - began_s > REST_S:
             raise Violated(f"L4 not at rest after {REST_S:.0f} s")
         await self._nothing_left_to_do()
         self._audit()
@@ -306,7 +323,7 @@ class SimulatedWorld:
         self._write(self.root / f"File {self._files_made:02d}.txt")
 
     def _write(self, path: Path) -> None:
-        stamp = self._loop.elapsed_s()
+        stamp = self.loop.elapsed_s()
         path.write_text(f"{path.stem}, as it was written after {stamp:.3f} seconds.\n")
         self._set_time(path)
 
@@ -408,7 +425,7 @@ class SimulatedWorld:
         for violation in found:
             self.note(f"! {violation}")
             self.violations.append(violation)
-            self._loop.stop()  # with a RuntimeError out of `run_until_complete`
+            self.loop.stop()  # with a RuntimeError out of `run_until_complete`
 
     def _require(self, found: Iterable[str]) -> None:
         for violation in found:

@@ -298,31 +298,33 @@ def test_what_another_run_took_up_since_the_survey_is_left(tmp_path: Path) -> No
 
 @dataclass
 class Forgetful(httpx2.AsyncBaseTransport):
-    """Leaves the first document out of every listing, as shifting pages may."""
+    """Neither lists nor counts the first document, which is there all the same."""
 
     inner: httpx2.AsyncBaseTransport
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         answer = await self.inner.handle_async_request(request)
-        if not request.url.path.endswith("/documents"):
+        said = json.loads(await answer.aread() or b"{}")
+        if request.url.path.endswith("/documents"):
+            said["documents"] = said["documents"][1:]
+        elif "activeDocumentsCount" in said:
+            said["activeDocumentsCount"] = str(int(said["activeDocumentsCount"]) - 1)
+        else:
             return answer
-        listed = json.loads(await answer.aread())
-        return httpx2.Response(200, json={**listed, "documents": listed["documents"][1:]})
+        return httpx2.Response(200, json=said)
 
 
 def test_a_document_that_a_listing_passed_over_is_looked_at_itself(tmp_path: Path) -> None:
-    """A failed one makes up the number, so only its row knows; and the row is left as it is."""
+    """The counters lag as the listing does, so only its row knows; and the row is left as it is."""
 
     async def tell(world: World) -> None:
-        await add_document(world, "failed")
         before = await world.catalog.fetch_all("SELECT * FROM files")
         assert (await world.survey()).ghosts == 1
         done = await mend(world)
         assert (done.sent_round_again, done.overtaken) == (0, 1)
         assert await world.catalog.fetch_all("SELECT * FROM files") == before
 
-    faults = [Fault(Kind.DOCUMENT_FAILED, route="POST *:importFile", after=6)]
-    story(tmp_path, tell, faults=faults, wrap=Forgetful)
+    story(tmp_path, tell, wrap=Forgetful)
 
 
 # Late successes and substitutes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from pathlib import Path
 
 import httpx2
@@ -15,23 +14,7 @@ from objlib.filestore import Fault, Kind
 from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
 from objlib.upload.run import UploadRun
-from tests.upload.world import World, make_world
-
-IMPORT = "POST *:importFile"
-UPLOAD = "POST /upload/*"
-GET_DOCUMENT = "GET *documents/{document}"
-
-
-async def assert_all_canonical(world: World, files: int = 6) -> None:
-    """Every row indexed, every document canonical, nothing left over."""
-    assert await world.states() == {"indexed": files}
-    report = await world.survey()
-    assert report.is_clean, report
-    assert len(await world.documents()) == files
-    leases = await world.catalog.fetch_all(
-        "SELECT COUNT(*) FROM files WHERE lease_owner IS NOT NULL OR gemini_file_id IS NOT NULL"
-    )
-    assert leases == [(0,)]
+from tests.upload.world import GET_DOCUMENT, IMPORT, UPLOAD, assert_all_canonical, make_world
 
 
 def test_a_file_costs_five_requests_at_most(tmp_path: Path) -> None:
@@ -86,20 +69,6 @@ def test_uploads_and_documents_being_indexed_stay_within_their_limits(tmp_path: 
     asyncio.run(scenes())
 
 
-def test_a_document_is_indexed_only_when_it_was_seen_active(tmp_path: Path) -> None:
-    """While a document is pending its row says processing, for as long as that takes."""
-
-    async def scenes() -> None:
-        async with make_world(tmp_path, files=1, indexing_delay_s=0.1) as world:
-            await world.upload()
-            assert (
-                world.requests["GET /{version}/fileSearchStores/{store}/documents/{document}"] >= 3
-            )
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
 @pytest.mark.parametrize(
     ("route", "kind"),
     [
@@ -130,22 +99,6 @@ def test_passing_trouble_is_waited_out(tmp_path: Path, route: str, kind: Kind) -
     asyncio.run(scenes())
 
 
-def test_a_lost_answer_to_an_import_makes_no_second_document(tmp_path: Path) -> None:
-    """The document is looked up by its key and adopted: one import, one document."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.DROP_AFTER, route=IMPORT, times=1)
-        async with make_world(tmp_path, files=1, faults=[fault]) as world:
-            progress = await world.upload()
-            assert progress.adopted == 1
-            assert world.count(":importFile") == 1
-            await assert_all_canonical(world, files=1)
-            trail = await world.catalog.fetch_all("SELECT reason FROM transitions ORDER BY id")
-            assert trail == [("claimed",), ("adopted",), ("adopted",)]
-
-    asyncio.run(scenes())
-
-
 def test_a_server_delay_is_the_lower_bound_of_the_wait(tmp_path: Path) -> None:
     """A 429 that asks for 300 ms is not repeated sooner."""
 
@@ -157,108 +110,6 @@ def test_a_server_delay_is_the_lower_bound_of_the_wait(tmp_path: Path) -> None:
             assert isinstance(retried, ev.CallRetried)
             assert retried.rate_limited
             assert retried.wait_s >= 0.3
-
-    asyncio.run(scenes())
-
-
-def test_a_silent_import_gets_a_second_chance(tmp_path: Path) -> None:
-    """The operation says done and there is no document: failed, then indexed by the retry pass."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.SILENT_IMPORT, route=IMPORT, times=1)
-        async with make_world(tmp_path, faults=[fault]) as world:
-            progress = await world.upload(concurrency=2)
-            assert len(world.events(ev.RetryPassScheduled)) == 1
-            assert progress.failed == 0
-            await assert_all_canonical(world)
-
-    asyncio.run(scenes())
-
-
-def test_a_failed_document_that_comes_alive_is_adopted(tmp_path: Path) -> None:
-    """FAILED within the settling window is provisional: no second import."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.DOCUMENT_FAILED, route=IMPORT, times=1, seconds=0.1)
-        async with make_world(tmp_path, files=1, faults=[fault], settle_s=5.0) as world:
-            await world.upload()
-            assert world.count(":importFile") == 1
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
-def test_a_failed_document_that_comes_alive_late_is_adopted_by_the_retry(tmp_path: Path) -> None:
-    """After the window the row is failed; its retry finds the document alive: no second import."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.DOCUMENT_FAILED, route=IMPORT, times=1, seconds=0.3)
-        async with make_world(
-            tmp_path, files=1, faults=[fault], settle_s=0.05, retry_pass_delay_s=0.5
-        ) as world:
-            await world.upload()
-            assert len(world.events(ev.FileFailed)) == 1
-            assert world.count(":importFile") == 1
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
-def test_a_document_that_stays_failed_is_replaced(tmp_path: Path) -> None:
-    """The dead document is deleted before the next import, so that one remains."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.DOCUMENT_FAILED, route=IMPORT, times=1)
-        async with make_world(tmp_path, files=1, faults=[fault], settle_s=0.05) as world:
-            await world.upload()
-            assert world.count(":importFile") == 2
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
-def test_an_operation_that_never_finishes_does_not_matter(tmp_path: Path) -> None:
-    """The document is the truth; it is active, so the row is indexed."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.OPERATION_STUCK, route=IMPORT)
-        async with make_world(tmp_path, faults=[fault]) as world:
-            await world.upload()
-            await assert_all_canonical(world)
-
-    asyncio.run(scenes())
-
-
-def test_a_stuck_document_fails_cleanly_and_can_be_tried_again(tmp_path: Path) -> None:
-    """After the poll deadline the row says why; the next import replaces the stuck document."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.DOCUMENT_STUCK, route=IMPORT, times=2)
-        async with make_world(tmp_path, files=1, faults=[fault]) as world:
-            progress = await world.upload()
-            assert progress.failed == 1
-            assert "still not indexed" in progress.failures[0].reason
-            again = await world.upload(retry_failed=True)
-            assert again.indexed == 1
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
-def test_a_rejected_file_fails_at_once_with_the_reason(tmp_path: Path) -> None:
-    """400 is not repeated, costs the others nothing, and gets no second chance in the same run."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.ERROR, route=IMPORT, times=1, status=400, message="Invalid metadata.")
-        async with make_world(tmp_path, faults=[fault]) as world:
-            progress = await world.upload()
-            assert (progress.indexed, progress.failed) == (5, 1)
-            assert "Invalid metadata." in progress.failures[0].reason
-            assert world.count(":importFile") == 6
-            assert world.events(ev.RetryPassScheduled, ev.CallRetried) == []
-            again = await world.upload(retry_failed=True)
-            assert again.indexed == 1
-            await assert_all_canonical(world)
 
     asyncio.run(scenes())
 
@@ -425,36 +276,6 @@ def test_two_runs_at_once_share_the_files(tmp_path: Path) -> None:
     asyncio.run(scenes())
 
 
-def test_a_raw_file_of_other_bytes_under_our_name_is_replaced(tmp_path: Path) -> None:
-    """The name is taken (409), the checksum is not ours: it goes, and ours comes."""
-
-    async def scenes() -> None:
-        async with make_world(tmp_path, files=1) as world:
-            await world.upload()
-            (key,) = (await world.catalog.fetch_all("SELECT upload_key FROM files"))[0]
-            await world.client.upload_file(
-                io.BytesIO(b"Somebody else's bytes."), name=key, mime_type="text/plain"
-            )
-            progress = await world.upload(reset_existing=True)
-            assert (progress.indexed, progress.retries) == (1, 1)
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
-def test_a_raw_file_of_our_bytes_under_our_name_is_adopted(tmp_path: Path) -> None:
-    """An earlier attempt got that far: nothing is sent a second time."""
-
-    async def scenes() -> None:
-        fault = Fault(Kind.DROP_AFTER, route=UPLOAD, times=1, after=1)
-        async with make_world(tmp_path, files=1, faults=[fault]) as world:
-            await world.upload()
-            assert world.requests["GET /{version}/files/{file}"] == 1
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
 def test_a_signal_during_the_cool_down_ends_the_run(tmp_path: Path) -> None:
     """The retry pass does not take place; what failed stays failed, for another day."""
 
@@ -498,41 +319,5 @@ def test_a_forced_upload_that_is_cut_short_leaves_every_file_searchable(tmp_path
                 await asyncio.sleep(0.1)  # the leases of a living process have to run out
             await world.upload()
             await assert_all_canonical(world, files=12)
-
-    asyncio.run(scenes())
-
-
-def test_a_file_changed_while_it_is_indexed_goes_round_again(tmp_path: Path) -> None:
-    """The row in flight is left alone; the next scan sees the change, the next upload sends it."""
-
-    async def scenes() -> None:
-        async with make_world(tmp_path, files=1, indexing_delay_s=0.1) as world:
-            path = next(world.root.rglob("*.txt"))
-            run = world.new_run()
-
-            def edit(event: ev.Event) -> None:
-                if isinstance(event, ev.ImportAccepted):
-                    path.write_text("Edited while it was being indexed.")
-
-            run.stream.events.subscribe(edit)
-            await run.until_done()
-            await world.scan()
-            assert await world.states() == {"untracked": 1}
-            await world.upload()
-            await assert_all_canonical(world, files=1)
-
-    asyncio.run(scenes())
-
-
-def test_a_store_that_vanished_ends_the_run_and_loses_no_row(tmp_path: Path) -> None:
-    """Imports into nowhere fail with the reason; no row says indexed."""
-
-    async def scenes() -> None:
-        async with make_world(tmp_path, files=3) as world:
-            world.store.delete_store(world.store_name.removeprefix("fileSearchStores/"), force=True)
-            await world.upload()
-            assert await world.states() == {"failed": 3}
-            reasons = await world.catalog.fetch_all("SELECT DISTINCT error_message FROM files")
-            assert all("not found" in str(reason) for (reason,) in reasons)
 
     asyncio.run(scenes())

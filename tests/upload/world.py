@@ -42,6 +42,11 @@ from tests.upload.virtual_loop import VirtualLoop
 
 LIBRARY_ID = "a-library"
 
+#: Routes that faults strike.
+IMPORT = "POST *:importFile"
+UPLOAD = "POST /upload/*"
+GET_DOCUMENT = "GET *documents/{document}"
+
 #: Short enough for tests that go through failures.
 WAITS = Waits(
     settle_s=0.2,
@@ -161,7 +166,7 @@ async def make_world(
     )
     store_id = store.create_store("a-store", "models/gemini-embedding-001")
     app = create_app(store, faults=FaultPlan(faults, seed=1))
-    catalog = await open_catalog(folder / "library.db", create=True, clock=clock)
+    catalog = await open_catalog(folder / "library.db", create=True, clock=clock, readers=False)
     waits = replace(waits, **changed_waits)
     scheduler = LoopScheduler.running()
     start = pressure.starting(
@@ -192,3 +197,15 @@ async def make_world(
         gate.close()
         await catalog.close()
         store.close()
+
+
+async def assert_all_canonical(world: World, files: int = 6) -> None:
+    """Every row indexed, every document canonical, nothing left over."""
+    assert await world.states() == {"indexed": files}
+    report = await world.survey()
+    assert report.is_clean, report
+    assert len(await world.documents()) == files
+    leases = await world.catalog.fetch_all(
+        "SELECT COUNT(*) FROM files WHERE lease_owner IS NOT NULL OR gemini_file_id IS NOT NULL"
+    )
+    assert leases == [(0,)]

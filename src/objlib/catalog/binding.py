@@ -35,8 +35,8 @@ async def bind_library(catalog: Catalog, root: Path) -> BoundLibrary:
     if bound is not None and Path(bound) != root and Path(bound).is_dir():
         known = await count_files(catalog)
         raise ConfigurationError(
-            f"the catalog {catalog.path} is for the library at {bound} ({known:,} files), not for "
-            f"{root}; give this library a catalog of its own with --db"
+            f"the catalog {catalog.description} is for the library at {bound} "
+            f"({known:,} files), not for {root}; give this library a catalog of its own with --db"
         )
     await set_info(catalog, **{LIBRARY_ROOT: str(root), LIBRARY_ID: library_id})
     return BoundLibrary(root, library_id)
@@ -60,6 +60,6 @@ async def refuse_other(catalog: Catalog, key: str, wanted: str, what: str) -> No
     bound = await get_info(catalog, key)
     if bound is not None and bound != wanted:
         raise ConfigurationError(
-            f"the catalog {catalog.path} is bound to the {what} {bound!r}, not to {wanted!r}; "
-            f"use that {what}, or another catalog with --db"
+            f"the catalog {catalog.description} is bound to the {what} {bound!r}, "
+            f"not to {wanted!r}; use that {what}, or another catalog with --db"
         )

@@ -59,10 +59,14 @@ async def _conflict(catalog: Catalog, record: FileRecord) -> OCCConflictError:
 
 
 async def renew_leases(catalog: Catalog, lease: Lease) -> None:
-    """Push out the end of every lease that the owner holds."""
+    """Push out the end of every lease and reservation that the owner holds."""
     async with catalog.transaction():
         await catalog.execute(
             "UPDATE files SET lease_expires_at = ? WHERE lease_owner = ?"
             " AND gemini_state IN ('uploading', 'processing')",
+            (lease.expires_at, lease.owner),
+        )
+        await catalog.execute(
+            "UPDATE files SET reserved_until = ? WHERE reserved_by = ?",
             (lease.expires_at, lease.owner),
         )

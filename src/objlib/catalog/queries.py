@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from objlib.catalog.part_names import SEPARATOR
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.records import COLUMNS, FileRecord, TransitionRecord
-from objlib.catalog.sqlite.connection import translated
+from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord, TransitionRecord
 
-#: What can be in the store.
-UPLOADABLE = "is_deleted = 0 AND skip_reason IS NULL"
 #: A proof of an older version is none.
 IS_PROVEN = "proven_at >= COALESCE(gemini_state_updated_at, '')"
 
@@ -40,7 +35,7 @@ async def set_info(catalog: Catalog, **facts: str) -> None:
 async def claim_info(catalog: Catalog, key: str, value: str) -> str:
     """Write a fact unless another process was faster; the fact as it stands now."""
     async with catalog.transaction():
-        await catalog.fetch_all(
+        await catalog.execute(
             "INSERT INTO catalog_info (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING",
             (key, value),
         )
@@ -86,21 +81,16 @@ _IN_THE_LIBRARY = """
          FROM catalog_info WHERE key = 'library_root'), TRUE))"""
 
 
-def stream_known_files(path: Path) -> Generator[tuple[Any, ...], None, None]:
-    """Every row's facts in the order of paths, over a read-only connection of its own.
+async def stream_known_files(catalog: Catalog) -> Generator[tuple[Any, ...], None, None]:
+    """Return every row's facts in the order of paths, as they stand at this moment.
 
     A scan merges this with its walk, so it must not hold the rows in memory, nor stop the scan's
-    own writes: in WAL mode it reads the snapshot of the moment it began.
+    own writes.
     """
-    with translated(path):
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        try:
-            yield from connection.execute(
-                "SELECT file_path, file_size, mtime, inode, device, content_hash, is_deleted,"
-                f" skip_reason, sidecar_mtime FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
-            )
-        finally:
-            connection.close()
+    return await catalog.stream(
+        "SELECT file_path, file_size, mtime, inode, device, content_hash, is_deleted,"
+        f" skip_reason, sidecar_mtime FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
+    )
 
 
 async def _page(
@@ -151,7 +141,8 @@ async def indexed_page(catalog: Catalog, after: str | None, size: int) -> list[F
     return await _page(catalog, f"gemini_state = 'indexed' AND {UPLOADABLE}", (), after, size)
 
 
-_SECOND_CHANCE = (
+#: Files that a run tried and did not finish, for reasons that may have passed.
+SECOND_CHANCE = (
     f"run_id = ? AND {UPLOADABLE} AND (gemini_state = 'untracked'"
     " OR (gemini_state = 'failed' AND failure_kind = 'transient'))"
 )
@@ -171,12 +162,12 @@ async def second_chance_page(
     catalog: Catalog, run_id: str, after: str | None, size: int
 ) -> list[FileRecord]:
     """What this run tried and did not finish, for reasons that may have passed."""
-    return await _page(catalog, _SECOND_CHANCE, (run_id,), after, size)
+    return await _page(catalog, SECOND_CHANCE, (run_id,), after, size)
 
 
 async def count_second_chances(catalog: Catalog, run_id: str) -> int:
     """How many files `second_chance_page` would give in all."""
-    row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {_SECOND_CHANCE}", (run_id,))
+    row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {SECOND_CHANCE}", (run_id,))
     return int(row[0]) if row else 0
 
 
@@ -265,11 +256,6 @@ async def files_by_path(catalog: Catalog, paths: Sequence[str]) -> dict[str, Fil
         f"SELECT {COLUMNS} FROM files WHERE file_path IN ({marks})", paths
     )
     return {record.file_path: record for record in map(FileRecord.from_row, rows)}
-
-
-async def files_by_document(catalog: Catalog, names: Sequence[str]) -> dict[str, FileRecord]:
-    """Document name -> the row that points at it, as current or as superseded."""
-    return {name: row for name, (row, _) in (await pointers_to(catalog, names)).items()}
 
 
 async def pointers_to(

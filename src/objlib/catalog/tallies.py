@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from objlib.catalog.part_names import SEPARATOR
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import IS_PROVEN, RESTED, UPLOADABLE, rested_since
+from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
+from objlib.catalog.records import UPLOADABLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +21,7 @@ class Tally:
 
 async def tally_by_state(catalog: Catalog) -> dict[str, Tally]:
     """State -> tally, over files that exist on disk and can be uploaded."""
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         "SELECT gemini_state, COUNT(*), COALESCE(SUM(file_size), 0) FROM files"
         f" WHERE {UPLOADABLE} GROUP BY gemini_state"
     )
@@ -38,7 +39,7 @@ class Proven:
 
 async def tally_of_proofs(catalog: Catalog) -> Proven:
     """The proofs that still hold."""
-    row = await catalog.fetch_one(
+    row = await catalog.reader.fetch_one(
         "SELECT COUNT(*), MIN(proven_at) FROM files"
         f" WHERE {UPLOADABLE} AND gemini_state = 'indexed' AND {IS_PROVEN}"
     )
@@ -48,7 +49,7 @@ async def tally_of_proofs(catalog: Catalog) -> Proven:
 
 async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:
     """Why files are not uploaded -> how many."""
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         "SELECT skip_reason, COUNT(*) FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL"
         " GROUP BY skip_reason ORDER BY COUNT(*) DESC, skip_reason"
     )
@@ -65,7 +66,7 @@ class TallyOfParts:
 
 async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
     """Over texts that exist on disk."""
-    row = await catalog.fetch_one(
+    row = await catalog.reader.fetch_one(
         "SELECT COUNT(DISTINCT substr(file_path, 1, instr(file_path, ?1))), COUNT(*)"
         " FROM files WHERE is_deleted = 0 AND instr(file_path, ?1) > 1",
         (SEPARATOR,),
@@ -76,7 +77,7 @@ async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
 
 async def count_deleted(catalog: Catalog) -> tuple[int, int]:
     """(files gone from disk, those of them that still have a document)."""
-    row = await catalog.fetch_one(
+    row = await catalog.reader.fetch_one(
         "SELECT COUNT(*), COUNT(gemini_store_doc_id) FROM files WHERE is_deleted = 1"
     )
     return (int(row[0]), int(row[1])) if row else (0, 0)
@@ -84,7 +85,7 @@ async def count_deleted(catalog: Catalog) -> tuple[int, int]:
 
 async def count_files(catalog: Catalog) -> int:
     """Rows of files that exist on disk as far as the last scan knows."""
-    row = await catalog.fetch_one("SELECT COUNT(*) FROM files WHERE is_deleted = 0")
+    row = await catalog.reader.fetch_one("SELECT COUNT(*) FROM files WHERE is_deleted = 0")
     return int(row[0]) if row else 0
 
 
@@ -140,7 +141,7 @@ async def work_of_upload(
         leave_alone_s: without those that the store could not index within so many seconds.
     """
     marks = ", ".join("?" * len(states))
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
         f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
         "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
@@ -158,7 +159,7 @@ async def work_of_upload(
 
 async def count_left_alone(catalog: Catalog, leave_alone_s: float) -> int:
     """How many files there are that the store could not index within so many seconds."""
-    row = await catalog.fetch_one(
+    row = await catalog.reader.fetch_one(
         f"SELECT COUNT(*) FROM files WHERE gemini_state = 'failed' AND {UPLOADABLE}"
         f" AND NOT {RESTED}",
         (rested_since(catalog, leave_alone_s),),
@@ -176,7 +177,7 @@ async def planned_page(
 ) -> list[tuple[str, str, int]]:
     """(path, reason, bytes) of files that an upload of these states would take, by path."""
     marks = ", ".join("?" * len(states))
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         f"SELECT file_path, {_REASON}, COALESCE(file_size, 0) FROM files"
         f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND file_path > ?"
         " ORDER BY file_path LIMIT ?",
@@ -222,14 +223,14 @@ async def gather_failures(catalog: Catalog) -> int:
     Each file may have one of its own, so that neither files nor reasons are held in memory.
     """
     for statement in _GATHER_FAILURES:
-        await catalog.fetch_all(statement)
-    row = await catalog.fetch_one("SELECT COUNT(*) FROM temp.failing_for")
+        await catalog.reader.execute(statement)
+    row = await catalog.reader.fetch_one("SELECT COUNT(*) FROM temp.failing_for")
     return int(row[0]) if row else 0
 
 
 async def failure_groups(catalog: Catalog, first: int, size: int) -> list[FailureGroup]:
     """Some of the gathered reasons from a position on, what concerns most files first."""
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",
         (first, size),
     )
@@ -240,9 +241,27 @@ async def failure_paths(
     catalog: Catalog, group: FailureGroup, after: str | None, size: int
 ) -> list[str]:
     """The gathered files of a group, by path."""
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         "SELECT path FROM temp.failing WHERE kind = ? AND reason = ? AND path > ?"
         " ORDER BY path LIMIT ?",
         (group.kind, group.reason, after or "", size),
     )
     return [str(path) for (path,) in rows]
+
+
+async def has_missing_with_document(catalog: Catalog) -> bool:
+    """Return whether a file is gone from disk whose document is still in the store."""
+    row = await catalog.reader.fetch_one(
+        "SELECT 1 FROM files WHERE is_deleted = 1"
+        " AND COALESCE(gemini_store_doc_id, superseded_doc_id) IS NOT NULL LIMIT 1"
+    )
+    return row is not None
+
+
+async def most_common_device(catalog: Catalog) -> int | None:
+    """Return the device on which most of the files with documents were when they were scanned."""
+    row = await catalog.reader.fetch_one(
+        "SELECT device FROM files WHERE device IS NOT NULL AND gemini_store_doc_id IS NOT NULL"
+        " GROUP BY device ORDER BY COUNT(*) DESC LIMIT 1"
+    )
+    return int(row[0]) if row else None

@@ -65,15 +65,15 @@ async def insert_files(catalog: Catalog, found: Iterable[FileFacts]) -> None:
 async def forget_leftover(catalog: Catalog, document_name: str) -> None:
     """A document that no row names any more is deleted."""
     async with catalog.transaction():
-        await catalog.fetch_all("DELETE FROM leftovers WHERE document_name = ?", (document_name,))
+        await catalog.execute("DELETE FROM leftovers WHERE document_name = ?", (document_name,))
 
 
 async def mark_proven(catalog: Catalog, record: FileRecord) -> None:
     """The store has just cited this version of this file."""
     async with catalog.transaction():
-        await catalog.fetch_all(
+        await catalog.execute(
             "UPDATE files SET proven_at = ? WHERE file_path = ? AND gemini_state = 'indexed'"
-            " AND upload_key IS ? AND version = ?",
+            " AND upload_key IS NOT DISTINCT FROM ? AND version = ?",
             (catalog.now(), record.file_path, record.upload_key, record.version),
         )
 
@@ -93,7 +93,8 @@ async def update_facts(catalog: Catalog, found: Iterable[FileFacts]) -> None:
         await catalog.execute_many(
             f"UPDATE files SET {columns}, is_deleted = 0, updated_at = ?"
             f" WHERE file_path = ? AND {_IDLE}"
-            " AND (gemini_state = 'untracked' OR (content_hash IS ? AND skip_reason IS ?))",
+            " AND (gemini_state = 'untracked' OR (content_hash IS NOT DISTINCT FROM ?"
+            " AND skip_reason IS NOT DISTINCT FROM ?))",
             (
                 (*facts._row, now, facts.file_path, facts.content_hash, facts.skip_reason)
                 for facts in found
@@ -146,7 +147,7 @@ _MOVES = f"""
 async def _rename(catalog: Catalog, old: str, new: str) -> None:
     facts = await catalog.fetch_one(f"SELECT {_FACTS} FROM files WHERE file_path = ?", (new,))
     assert facts is not None, "the row was selected in this transaction"
-    await catalog.fetch_all("DELETE FROM files WHERE file_path = ?", (new,))
+    await catalog.execute("DELETE FROM files WHERE file_path = ?", (new,))
     # A document of the earlier generation is described by what its row says, wherever it goes.
     described = await catalog.fetch_one(
         "SELECT metadata_json FROM files WHERE file_path = ? AND upload_key IS NULL"
@@ -154,13 +155,13 @@ async def _rename(catalog: Catalog, old: str, new: str) -> None:
         (old,),
     )
     columns = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
-    await catalog.fetch_all(
+    await catalog.execute(
         f"UPDATE files SET file_path = ?, {columns}, is_deleted = 0, updated_at = ?"
         " WHERE file_path = ?",
         (new, *facts, catalog.now(), old),
     )
     if described is not None:
-        await catalog.fetch_all(
+        await catalog.execute(
             "UPDATE files SET metadata_json = ? WHERE file_path = ?", (*described, new)
         )
 

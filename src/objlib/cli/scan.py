@@ -17,7 +17,8 @@ from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, one_line, path_line, print_json
 from objlib.documents.payload import Source, is_current
 from objlib.errors import ConfigurationError
-from objlib.library.scan import ScanReport, scan_library
+from objlib.library.scan import scan_library
+from objlib.library.scan_report import ScanReport
 from objlib.upload.state import AsyncUploadStateManager
 
 NAMED_MOVES = 10

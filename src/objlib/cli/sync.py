@@ -31,7 +31,7 @@ from objlib.cli.scan import print_scan
 from objlib.cli.store_sync import Synced, sync_store
 from objlib.config import Settings
 from objlib.errors import ConfigurationError, ObjlibError, TooManyDeletions
-from objlib.library.scan import ScanReport
+from objlib.library.scan_report import ScanReport
 from objlib.service.library import Library
 from objlib.sync.plan import MaxDelete
 from objlib.upload.orchestrator import Options

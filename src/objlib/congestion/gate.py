@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 import reactivex as rx
-from reactivex import Observable
+from reactivex import Observable, abc
 from reactivex import operators as ops
 from reactivex.disposable import CompositeDisposable
 from reactivex.subject import BehaviorSubject, Subject
@@ -18,7 +18,7 @@ from reactivex.subject import BehaviorSubject, Subject
 from objlib.congestion import pressure
 from objlib.congestion.outcomes import Abandoned, CooledDown, Outcome, Outcomes, Sent
 from objlib.congestion.pressure import Pressure
-from objlib.reactive.bridge import LoopScheduler, Operator
+from objlib.reactive.bridge import LoopScheduler, Operator, on_trampoline
 from objlib.reactive.latch import Latch
 from objlib.reactive.pacing import held_back
 
@@ -50,11 +50,15 @@ class RequestGate:
             # Nearly every change is of the documents at once, and says nothing to who waits here.
             self._changes.pipe(ops.distinct_until_changed(pressure.pace)),
         )
-        self._subscriptions = CompositeDisposable(
-            self._line.pipe(waiting).subscribe(self._let_pass, scheduler=scheduler),
-            self.outcomes.stream.subscribe(self._take, scheduler=scheduler),
-            self._cool_downs().subscribe(self.outcomes.tell, scheduler=scheduler),
-        )
+
+        def listen() -> abc.DisposableBase:
+            return CompositeDisposable(
+                self._line.pipe(waiting).subscribe(self._let_pass, scheduler=scheduler),
+                self.outcomes.stream.subscribe(self._take, scheduler=scheduler),
+                self._cool_downs().subscribe(self.outcomes.tell, scheduler=scheduler),
+            )
+
+        self._subscriptions = on_trampoline(listen)
 
     @classmethod
     def open(
@@ -94,13 +98,16 @@ class RequestGate:
         permitted = pressure.permission(self._state)
         if permitted != self._permitted:
             self._permitted = permitted
-            self._changes.on_next(self._state)
+            self._tell_of_change()
 
     def limit_sending(self, ceiling: int) -> None:
         """Start over with at most `ceiling` files being sent at a time."""
         self._state = replace(self._state, sending=pressure.sending_at_most(ceiling))
         self._permitted = pressure.permission(self._state)
-        self._changes.on_next(self._state)
+        self._tell_of_change()
+
+    def _tell_of_change(self) -> None:
+        on_trampoline(lambda: self._changes.on_next(self._state))
 
     async def admitted(self) -> None:
         """Wait until a request may be sent, behind those who came before, and count it as sent.
@@ -112,7 +119,7 @@ class RequestGate:
             return
         ticket = _Ticket()
         self._in_line += 1
-        self._line.on_next(ticket)
+        on_trampoline(lambda: self._line.on_next(ticket))
         try:
             await ticket.passed.opened()
         except BaseException:

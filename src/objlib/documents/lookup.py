@@ -7,14 +7,15 @@ doubt anything is remembered.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from objlib.catalog.records import FileRecord
+from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY
 from objlib.errors import Transient
-from objlib.gemini.resources import Document, Store
+from objlib.gemini.resources import Document
 from objlib.reactive.latch import SingleFlight
 from objlib.states import State
 
@@ -45,33 +46,6 @@ def full_name(recorded: str, store_name: str) -> str | None:
     if recorded.startswith("fileSearchStores/"):
         return recorded
     return f"{store_name}/documents/{recorded.removeprefix('documents/')}"
-
-
-async def complete_pages(client: FileSearchClient, store: Store) -> AsyncIterator[list[Document]]:
-    """Yield all documents of a store, a page at a time, or fail at the end.
-
-    Args:
-        store: as it was before, for its count of documents.
-
-    Raises:
-        Transient: fewer were listed than the store counts, before and after: no proof of absence,
-            so nothing may be concluded from what was missing.
-    """
-    listed = 0
-    async for page in client.document_pages(store.name):
-        listed += len(page)
-        yield page
-    expected = min(_usable(store), _usable(await client.get_store(store.name)))
-    if listed < expected:
-        raise Transient(
-            f"the listing of {store.name} ended after {listed:,} documents although the store "
-            f"counts {expected:,}; nothing was concluded, run it again"
-        )
-
-
-def _usable(store: Store) -> int:
-    # Whether failed ones are counted and listed alike is promised nowhere.
-    return store.active_documents + store.pending_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,16 +129,22 @@ class DocumentLookup:
         self._expected = {path: record.version for path, record in overdue.items()}
         try:
             listing = _Listing.of((overdue | wanted).values())
-            store = await self._client.get_store(self._store_name)
-            async for page in complete_pages(self._client, store):
-                for document in page:
-                    listing.see(document)
+            await self._list_into(listing)
+            if not wanted.keys() <= listing.found.keys():
+                # An import is repeated for what is absent, so absence is shown twice in a row.
+                await self._list_into(listing)
         finally:
             self._expected = {}
         for path, record in overdue.items():
             if path not in wanted:
                 self._known[path, record.version] = listing.found.get(path)
         return listing.found
+
+    async def _list_into(self, listing: _Listing) -> None:
+        store = await self._client.get_store(self._store_name)
+        async for page in complete_pages(self._client, store):
+            for document in page:
+                listing.see(document)
 
     def _cut_off(self) -> Transient:
         return Transient(f"the listing of {self._store_name} was cut off; run it again")

@@ -1,4 +1,4 @@
-"""What is sent for one file: its bytes, its type, its checksum and its metadata.
+"""The payload of one file: the bytes that are sent, their type, checksum and metadata.
 
 Text goes up as UTF-8 whatever its encoding on disk, with an identity header, because names and
 metadata are not searchable at the API; and so does what has to be converted to text. Everything
@@ -19,29 +19,40 @@ from objlib.catalog.part_names import split
 from objlib.catalog.records import FileRecord
 from objlib.errors import LibraryGone, NotConvertible
 from objlib.library.content import read_content
-from objlib.library.conversion import CONVERTERS, Converted, convert
+from objlib.library.conversion import CONVERTERS, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
 from objlib.library.reach import Opener, Reach, open_regular, without_waiting
+from objlib.threads import LIGHT_BYTES, Offload, in_place
 
 _TEXT_VERSION = 1
+_PIECE_CHARS = 512 * 1024
 
-KEY, PATH, SHA256, LIBRARY = "objlib_key", "objlib_path", "objlib_sha256", "objlib_library"
+#: The entries of a document's metadata that are ours.
+KEY = "objlib_key"
+PATH = "objlib_path"
+SHA256 = "objlib_sha256"
+LIBRARY = "objlib_library"
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the files are, whose they are, and whether their texts get an identity header."""
+    """The library that files come from."""
 
+    #: Its folder.
     root: Path
+    #: Its id, which travels with each document.
     library_id: str
+    #: Texts get an identity header on their way up.
     identity_header: bool = True
     #: Folders outside of the library that links to files may lead into.
     links_to: tuple[Path, ...] = ()
+    #: Where large files are read, decoded and hashed.
+    offload: Offload = in_place
 
     def check(self) -> None:
-        """A file that is not there says little while nothing is.
+        """Make sure that the folder is there: without it, a missing file means nothing.
 
         Raises:
             LibraryGone: the folder is missing, unreadable or empty.
@@ -57,19 +68,24 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The bytes for one version of one file: `body`, or the file itself where that is None."""
+    """The bytes for one version of one file."""
 
+    #: The file on disk.
     path: Path
+    #: The bytes to send; None for the file itself.
     body: bytes | None
+    #: Hex digest of the bytes to send.
     sha256: str
+    #: The type to send them as.
     mime_type: str
+    #: Of the file as it was read.
     fingerprint: Fingerprint
     opener: Opener = without_waiting
     #: What of the file is not in the body, in words for its owner.
     missing: tuple[str, ...] = ()
 
     def open(self) -> io.IOBase:
-        """The content from its beginning, for one attempt; the caller closes it."""
+        """Open the content for one attempt; the caller closes it."""
         if self.body is not None:
             return io.BytesIO(self.body)
         return cast(io.IOBase, open_regular(self.path, self.opener))
@@ -98,32 +114,40 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
     mime_type = _mime_type(record)
     name, part = split(record.file_path)
     path = source.root / name
+    offload = source.offload if (record.file_size or 0) > LIGHT_BYTES else in_place
     if mime_type not in HEADED_TYPES and mime_type not in CONVERTERS:
         opener = Reach(source.root, source.links_to).opener
-        fingerprint = sha256_file(path, opener)
+        fingerprint = await offload(lambda: sha256_file(path, opener))
         return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint, opener)
-    content = read_content(source.root, record.file_path, source.links_to)
+    content = await offload(lambda: read_content(source.root, record.file_path, source.links_to))
     header = identity_header(name, record.metadata, part) if source.identity_header else ""
     sent_as = mime_type if mime_type in HEADED_TYPES else "text/plain"
     try:
-        if mime_type == sent_as:
-            converted = Converted(content.text)
-        else:
-            converted = await convert(content.raw, mime_type)
-        body = (header + converted.text).encode("utf-8")
-        if len(body) > MAX_DOCUMENT_BYTES:
-            size_mb = len(body) / 1024 / 1024
-            raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
+        converted = None if mime_type == sent_as else await convert(content.raw, mime_type)
+        body, digest = await offload(
+            lambda: _encoded(header, content.text if converted is None else converted.text)
+        )
     except NotConvertible as problem:
         raise NoPayload(record.file_path, content.fingerprint, problem) from problem
-    return Payload(
-        *(path, body, hashlib.sha256(body).hexdigest(), sent_as, content.fingerprint),
-        missing=converted.missing,
-    )
+    missing = () if converted is None else converted.missing
+    return Payload(path, body, digest, sent_as, content.fingerprint, missing=missing)
+
+
+def _encoded(header: str, text: str) -> tuple[bytes, str]:
+    """Header and text in UTF-8, and their SHA-256. Encoded piece by piece: an interpreter that is
+    encoding fifty megabytes in one go lets no other thread run."""
+    pieces = [header.encode("utf-8")]
+    for begin in range(0, len(text), _PIECE_CHARS):
+        pieces.append(text[begin : begin + _PIECE_CHARS].encode("utf-8"))
+    body = b"".join(pieces)
+    if len(body) > MAX_DOCUMENT_BYTES:
+        size_mb = len(body) / 1024 / 1024
+        raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
+    return body, hashlib.sha256(body).hexdigest()
 
 
 def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
-    """The upload key of a file with this content."""
+    """Return the upload key of a file with this content."""
     mime_type = _mime_type(record)
     converter = CONVERTERS.get(mime_type)
     headed = source.identity_header and (converter or mime_type in HEADED_TYPES)
@@ -134,14 +158,14 @@ def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
 
 
 def is_current(record: FileRecord, source: Source) -> bool:
-    """Whether the document of an indexed row is what would be sent today."""
+    """Return True if the document of an indexed row is what would be sent today."""
     return record.upload_key == key_of(record, source, record.content_hash or "")
 
 
 def document_metadata(
     record: FileRecord, source: Source
 ) -> dict[str, str | int | float | list[str]]:
-    """What travels with the document: from it alone one can tell file, version and library."""
+    """Return the metadata of a document; from it alone one can tell file, version and library."""
     own = {key: value for key, value in record.metadata.items() if value != ""}
     return {
         **own,
@@ -153,5 +177,4 @@ def document_metadata(
 
 
 def _mime_type(record: FileRecord) -> str:
-    """Catalogs of the earlier generation did not record it."""
-    return record.mime_type or "text/plain"
+    return record.mime_type or "text/plain"  # the earlier generation did not record it

@@ -37,7 +37,7 @@ class Part:
 
 
 def quote(question: str, hits: Sequence[Hit]) -> list[Part]:
-    """For each of the best hits the sentence with most of the question's terms."""
+    """Return for each of the best hits the sentence with most of the question's terms."""
     wanted = set(question_terms(question))
     parts: list[Part] = []
     for index, hit in enumerate(hits[:QUOTED_HITS]):
@@ -77,7 +77,7 @@ def response(question: str, model: str, response_id: str, hits: Sequence[Hit]) -
 
 
 def plain_response(question: str, model: str, response_id: str) -> dict[str, Any]:
-    """What a request without the fileSearch tool gets."""
+    """Return the answer to a request without the fileSearch tool."""
     candidate = {
         "content": {"parts": [{"text": NO_TOOL}], "role": "model"},
         "finishReason": "STOP",
@@ -103,7 +103,7 @@ def text_of(parts: Sequence[Part]) -> str:
 
 
 def segments(parts: Sequence[Part]) -> Iterator[tuple[int, int, Part]]:
-    """Where each part stands in the answer: (first byte, byte after the last, part)."""
+    """Yield the place of each part in the answer: (first byte, byte after the last, part)."""
     start = 0
     for part in parts:
         end = start + len(part.text.encode("utf-8"))
@@ -134,7 +134,7 @@ def _envelope(
 
 
 def usage(question: str, text: str, hits: Sequence[Hit]) -> dict[str, int]:
-    """What was asked, said and read, counted in terms."""
+    """Return the usage: the terms of the question, of the answer and of the passages."""
     prompt, said = len(terms(question)), len(terms(text))
     read = sum(len(terms(hit.text)) for hit in hits)
     return {

@@ -1,4 +1,4 @@
-"""What the body of a request asks for."""
+"""The bodies of requests, checked and read."""
 
 from __future__ import annotations
 

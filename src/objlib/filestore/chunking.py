@@ -26,7 +26,7 @@ _WORD_CHARS_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Chunking:
-    """How large chunks are, and how much of each begins the next one; in tokens."""
+    """The size of chunks, and the size of the overlap with the next one; both in tokens."""
 
     max_tokens: int = 200
     overlap_tokens: int = 20

@@ -40,7 +40,7 @@ class InvalidFaults(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a fault file says."""
+    """The content of a fault file."""
 
     faults: Sequence[Fault] = ()
     seed: int = 0

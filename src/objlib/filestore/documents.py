@@ -23,7 +23,7 @@ DOCUMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What indexing too many documents at once does to all of them.
+    """The effect of indexing too many documents at once on all of them.
 
     Args:
         endurance: of the new document, 0 to 1: it fails when `failing` is above that.
@@ -40,7 +40,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of a new document: decided by the fault layer, healthy by default."""
+    """The fate of a new document: the fault layer decides it, and it is healthy by default."""
 
     delay_s: float = 0.0
     is_stuck: bool = False
@@ -177,7 +177,7 @@ def delete_document(store: FileStore, store_id: str, identifier: str, *, force: 
 
 
 def pending_documents(store: FileStore) -> int:
-    """How many documents are being indexed right now; those that are stuck take no part."""
+    """Return the number of documents that are being indexed now; stuck ones do not count."""
     row = store.one(
         "SELECT COUNT(*) FROM documents WHERE ready_at > :now AND indexing_s IS NOT NULL",
         now=store.clock(),

@@ -79,7 +79,7 @@ class FaultPlan:
         ]
 
     def latency_s(self, route: str, at_once: int) -> float:
-        """How long a request waits that is served at once with others, itself included."""
+        """Return the seconds that a request waits while `at_once` are served, itself included."""
         now_s = self.elapsed_s()
         return sum(
             (fault.seconds_at(now_s) or 0.0) * fault.slowdown(at_once)
@@ -102,7 +102,7 @@ class FaultPlan:
         return None
 
     def fate(self, route: str, pending: Callable[[], int]) -> Fate:
-        """What becomes of a document that is imported now, with `pending` others being indexed."""
+        """Return the fate of a document imported now, while `pending` others are indexed."""
         now_s = self.elapsed_s()
         changes: dict[str, Any] = {}
         for fault in self.striking(route, *FATEFUL):

@@ -1,4 +1,4 @@
-"""What every request goes through: key, faults, errors in Google's shape, counting."""
+"""The gate that every request passes: key, faults, errors in Google's shape, counting."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Gate:
         return await handler(request)
 
     def _on_its_way(self, route: str, response: Response) -> Response:
-        """What is left of an answer that was given."""
+        """Return the part of an answer that the faults leave."""
         striking = self._faults.striking
         if striking(route, Kind.DROP_AFTER):
             return _Cut(response, 0)
@@ -173,7 +173,7 @@ def _authenticate(request: Request, api_key: str) -> None:
 
 
 def _trouble_of_disk(error: Exception) -> ApiError | None:
-    """What cannot be mended by asking again; None for everything else."""
+    """Return the problem that asking again cannot mend; None for everything else."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _NO_ROOM:
         return ApiError(507, f"the store's disk is full or failing ({error})")

@@ -1,4 +1,4 @@
-"""From bytes to what is searched: text, chunks and their terms, before the document is there.
+"""Turns bytes into text, chunks and their terms, before the document is there.
 
 Text is cut up on the event loop's thread, in short turns, so that other requests are answered
 meanwhile and a simulation replays. An embedder works on a thread, and what is more than text is
@@ -43,7 +43,7 @@ class Indexed:
 
     @property
     def has_text(self) -> bool:
-        """Whether there is anything to be found; without, the document fails."""
+        """True if there is text to be found; a document without text fails."""
         return bool(self.chunks) or self.written > 0
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, and how one such thing is described."""
+"""The kinds of faults, and the description of one fault."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TAKEN_WELL = 50
 
 
 class Kind(StrEnum):
-    """What goes wrong."""
+    """The kind of a fault."""
 
     # Before the effect
     LATENCY = "latency"
@@ -146,7 +146,7 @@ class Fault:
             )
 
     def may_strike(self, route: str, at_s: float) -> bool:
-        """Whether the fault is at work on a route at a moment of the plan's time."""
+        """Return True if the fault is at work on a route at a moment of the plan's time."""
         if at_s < self.from_s or (self.until_s is not None and at_s >= self.until_s):
             return False
         if not fnmatch.fnmatchcase(route, self.route):
@@ -159,7 +159,7 @@ class Fault:
         return None if self.seconds is None else value_at(self.seconds, at_s)
 
     def slowdown(self, at_once: int) -> float:
-        """How much longer it takes with so many at once."""
+        """Return the factor by which a request or a document takes longer with `at_once` others."""
         if self.above is None or at_once <= self.above:
             return 1.0
         return float((at_once / self.above) ** self.growth)

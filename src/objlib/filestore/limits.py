@@ -1,4 +1,4 @@
-"""What the API allows: sizes, lengths, numbers of things."""
+"""The limits of the API: sizes, lengths, numbers of things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a fault refuses: the errors of the service, in the shapes in which they were seen."""
+"""The refusals of faults: errors of the service, in the shapes in which they were seen."""
 
 from __future__ import annotations
 

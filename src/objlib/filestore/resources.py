@@ -64,14 +64,14 @@ def document(store_id: str, row: tuple[Any, ...]) -> dict[str, Any]:
 
 
 def import_response(store_id: str, document_id: str) -> dict[str, Any]:
-    """What the operation of an import says of its document: its bare id, as was seen."""
+    """Return the response of an import's operation: the document's bare id, as was seen."""
     return {"parent": f"fileSearchStores/{store_id}", "documentName": document_id}
 
 
 def upload_response(
     store_id: str, document_id: str, *, mime_type: str, size_bytes: int
 ) -> dict[str, Any]:
-    """What the operation of an upload says of its document: its full name, type and size."""
+    """Return the response of an upload's operation: the document's full name, type and size."""
     parent = f"fileSearchStores/{store_id}"
     return {
         "@type": "type.googleapis.com/google.ai.generativelanguage.v1main."

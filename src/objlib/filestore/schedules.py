@@ -21,7 +21,7 @@ def value_at(schedule: Schedule, at_s: float) -> float:
 
 
 def is_ascending(schedule: Schedule) -> bool:
-    """Whether this is a schedule: numbers that are not negative, steps one after the other."""
+    """Return True for a schedule: numbers that are not negative, steps one after the other."""
     if isinstance(schedule, int | float):
         return 0 <= schedule < math.inf
     if not schedule or any(len(step) != 2 for step in schedule):

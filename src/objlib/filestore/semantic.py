@@ -28,7 +28,7 @@ _BLOCK = 4096
 
 
 class Embedder(Protocol):
-    """What makes vectors of texts. Replace it by any other."""
+    """A model that makes vectors of texts. Any other can take its place."""
 
     #: Vectors of another name are never compared with.
     name: str

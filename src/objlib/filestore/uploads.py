@@ -181,7 +181,7 @@ def _take(store: FileStore, upload: Upload, position: int, block: bytes) -> Uplo
 
 
 def _is_known(store: FileStore, upload: Upload, position: int, content: bytes) -> bool:
-    """Whether these bytes were received before, at this place."""
+    """Return True if these bytes were received before, at this place."""
     if not content:
         return True
     rows = store.all(

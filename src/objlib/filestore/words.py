@@ -1,4 +1,4 @@
-"""From text to terms, for scripts with and without spaces.
+"""Cuts text into terms, for scripts with and without spaces.
 
 Words are runs of letters, digits and combining marks (which Indic scripts need), compatibility-
 normalised and case-folded. Scripts that write no spaces (Chinese, Japanese, Thai, Lao, Khmer,

@@ -114,6 +114,7 @@ class FileSearchClient:
     async def find_store(self, display_name: str) -> Store | None:
         """The first store of that display name (the API allows several), or None."""
         token: str | None = None
+        tokens = _PageTokens("stores")
         while True:
             with translated("list stores", secret=self._secret):
                 page = await self._calls.file_search_stores.list(
@@ -122,7 +123,7 @@ class FileSearchClient:
             for store in page.page:
                 if store.display_name == display_name:
                     return _store(store)
-            token = _next_token(page.config.get("page_token"), token, "stores")
+            token = tokens.following(page.config.get("page_token"))
             if token is None:
                 return None
 
@@ -230,6 +231,7 @@ class FileSearchClient:
     async def document_pages(self, store_name: str) -> AsyncIterator[list[Document]]:
         """All documents of a store, a page at a time, oldest first."""
         token: str | None = None
+        tokens = _PageTokens(f"documents of {store_name}")
 
         async def fetch() -> tuple[list[Document], str | None]:
             with translated(f"list documents of {store_name}", secret=self._secret):
@@ -241,7 +243,7 @@ class FileSearchClient:
         while True:
             documents, following = await _PAGES.call(fetch)
             yield documents
-            token = _next_token(following, token, store_name)
+            token = tokens.following(following)
             if token is None:
                 return
 
@@ -276,11 +278,28 @@ class FileSearchClient:
         return _answer(response)
 
 
-def _next_token(token: str | None, last: str | None, what: str) -> str | None:
-    """The token of the next page, None at the end; one that repeats would go on for ever."""
-    if token and token == last:
-        raise Transient(f"the listing of {what} does not advance; run this again")
-    return token or None
+class _PageTokens:
+    """The page tokens of one listing: each may come once, or the listing would go on for ever."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._seen: set[str] = set()
+
+    def following(self, token: str | None) -> str | None:
+        """Return the token of the next page, None at the end.
+
+        Raises:
+            Transient: the token was followed before.
+        """
+        if not token:
+            return None
+        if token in self._seen:
+            raise Transient(
+                f"the listing of {self._what} does not advance: a page token came twice; "
+                "run this again"
+            )
+        self._seen.add(token)
+        return token
 
 
 def _store(store: types.FileSearchStore) -> Store:

@@ -8,6 +8,7 @@ settles the first, and `HonestUploads` the other two. `Gated` makes every reques
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -20,22 +21,20 @@ from objlib.gemini.wire_errors import PASSING_CODES, requested_wait_s
 UPLOAD_STATUS = "x-goog-upload-status"
 
 
+@dataclass(frozen=True, eq=False)
 class HonestUploads(httpx2.AsyncBaseTransport):
     """Makes the SDK see a refused upload chunk as what it is.
 
     A chunk answered with anything but 200 is marked `final`, upon which the SDK raises the error in
     the answer at once; a 200 without an upload status is marked `cancelled`, which it cannot take
     for progress.
-
-    Args:
-        inner: the transport that does the work.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport) -> None:
-        self._inner = inner
+    #: The transport that does the work.
+    inner: httpx2.AsyncBaseTransport
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        response = await self._inner.handle_async_request(request)
+        response = await self.inner.handle_async_request(request)
         if "upload" in request.headers.get("x-goog-upload-command", ""):
             if response.status_code != httpx2.codes.OK:
                 response.headers[UPLOAD_STATUS] = "final"
@@ -44,32 +43,32 @@ class HonestUploads(httpx2.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self.inner.aclose()
 
 
+@dataclass(frozen=True, eq=False)
 class Gated(httpx2.AsyncBaseTransport):
     """Sends a request when the gate lets it pass, and tells the gate what became of it."""
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, gate: RequestGate) -> None:
-        self._inner = inner
-        self._gate = gate
+    inner: httpx2.AsyncBaseTransport
+    gate: RequestGate
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        await self._gate.admitted()
-        sent_at = self._gate.now()
+        await self.gate.admitted()
+        sent_at = self.gate.now()
         outcome: Outcome | None = None
         try:
-            response = await self._inner.handle_async_request(request)
-            outcome = await _outcome(request, response, self._gate.now() - sent_at)
+            response = await self.inner.handle_async_request(request)
+            outcome = await _outcome(request, response, self.gate.now() - sent_at)
             return response
         except httpx2.HTTPError:
-            outcome = Broken(self._gate.now() - sent_at)
+            outcome = Broken(self.gate.now() - sent_at)
             raise
         finally:
-            self._gate.outcomes.tell(outcome or Abandoned(self._gate.now() - sent_at))
+            self.gate.outcomes.tell(outcome or Abandoned(self.gate.now() - sent_at))
 
     async def aclose(self) -> None:
-        await self._inner.aclose()
+        await self.inner.aclose()
 
 
 async def _outcome(request: httpx2.Request, response: httpx2.Response, took_s: float) -> Outcome:

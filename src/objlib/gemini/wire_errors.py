@@ -11,6 +11,8 @@ import contextlib
 import json
 import math
 from collections.abc import Iterator, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -148,7 +150,7 @@ def _retry_after_s(error: genai_errors.APIError) -> float | None:
 
 
 def requested_wait_s(headers: Mapping[str, str], body: bytes) -> float | None:
-    """What an answer asks us to wait before the next request, in seconds; None for nothing."""
+    """Return the seconds that an answer asks us to wait before the next request; None for none."""
     try:
         return _longest_wait_s(headers, json.loads(body))
     except ValueError:
@@ -156,15 +158,30 @@ def requested_wait_s(headers: Mapping[str, str], body: bytes) -> float | None:
 
 
 def _longest_wait_s(headers: Mapping[str, str], body: object) -> float | None:
-    """The larger of `RetryInfo.retryDelay` ("28s", "2.5s") and `Retry-After` in seconds."""
+    """Return the larger of `RetryInfo.retryDelay` ("28s", "2.5s") and `Retry-After`."""
     stated = [str(item["retryDelay"]) for item in _details(body) if "retryDelay" in item]
-    stated.append(str(headers.get("retry-after", "")))
-    delays = []
+    retry_after = str(headers.get("retry-after", ""))
+    stated.append(retry_after)
+    until_date_s = _seconds_between(str(headers.get("date", "")), retry_after)
+    delays = [] if until_date_s is None else [max(0.0, until_date_s)]
     for text in stated:
         with contextlib.suppress(ValueError):
             delays.append(float(text.removesuffix("s")))
     usable = [delay for delay in delays if math.isfinite(delay) and delay >= 0]
     return min(max(usable), LONGEST_WAIT_S) if usable else None
+
+
+def _seconds_between(earlier: str, later: str) -> float | None:
+    """Return the seconds between two HTTP dates (RFC 9110, 5.6.7); None where one is not a date.
+
+    The server's own `Date` is the reference: our clock may be wrong.
+    """
+    try:
+        start, end = parsedate_to_datetime(earlier), parsedate_to_datetime(later)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    # The old form of `asctime` names no zone. All HTTP dates are in UTC.
+    return (end.replace(tzinfo=UTC) - start.replace(tzinfo=UTC)).total_seconds()
 
 
 def _redact(text: str, secret: str | None) -> str:

@@ -16,7 +16,7 @@ from objlib.library.walk import FoundFile, SkippedPath
 
 
 class KnownFile(NamedTuple):
-    """What the catalog remembers of a path; None is "never recorded".
+    """The facts that the catalog remembers of a path; None means "never recorded".
 
     The fields stand as `queries.stream_known_files` selects them.
     """
@@ -74,7 +74,7 @@ Change: TypeAlias = New | Suspect | Unchanged | Missing | Skipped | Unreadable
 def compare(
     found: Iterable[FoundFile | SkippedPath], known: Iterable[KnownFile]
 ) -> Iterator[Change]:
-    """What happened between the catalog's snapshot and the disk's, in the order of paths.
+    """Yield the changes between the catalog's snapshot and the disk's, in the order of paths.
 
     Both inputs ascend strictly by the code points of `path`, as `walk` and SQLite's BINARY order
     do. The device is not compared: its number may change whenever a disk is mounted.

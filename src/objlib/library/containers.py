@@ -1,7 +1,12 @@
-"""What an archive or an older Office document holds, told by its directory alone.
+"""Tells the kind of an archive or of an older Office document by its directory alone.
 
 Nothing is unpacked, and no more is read than a few megabytes, so an archive that would blow up does
 no harm here.
+
+The standard library's `zipfile` is not used: it builds an object for each member of a directory of
+any size and refuses a directory that is damaged in one entry, while this module reads at most four
+megabytes and keeps the names before the damage. `olefile` would be one more dependency for a few
+lines: the names that tell the kind of a compound file stand in one sector.
 
 Sources: APPNOTE.TXT, PKWARE, sections 4.3.7, 4.3.12, 4.3.15, 4.3.16 (ZIP); [MS-CFB], Microsoft,
 sections 2.2 and 2.6 (compound files); OpenDocument 1.3, part 2, section 3.3, and EPUB OCF 3.3 (the

@@ -19,7 +19,7 @@ from objlib.library.reach import Reach, open_regular
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What was read, and its fingerprint on disk.
+    """The bytes that were read, and their fingerprint on disk.
 
     Args:
         mark: the byte order mark of the file, where these bytes come from further on in it.

@@ -1,4 +1,4 @@
-"""What is known about a file besides its content: from a sidecar, its front matter and its path.
+"""Descriptions of a file besides its content: from a sidecar, its front matter and its path.
 
 A sidecar lies beside the file and is called like it, with `.meta.toml` or `.meta.json` at the end.
 Front matter stands at the beginning of a text between two lines of `---` (YAML) or `+++` (TOML); it
@@ -58,7 +58,7 @@ class BadSidecar(Exception):
 
 @dataclass(slots=True)
 class Description:
-    """What is sent about a file, and where each entry comes from.
+    """The metadata that are sent for a file, and the source of each entry.
 
     Args:
         origins: key -> `SIDECAR`, `FRONT_MATTER` or `PATH`.

@@ -43,7 +43,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """What one reading of a file has shown: how it begins, and its fingerprint if it was wanted."""
+    """The result of one reading of a file: its beginning, and its fingerprint if it was wanted."""
 
     head: bytes
     fingerprint: Fingerprint | None

@@ -1,4 +1,4 @@
-"""What a document is called, in its text and by its key.
+"""The identity of a document: the header in its text, and its key.
 
 Names and metadata are not embedded by the API, so what must be findable is written into the text:
 

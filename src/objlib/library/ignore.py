@@ -1,4 +1,4 @@
-"""Which paths the user does not want: `.objlibignore`, with the semantics of `.gitignore`.
+"""The paths that the user does not want: `.objlibignore`, with the semantics of `.gitignore`.
 
 The rules of a folder apply to everything below it; rules of a deeper folder win over those above;
 within one file the last match wins; `!pattern` takes a path back in. As in git, nothing below an
@@ -38,7 +38,7 @@ class _Rule:
     is_folder_only: bool
 
     def matches(self, path: str, is_folder: bool) -> bool:
-        """Whether the rule names this very entry, not merely a folder around it."""
+        """Return True if the rule names this very entry, not merely a folder around it."""
         if self.is_folder_only:
             end = len(path) + 1
             return is_folder and any(m.end() == end for m in self.regex.finditer(path + "/"))
@@ -69,7 +69,7 @@ class IgnoreRules:
         return IgnoreRules((_Layer(prefix, rules), *self.layers))
 
     def ignores(self, path: str, is_folder: bool = False) -> bool:
-        """Whether the entry at `path` (relative POSIX, no closing slash) is unwanted."""
+        """Return True if the entry at `path` (relative POSIX, no closing slash) is unwanted."""
         for layer in self.layers:
             below = path[len(layer.folder) :]
             for rule in layer.rules:

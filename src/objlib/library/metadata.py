@@ -178,7 +178,7 @@ DEFAULT_TEMPLATES: tuple[PathTemplate, ...] = tuple(
 def extract_metadata(
     path: str, templates: Sequence[PathTemplate] = DEFAULT_TEMPLATES
 ) -> dict[str, MetadataValue]:
-    """What a path says about its file: the first template that matches decides.
+    """Return the metadata in a path: the first template that matches decides.
 
     Every file has a title: without one from a template it is the name less its extension. Where
     no template matches, the folder is said too.

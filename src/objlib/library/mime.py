@@ -1,4 +1,4 @@
-"""What a file is sent as, or why it is not sent.
+"""The MIME type a file is sent as, or the reason why it is not sent.
 
 The extension decides, the content may object. Where the extension says nothing (`talk.pdf_old`,
 `report`), the content decides. Text of every kind that has no better home goes as `text/plain`: of
@@ -267,7 +267,7 @@ def _unsupported(kind: str, addition: str = "") -> Unsupported:
 
 
 def _kind_by_content(head: bytes) -> str | None:
-    """What the bytes are when they are no text; None for text."""
+    """Return the kind of bytes that are no text; None for text."""
     if head.startswith(_PDF):
         return "a PDF"  # its beginning may be all text
     if mark_of(head) is not NO_MARK or _looks_like_text(head):

@@ -37,7 +37,7 @@ _ENDS = (
 
 
 def parts_of(file: BinaryIO) -> Iterator[Part]:
-    """The parts of a text, in order, of which a short one has one."""
+    """Yield the parts of a text in order; a short text has one part."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     _, encoding, unit = mark_of(file.read(4))
@@ -54,7 +54,7 @@ def parts_of(file: BinaryIO) -> Iterator[Part]:
 
 
 def _end_in(piece: bytes, encoding: str, unit: int) -> int:
-    """Where in the last piece of a window the best end is, in bytes from its beginning."""
+    """Return the bytes from the beginning of a window's last piece to the best end in it."""
     for ends in _ENDS:
         places = [_after_last(piece, end.encode(encoding), unit) for end in ends]
         if best := max(places):
@@ -71,7 +71,7 @@ def _after_last(piece: bytes, end: bytes, unit: int) -> int:
 
 
 def _begun(piece: bytes, encoding: str) -> int:
-    """How many bytes at the end belong to a character that goes on behind it."""
+    """Return the number of bytes at the end that begin a character which goes on behind it."""
     if encoding.startswith("utf-16"):
         lead = int.from_bytes(piece[-2:], "little" if encoding.endswith("le") else "big")
         return 2 if 0xD800 <= lead < 0xDC00 else 0
@@ -86,7 +86,7 @@ def _begun(piece: bytes, encoding: str) -> int:
 
 
 def count_parts(path: Path, mime_type: str, opener: Opener = without_waiting) -> int:
-    """In how many parts a file goes up. Raises `OSError`."""
+    """Return the number of parts in which a file goes up. Raises `OSError`."""
     if mime_type not in HEADED_TYPES or path.stat().st_size <= WHOLE_BYTES_MAX:
         return 1
     with open_regular(path, opener) as content:
@@ -101,10 +101,10 @@ def in_parts(
 ) -> Iterator[FoundFile | SkippedPath]:
     """A walk in which each text that is too long is replaced by its parts, still in order.
 
-    One that cannot be read becomes what a folder is that cannot be: nothing is known of its parts.
+    A text that cannot be read is skipped like a folder that cannot be read: its parts are unknown.
 
     Args:
-        note_parts: is told of each text in how many parts it goes up.
+        note_parts: called for each text with the number of its parts.
     """
     waiting: list[tuple[str, FoundFile | SkippedPath]] = []
     for entry in found:

@@ -8,13 +8,14 @@ silence: what cannot be uploaded is a row with its reason.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from objlib.catalog import queries, tallies, writes
 from objlib.catalog.part_names import file_of
@@ -49,13 +50,17 @@ from objlib.library.mime import (
 )
 from objlib.library.parts import in_parts
 from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, Reach
+from objlib.library.scan_report import ScanReport, Tally
 from objlib.library.walk import FoundFile, SkippedPath, walk
 from objlib.states import IN_FLIGHT, State
+from objlib.threads import LIGHT_BYTES, Offload, in_place
 
-BATCH = 500
-
-#: Up to here a file is read and hashed in less time than it takes to hand it to another thread.
-LIGHT_BYTES = 64 * 1024
+#: At most so many changes are written together.
+BATCH = 200
+#: After so many files a scan says how far it has come, whether anything has changed or not.
+STRETCH = 5_000
+#: After so many moved rows the event loop gets its turn: a move takes 0.2 ms.
+ROWS_A_TURN = 20
 
 CHANGED = "changed on disk"
 
@@ -76,29 +81,6 @@ class Lifecycle(Protocol):
     async def retry(self, record: FileRecord, *, reason: str) -> FileRecord | None: ...
 
 
-@dataclass(slots=True)
-class ScanReport:
-    """What a scan found. Counts of files."""
-
-    found: int = 0
-    unchanged: int = 0
-    new: int = 0
-    changed: int = 0
-    restored: int = 0
-    missing: int = 0
-    skipped: int = 0
-    in_flight: int = 0
-    #: Of those found: parts of texts that are too long for one document.
-    parts: int = 0
-    moved: list[tuple[str, str]] = field(default_factory=list)
-    #: Sidecar -> why it cannot be read. Its file keeps the metadata it had.
-    bad_sidecars: dict[str, str] = field(default_factory=dict)
-
-    def note_parts(self, parts: int) -> None:
-        """One text was found that goes up in so many parts."""
-        self.parts += parts
-
-
 async def scan_library(
     catalog: Catalog,
     root: Path,
@@ -109,6 +91,8 @@ async def scan_library(
     workers: int | None = None,
     on_progress: Callable[[ScanReport], None] | None = None,
     links_to: tuple[Path, ...] = (),
+    is_stopped: Callable[[], bool] = lambda: False,
+    offload: Offload = in_place,
 ) -> ScanReport:
     """Walk `root` and record what is new, changed, moved and missing.
 
@@ -116,6 +100,8 @@ async def scan_library(
         is_current: whether a document is what would be sent of its row today. Where it is given,
             every file is looked at again, and those whose documents are not current are changed.
         links_to: folders outside of the library that links to files may lead into.
+        is_stopped: asked after each batch; the next scan finds the rest.
+        offload: where walking, reading and hashing are done; all of it in one thread.
 
     Raises:
         ConfigurationError: `root` is missing, no folder, or empty while the catalog is not: an
@@ -124,7 +110,7 @@ async def scan_library(
     if not root.is_dir():
         raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
     walked = _files_of_others(root, catalog, links_to)
-    if (first := next(walked, None)) is None:
+    if (first := await offload(lambda: next(walked, None))) is None:
         await _refuse_emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
@@ -133,23 +119,27 @@ async def scan_library(
         skipped=await queries.get_info(catalog, VERDICTS) != str(VERDICTS_VERSION),
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
-    report = ScanReport()
+    tally = Tally()
     workers = workers or os.cpu_count() or 1
     opener = Reach(root, links_to).opener
-    scan = _Scan(catalog, root, templates, lifecycle, workers, report, is_current, opener)
-    # Closed here and now: it holds a connection, which only the thread that opened it may close.
-    with contextlib.closing(queries.stream_known_files(catalog.path)) as rows:
-        found = in_parts(root, chain([first], walked), report.note_parts, opener)
-        changes = compare(found, map(KnownFile._make, rows))
-        while batch := list(islice(_worth_a_look(changes, report, again), BATCH)):
+    scan = _Scan(catalog, root, templates, lifecycle, workers, tally, is_current, opener)
+    rows = await queries.stream_known_files(catalog)
+    batches = scan.judged(rows, chain([first], walked), again)
+    try:
+        while (batch := await offload(lambda: next(batches, None))) is not None:
             await scan.apply(batch)
             if on_progress is not None:
-                on_progress(report)
-    report.moved = await writes.adopt_moves(catalog, since)
+                on_progress(tally.report())
+            if is_stopped():
+                return tally.report()
+    finally:
+        await offload(batches.close)
+        rows.close()  # it holds a connection, also where no batch was ever asked for
+    tally.moved = await writes.adopt_moves(catalog, since)
     await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: str(VERDICTS_VERSION)})
-    report.new = max(0, report.new - len(report.moved))
-    report.missing = max(0, report.missing - len(report.moved))
-    return report
+    tally.new = max(0, tally.new - len(tally.moved))
+    tally.missing = max(0, tally.missing - len(tally.moved))
+    return tally.report()
 
 
 async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
@@ -166,8 +156,8 @@ def _files_of_others(
     root: Path, catalog: Catalog, links_to: tuple[Path, ...]
 ) -> Iterator[FoundFile | SkippedPath]:
     """The walk without our own databases, for a catalog that is kept inside the library."""
-    folder = catalog.path.resolve().parent
-    if not folder.is_relative_to(root.resolve()):
+    folder = catalog.data_folder
+    if folder is None or not folder.is_relative_to(root.resolve()):
         return walk(root, IgnoreRules(), links_to)
     own = folder.relative_to(root.resolve()).as_posix()
     rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
@@ -186,20 +176,29 @@ class _Again:
     skipped: bool
 
 
-def _worth_a_look(changes: Iterator[Change], report: ScanReport, again: _Again) -> Iterator[Change]:
+def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator[list[Change]]:
     """All but the unchanged, which are only counted, unless they are looked at again."""
+    batch: list[Change] = []
+    since = tally.found
     for change in changes:
         if isinstance(change, Unchanged):  # asked first: nearly all are
-            report.found += 1
+            tally.found += 1
             is_skipped = change.known.skip_reason is not None
             if again.everything or (is_skipped and again.skipped):
-                yield Suspect(change.found, change.known)
+                batch.append(Suspect(change.found, change.known))
             else:
-                report.unchanged += 1
-                report.skipped += is_skipped
+                tally.unchanged += 1
+                tally.skipped += is_skipped
         elif not isinstance(change, Unreadable):
-            report.found += isinstance(change, New | Suspect)
-            yield change
+            tally.found += isinstance(change, New | Suspect)
+            batch.append(change)
+        if len(batch) == BATCH or tally.found - since >= STRETCH:
+            yield batch
+            batch, since = [], tally.found
+    yield batch
+
+
+_Judged = list[tuple[Change, FileFacts | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,21 +208,33 @@ class _Scan:
     templates: Sequence[PathTemplate]
     lifecycle: Lifecycle
     workers: int
-    report: ScanReport
+    tally: Tally
     is_current: Callable[[FileRecord], bool] | None
     opener: Opener
 
-    async def apply(self, batch: Sequence[Change]) -> None:
+    def judged(
+        self,
+        rows: Iterable[tuple[Any, ...]],
+        walked: Iterable[FoundFile | SkippedPath],
+        again: _Again,
+    ) -> Generator[_Judged, None, None]:
+        """Compare the walk with the catalog's rows; yield what has changed, a batch at a time."""
+        found = in_parts(self.root, walked, self.tally.note_parts, self.opener)
+        changes = compare(found, map(KnownFile._make, rows))
+        for batch in _batches(changes, self.tally, again):
+            yield self._judge(batch)
+
+    async def apply(self, batch: _Judged) -> None:
         """Write one batch of changes."""
         inserted: list[FileFacts] = []
         seen_again: list[FileFacts] = []
         gone: list[str] = []
-        for change, facts in self._judge(batch):
+        for change, facts in batch:
             if isinstance(change, Missing):
                 gone.append(change.known.path)
                 continue
             if facts is None:
-                self.report.found -= 1
+                self.tally.found -= 1
                 if isinstance(change, Suspect) and not change.known.is_deleted:
                     gone.append(change.known.path)
                 continue
@@ -231,9 +242,9 @@ class _Scan:
                 inserted.append(facts)
             else:
                 seen_again.append(facts)
-            self.report.skipped += facts.skip_reason is not None
-        self.report.new += sum(facts.skip_reason is None for facts in inserted)
-        self.report.missing += len(gone)
+            self.tally.skipped += facts.skip_reason is not None
+        self.tally.new += sum(facts.skip_reason is None for facts in inserted)
+        self.tally.missing += len(gone)
         await writes.insert_files(self.catalog, inserted)
         await self._update(seen_again)
         await writes.mark_deleted(self.catalog, gone)
@@ -241,7 +252,9 @@ class _Scan:
     async def _update(self, seen_again: Sequence[FileFacts]) -> None:
         rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
         followed = []
-        for facts in seen_again:
+        for number, facts in enumerate(seen_again, start=1):
+            if number % ROWS_A_TURN == 0:
+                await asyncio.sleep(0)
             row = rows.get(facts.file_path)
             if row is not None:  # else another scan gave it a new path
                 followed += await self._follow(row, self._with_metadata_of(row, facts))
@@ -264,7 +277,7 @@ class _Scan:
             The facts that may be written.
         """
         if row.gemini_state in IN_FLIGHT:
-            self.report.in_flight += 1  # left alone; the next scan sees it again
+            self.tally.in_flight += 1  # left alone; the next scan sees it again
             return []
         if row.gemini_state is State.INDEXED and facts.mtime is None:
             return [facts]  # it could not be looked at, which is no proof that it changed
@@ -278,14 +291,14 @@ class _Scan:
         except OCCConflictError:
             moved = None
         if moved is None:
-            self.report.in_flight += 1  # another run took it just now
+            self.tally.in_flight += 1  # another run took it just now
             return []
         if row.is_deleted:
-            self.report.restored += 1
+            self.tally.restored += 1
         elif change:
-            self.report.changed += 1
+            self.tally.changed += 1
         else:
-            self.report.unchanged += 1
+            self.tally.unchanged += 1
         return [facts]
 
     def _difference(self, row: FileRecord, facts: FileFacts) -> str | None:
@@ -298,14 +311,14 @@ class _Scan:
             return None if self.is_current(row) else SENT_DIFFERENTLY
         return None
 
-    def _judge(self, batch: Sequence[Change]) -> Iterator[tuple[Change, FileFacts | None]]:
+    def _judge(self, batch: Sequence[Change]) -> _Judged:
         """Pair every change with what is to be written, large files read on all cores.
 
         None stands for a file that was there a moment ago and is gone.
         """
         looks = map_ahead(self._facts_of, batch, self.workers, is_light=_is_light)
         with contextlib.closing(looks):
-            yield from zip(batch, looks, strict=True)
+            return list(zip(batch, looks, strict=True))
 
     def _facts_of(self, change: Change) -> FileFacts | None:
         if isinstance(change, New | Suspect):
@@ -377,7 +390,7 @@ class _Scan:
             beside = found.sidecar and self.root / found.sidecar
             sidecar = read_sidecar(beside, self.opener) if beside else None
         except BadSidecar as problem:
-            self.report.bad_sidecars[str(found.sidecar)] = str(problem)
+            self.tally.bad_sidecars[str(found.sidecar)] = str(problem)
             # Its time is not recorded, so that the next scan tries again.
             path = file_of(found.path)
             return None if is_known else extract_metadata(path, self.templates), None

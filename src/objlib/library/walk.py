@@ -1,4 +1,4 @@
-"""What is on disk: one pass over the library, in the order in which the catalog lists it.
+"""One pass over the library on disk, in the order in which the catalog lists it.
 
 Paths come in strictly ascending order of their code points, which is the order of SQLite's BINARY
 collation, so a merge of the two needs no memory. The trick is to sort a folder's entries by name

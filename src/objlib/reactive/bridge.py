@@ -4,7 +4,8 @@ Time. There is one clock, the event loop's. `AsyncIOScheduler.now` is the wall c
 reactivex 5.1 while its timers run on loop time; `LoopScheduler.now` is the loop's time, so delays
 hold on a loop with virtual time and across steps of the wall clock. Reactivex also orders what it
 runs within one `subscribe()` by the wall clock and, when that was set back, sleeps on the loop's
-thread until it has caught up: that queue is given a clock that nobody can set.
+thread until it has caught up. `TRAMPOLINE` is the same queue by another entrance, whose clock only
+moves forwards, and all that enters Rx from the loop enters there.
 
 Threads. Everything here runs on the event loop's thread and takes no locks.
 """
@@ -12,28 +13,74 @@ Threads. Everything here runs on the event loop's thread and takes no locks.
 from __future__ import annotations
 
 import asyncio
-import time
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable
+from reactivex.internal.constants import UTC_ZERO
 from reactivex.scheduler import CurrentThreadScheduler
 from reactivex.scheduler.eventloop import AsyncIOScheduler
+from reactivex.scheduler.scheduleditem import ScheduledItem
+from reactivex.scheduler.trampoline import Trampoline
 
 A = TypeVar("A")
 B = TypeVar("B")
+S = TypeVar("S")
 T = TypeVar("T")
 
 Operator = Callable[[Observable[A]], Observable[B]]
 
 
-def _monotonic(scheduler: CurrentThreadScheduler) -> datetime:
-    return scheduler.to_datetime(time.monotonic())
+class _OfThread(threading.local):
+    """Finds the thread's queue once; reactivex looks it up in weak dictionaries each time."""
+
+    def __init__(self) -> None:
+        self.trampoline = CurrentThreadScheduler.singleton().get_trampoline()
 
 
-CurrentThreadScheduler.now = property(_monotonic)  # type: ignore[assignment, method-assign]
+class _SteadyTrampoline(CurrentThreadScheduler):
+    """The queue that reactivex keeps for each thread, by an entrance whose clock is never set back.
+
+    What is queued here is due at once, behind all that was queued before, and nothing sleeps. While
+    it runs, `subscribe()` finds the queue at work and does not use its own entrance.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._latest = UTC_ZERO
+        self._of_thread = _OfThread()
+
+    @property
+    def now(self) -> datetime:
+        """The latest that the wall clock has ever shown; others in the queue go by that one."""
+        self._latest = max(self._latest, super().now)
+        return self._latest
+
+    def get_trampoline(self) -> Trampoline:
+        return self._of_thread.trampoline
+
+    def schedule(
+        self, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        # Written out, because each item of a run comes through here: no conversions of time.
+        item = ScheduledItem(self, state, action, self.now)
+        self._of_thread.trampoline.run(item)
+        return item.disposable
+
+
+#: For whatever emits or subscribes in a callback of the loop, and for subjects that replay.
+TRAMPOLINE = _SteadyTrampoline()
+
+
+def on_trampoline(action: Callable[[], abc.DisposableBase | None]) -> abc.DisposableBase:
+    """Run an action and then what it has queued, and return its disposable.
+
+    Within another such run the action runs at once, and what it has queued after that run.
+    """
+    return TRAMPOLINE.ensure_trampoline(lambda *_: action()) or Disposable()
 
 
 class Interrupted(Exception):
@@ -65,6 +112,12 @@ class LoopScheduler(AsyncIOScheduler):
     def time_s(self) -> float:
         """Loop time in seconds."""
         return self._loop.time()
+
+    def invoke_action(
+        self, action: abc.ScheduledAction[S], state: S | None = None
+    ) -> abc.DisposableBase:
+        """Run what was scheduled, on the trampoline."""
+        return on_trampoline(lambda: action(self, state))
 
     def start(self, work: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:
         """Run a coroutine as a task that `drained()` waits for."""
@@ -108,6 +161,9 @@ def from_coroutine(work: Callable[[], Awaitable[T]]) -> Observable[T]:
             return Disposable()
         released = False
 
+        def end(task: asyncio.Task[T]) -> None:
+            on_trampoline(lambda: deliver(task))
+
         def deliver(task: asyncio.Task[T]) -> None:
             if released:
                 if not task.cancelled():
@@ -126,7 +182,7 @@ def from_coroutine(work: Callable[[], Awaitable[T]]) -> Observable[T]:
             task.cancel()
 
         task = scheduler.start(work)
-        task.add_done_callback(deliver)
+        task.add_done_callback(end)
         return Disposable(release)
 
     return Observable(subscribe)
@@ -154,7 +210,9 @@ async def completion(source: Observable[T], scheduler: LoopScheduler) -> T | Non
         if not ended.done():
             ended.set_result(last)
 
-    subscription = source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+    subscription = on_trampoline(
+        lambda: source.subscribe(on_next, on_error, on_completed, scheduler=scheduler)
+    )
     try:
         return await ended
     finally:
@@ -168,4 +226,4 @@ def once_subscribed(start: Callable[[], None]) -> abc.DisposableBase:
     assigned yet. Reactivex runs every subscription on the current thread's trampoline; this runs on
     it too, one step later. So a gate that is closed already closes before anything has passed.
     """
-    return CurrentThreadScheduler.singleton().schedule(lambda *_: start())
+    return TRAMPOLINE.schedule(lambda *_: start())

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 from reactivex import Observable, abc
 from reactivex.disposable import Disposable, SingleAssignmentDisposable
 
+from objlib.reactive.bridge import on_trampoline
+
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -40,4 +42,12 @@ def guarded(source: Observable[T]) -> Observable[T]:
         )
         return Disposable(subscription.dispose)
 
-    return Observable(subscribe)
+    return _Anywhere(subscribe)
+
+
+class _Anywhere(Observable[T]):
+    """An observable that is subscribed to from outside Rx."""
+
+    def subscribe(self, *arguments: Any, **named: Any) -> abc.DisposableBase:
+        """Subscribe as usual, on the trampoline."""
+        return on_trampoline(lambda: super(_Anywhere, self).subscribe(*arguments, **named))

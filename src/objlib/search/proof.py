@@ -36,6 +36,7 @@ from objlib.library.mime import HEADED_TYPES
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.demand import flat_map_limited, paged
 from objlib.reactive.retry import Retry
+from objlib.threads import Offload, in_place
 from objlib.upload._operators import upload_with_retry
 from objlib.waits import Waits
 
@@ -76,7 +77,7 @@ class Proof:
 
     @property
     def is_failure(self) -> bool:
-        """Whether the store does not hold what the catalog says."""
+        """True if the store does not hold what the catalog says."""
         return self.verdict in (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
 
 
@@ -114,7 +115,7 @@ class Subset:
         raise ConfigurationError(f"a subset is written n/t, such as 3/7, not {text!r}")
 
     def holds(self, path: str) -> bool:
-        """Whether a file belongs to it."""
+        """Return True if a file belongs to it."""
         return zlib.crc32(path.encode()) % self.of == self.number - 1
 
 
@@ -130,12 +131,14 @@ def proofs(
     rng: random.Random,
     links_to: tuple[Path, ...] = (),
     until: Observable[Any] | None = None,
+    offload: Offload = in_place,
 ) -> Observable[Proof]:
     """A proof for each indexed file of a subset, or for those whose last proof is oldest.
 
     Args:
         limit: how many files. They are fetched at once; without a limit page by page.
         until: asks about no further file once this emits; what was asked is still answered.
+        offload: where files are read and compared.
 
     Errors: what the backend refuses for good, or still refuses after several attempts.
     """
@@ -157,7 +160,7 @@ def proofs(
     def one(record: FileRecord) -> Observable[Proof]:
         return upload_with_retry(
             record,
-            lambda record: _prove(catalog, read, ask, record, rng),
+            lambda record: _prove(catalog, read, ask, record, rng, offload),
             retry=retry,
         )
 
@@ -170,14 +173,18 @@ def proofs(
 
 
 async def _prove(
-    catalog: Catalog, read: Read, ask: Ask, record: FileRecord, rng: random.Random
+    catalog: Catalog,
+    read: Read,
+    ask: Ask,
+    record: FileRecord,
+    rng: random.Random,
+    offload: Offload,
 ) -> Proof:
+    own_rng = random.Random(rng.getrandbits(64))  # drawn here, where the order is that of the files
     try:
-        text = _text_of(read, record)
+        text, question = await offload(lambda: _question_of(read, record, own_rng))
     except _AnotherFile:
         return Proof(record.file_path, Verdict.CHANGED, "")
-    title = str(record.metadata.get("title", record.filename))
-    question = question_about(title, text or "", rng)
     verdict = Verdict.PROVEN
     cited = [passage for passage in await ask(question, None) if _is_of(passage, record)]
     if not cited and record.upload_key:
@@ -185,11 +192,21 @@ async def _prove(
         cited = list(await ask(question, f'{KEY} = "{record.upload_key}"'))
     if not cited:
         verdict = Verdict.NOT_CITED
-    elif text is not None and not all(stands_in(passage.text, text) for passage in cited):
+    elif text is not None and not await offload(lambda: _stand_in(cited, text)):
         verdict = Verdict.OTHER_TEXT
     else:
         await writes.mark_proven(catalog, record)
     return Proof(record.file_path, verdict, question)
+
+
+def _question_of(read: Read, record: FileRecord, rng: random.Random) -> tuple[str | None, str]:
+    text = _text_of(read, record)
+    title = str(record.metadata.get("title", record.filename))
+    return text, question_about(title, text or "", rng)
+
+
+def _stand_in(passages: Sequence[Passage], text: str) -> bool:
+    return all(stands_in(passage.text, text) for passage in passages)
 
 
 def question_about(title: str, text: str, rng: random.Random) -> str:

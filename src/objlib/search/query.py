@@ -36,7 +36,7 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What the store answered.
+    """The answer of the store.
 
     Args:
         cited_answer: the answer with `[n]` after each statement that citation n supports, from 1.

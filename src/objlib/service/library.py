@@ -33,7 +33,8 @@ from objlib.config import Settings, load_settings
 from objlib.documents.payload import Source, is_current
 from objlib.errors import ConfigurationError
 from objlib.gemini.resources import Passage
-from objlib.library.scan import ScanReport, scan_library
+from objlib.library.scan import scan_library
+from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, ProofReport, Subset, count_proof, proofs
 from objlib.search.query import SearchResult, search
@@ -44,6 +45,7 @@ from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import MaxDelete
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
+from objlib.threads import in_thread, one_thread
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import Progress, RecoveryReport, follow
@@ -151,25 +153,28 @@ class Library:
                 raise ConfigurationError("which library? Name its folder with --library DIR")
             bound = await self.bound()
             source = self._source(bound)
-            told: Subject[ScanReport] = Subject()
-            reports = [ScanReport()]
+            shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]
 
             def tell(report: ScanReport) -> None:
                 reports[0] = report
                 told.on_next(report)
 
             async def until_done() -> None:
-                reports[0] = await scan_library(
-                    catalog,
-                    bound.root,
-                    templates=self.settings.path_templates,
-                    lifecycle=AsyncUploadStateManager(catalog),
-                    is_current=partial(is_current, source=source) if refresh_metadata else None,
-                    on_progress=tell,
-                    links_to=self.settings.follow_links_to,
-                )
+                async with one_thread() as offload:
+                    report = await scan_library(
+                        catalog,
+                        bound.root,
+                        templates=self.settings.path_templates,
+                        lifecycle=AsyncUploadStateManager(catalog),
+                        is_current=partial(is_current, source=source) if refresh_metadata else None,
+                        on_progress=tell,
+                        links_to=self.settings.follow_links_to,
+                        is_stopped=lambda: shutdown.is_stopping,
+                        offload=offload,
+                    )
+                tell(report)
 
-            return Work(told, until_done, Shutdown(), lambda: reports[0])
+            return Work(told, until_done, shutdown, lambda: reports[0])
 
         return Run(self._runs, prepared)
 
@@ -350,6 +355,7 @@ class Library:
                     rng=random.Random(seed),
                     links_to=self.settings.follow_links_to,
                     until=shutdown.stop_accepting,
+                    offload=in_thread,
                 )
 
             return work_of(asked, count_proof, ProofReport())
@@ -365,8 +371,13 @@ class Library:
 
     def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
         settings = self.settings
-        chosen = library_id or bound.library_id
-        return Source(bound.root, chosen, settings.identity_header, settings.follow_links_to)
+        return Source(
+            bound.root,
+            library_id or bound.library_id,
+            settings.identity_header,
+            settings.follow_links_to,
+            offload=in_thread,
+        )
 
     async def _uploading(
         self,

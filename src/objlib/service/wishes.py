@@ -26,6 +26,7 @@ class SettingsWishes(TypedDict, total=False):
     db: Path | None
     store: str | None
     library: Path | None
+    follow_links_to: tuple[Path, ...] | None
     base_url: str | None
     model: str | None
     templates: Sequence[str] | None

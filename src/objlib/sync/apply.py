@@ -22,6 +22,7 @@ from objlib.catalog.part_names import shown
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file, pointers_to
 from objlib.catalog.records import FileRecord
+from objlib.catalog.verdicts import has_broken, has_other_canonical
 from objlib.catalog.writes import forget_leftover
 from objlib.documents.lookup import full_name
 from objlib.documents.payload import KEY
@@ -34,10 +35,8 @@ from objlib.sync.classify import DocumentClass
 from objlib.sync.guards import check_library, remember_device
 from objlib.sync.listing import (
     SyncReport,
-    another_is_canonical,
     classify_documents,
     listed_document,
-    was_listed,
 )
 from objlib.sync.plan import (
     Kind,
@@ -202,7 +201,7 @@ class Repair:
         row = await get_file(self._catalog, str(step.path))
         if row is None or row.gemini_state is not State.INDEXED or await self._was_passed_over(row):
             return False
-        is_gone = not await was_listed(self._catalog, row.file_path)
+        is_gone = not await has_broken(self._catalog, row.file_path)
         moved = await self._state.invalidate(row, reason="ghost", document_is_gone=is_gone)
         return moved is not None
 
@@ -241,8 +240,8 @@ class Repair:
         listed = await listed_document(self._catalog, name)
         assert listed is not None, "a step about a document comes from its verdict"
         (verdict,) = await classify_documents(self._catalog, [listed], self._survey.library_id)
-        is_twin = verdict.document_class is DocumentClass.CANONICAL and await another_is_canonical(
-            self._catalog, verdict
+        is_twin = verdict.document_class is DocumentClass.CANONICAL and await has_other_canonical(
+            self._catalog, verdict.path, verdict.document_name
         )
         if not is_twin and verdict.document_class not in deletable(self._include_foreign):
             return False  # a run has taken an interest in it since

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info
+from objlib.catalog.tallies import has_missing_with_document, most_common_device
 from objlib.errors import ConfigurationError
 
 #: Key in `catalog_info`: `st_dev` of the library's root when catalog and store were last in step.
@@ -48,11 +49,7 @@ async def check_library(catalog: Catalog, root: Path, *, accept_device: bool = F
 
 async def remember_device(catalog: Catalog, root: Path) -> None:
     """Take note of the device, while no file is missing: what is there now is the library."""
-    waiting = await catalog.fetch_one(
-        "SELECT 1 FROM files WHERE is_deleted = 1"
-        " AND COALESCE(gemini_store_doc_id, superseded_doc_id) IS NOT NULL LIMIT 1"
-    )
-    if waiting is not None or not root.is_dir():
+    if await has_missing_with_document(catalog) or not root.is_dir():
         return
     device = str(root.stat().st_dev)
     if await get_info(catalog, LIBRARY_DEVICE) != device:
@@ -64,8 +61,4 @@ async def _last_device(catalog: Catalog) -> int | None:
     noted = await get_info(catalog, LIBRARY_DEVICE)
     if noted is not None:
         return int(noted)
-    row = await catalog.fetch_one(
-        "SELECT device FROM files WHERE device IS NOT NULL AND gemini_store_doc_id IS NOT NULL"
-        " GROUP BY device ORDER BY COUNT(*) DESC LIMIT 1"
-    )
-    return int(row[0]) if row else None
+    return await most_common_device(catalog)

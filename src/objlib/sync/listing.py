@@ -7,10 +7,11 @@ four look-ups. A listing that fails in the middle raises and proves nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from objlib.catalog import verdicts as seen
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import (
     files_by_key,
@@ -19,8 +20,9 @@ from objlib.catalog.queries import (
     leftovers_by_name,
     pointers_to,
 )
-from objlib.catalog.records import COLUMNS, FileRecord
-from objlib.documents.lookup import complete_pages
+from objlib.catalog.records import FileRecord
+from objlib.catalog.verdicts import Listed
+from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.gemini.resources import Document, Store
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify
@@ -59,17 +61,16 @@ async def survey(
         Transient: the listing ended with fewer documents than the store says it has: no proof of
             absence, so no conclusion is drawn from it.
     """
-    await _start_over(catalog)
+    await seen.start_survey(catalog)
     async for page in complete_pages(client, store):
-        await _remember(catalog, page, await classify_documents(catalog, page, library_id))
-    await _choose_among_several(catalog)
+        judged = await classify_documents(catalog, page, library_id)
+        await seen.remember_listed(catalog, list(map(_listed, page, judged)))
+    await seen.choose_among_several(catalog)
     report = SyncReport(store.name, library_id)
-    for sign, number in await catalog.fetch_all(
-        "SELECT class, COUNT(*) FROM temp.verdicts GROUP BY class"
-    ):
-        report.documents[DocumentClass(sign)] = int(number)
-    report.ghosts = await _count(catalog, _GHOST)
-    report.missing = await _count(catalog, _MISSING)
+    for sign, number in (await seen.count_by_sign(catalog)).items():
+        report.documents[DocumentClass(sign)] = number
+    report.ghosts = await seen.count_ghosts(catalog)
+    report.missing = await seen.count_missing(catalog)
     return report
 
 
@@ -113,76 +114,25 @@ async def classify_documents(
     return verdicts
 
 
-async def _start_over(catalog: Catalog) -> None:
-    await catalog.fetch_all("DROP TABLE IF EXISTS temp.verdicts")
-    await catalog.fetch_all(
-        "CREATE TEMP TABLE verdicts (position INTEGER PRIMARY KEY, document_name TEXT UNIQUE,"
-        " class TEXT, path TEXT, reason TEXT, state TEXT, display_name TEXT, identity TEXT)"
-    )
-    await catalog.fetch_all("CREATE INDEX temp.verdicts_by_path ON verdicts (path, class)")
-    await catalog.fetch_all("DROP TABLE IF EXISTS temp.survey")
-    await catalog.fetch_all(
-        "CREATE TEMP TABLE survey AS SELECT COALESCE(MAX(id), 0) AS since FROM transitions"
-    )
-
-
-async def _remember(
-    catalog: Catalog, documents: Sequence[Document], verdicts: Sequence[Verdict]
-) -> None:
-    await catalog.execute_many(
-        "INSERT OR REPLACE INTO temp.verdicts VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (
-                verdict.document_name,
-                verdict.document_class.value,
-                verdict.path,
-                verdict.reason,
-                document.state,
-                document.display_name,
-                _identity(document),
-            )
-            for document, verdict in zip(documents, verdicts, strict=True)
-        ],
-    )
-
-
-def _identity(document: Document) -> str:
+def _listed(document: Document, verdict: Verdict) -> Listed:
     own = {name: document.metadata.get(name) for name in (KEY, PATH, SHA256, LIBRARY)}
-    return json.dumps({name: said for name, said in own.items() if said is not None})
-
-
-#: Of several documents for one file one is canonical: the one that the row names, else the first.
-_ONE_CANONICAL = """
-    UPDATE temp.verdicts AS verdict SET class = '2',
-        reason = 'its file is indexed under another document'
-    WHERE class = '=' AND EXISTS (
-        SELECT 1 FROM temp.verdicts AS other WHERE other.path = verdict.path AND other.class = '='
-            AND other.position < verdict.position)"""
-
-#: A file whose document is gone takes another that the store has of the same version.
-_SUBSTITUTE = """
-    UPDATE temp.verdicts AS verdict SET class = 'a',
-        reason = 'the document of its file is gone, and it is the same'
-    WHERE class = '2' AND state = 'STATE_ACTIVE' AND EXISTS (SELECT 1 FROM files
-        WHERE file_path = verdict.path AND {ghost}
-            AND upload_key = json_extract(identity, '$.objlib_key')
-            AND content_hash = json_extract(identity, '$.objlib_sha256'))"""
-
-#: Of several that could be adopted for one file the first is.
-_ONE_LATE = """
-    UPDATE temp.verdicts AS verdict SET class = '2', reason = 'another document of its file will do'
-    WHERE class = 'a' AND EXISTS (
-        SELECT 1 FROM temp.verdicts AS other WHERE other.path = verdict.path AND other.class = 'a'
-            AND other.position < verdict.position)"""
-
-
-async def _choose_among_several(catalog: Catalog) -> None:
-    for statement in (_ONE_CANONICAL, _SUBSTITUTE.format(ghost=_GHOST), _ONE_LATE):
-        await catalog.fetch_all(statement)
+    said = {name: value for name, value in own.items() if value is not None}
+    key, sha256 = (said.get(name) for name in (KEY, SHA256))
+    return Listed(
+        verdict.document_name,
+        verdict.document_class.value,
+        verdict.path,
+        verdict.reason,
+        document.state,
+        document.display_name,
+        key if isinstance(key, str) else None,
+        sha256 if isinstance(sha256, str) else None,
+        json.dumps(said),
+    )
 
 
 async def verdicts(catalog: Catalog, *classes: DocumentClass) -> AsyncIterator[Verdict]:
-    """The verdicts of the last survey in the order of document names, all or of some classes."""
+    """Yield the last survey's verdicts by document name, all or of some classes."""
     after: str | None = None
     while page := await verdict_page(catalog, classes or tuple(DocumentClass), after, _PAGE):
         for verdict in page:
@@ -193,96 +143,40 @@ async def verdicts(catalog: Catalog, *classes: DocumentClass) -> AsyncIterator[V
 async def verdict_page(
     catalog: Catalog, classes: Sequence[DocumentClass], after: str | None, size: int
 ) -> list[Verdict]:
-    """The verdicts after a document's name."""
-    marks = ", ".join("?" * len(classes))
-    rows = await catalog.fetch_all(
-        f"SELECT document_name, class, path, reason FROM temp.verdicts WHERE class IN ({marks})"
-        " AND document_name > ? ORDER BY document_name LIMIT ?",
-        (*(kind.value for kind in classes), after or "", size),
-    )
-    return [Verdict(name, DocumentClass(sign), path, reason) for name, sign, path, reason in rows]
+    """Return the verdicts after a document's name."""
+    page = await seen.listed_page(catalog, [kind.value for kind in classes], after, size)
+    return [
+        Verdict(one.document_name, DocumentClass(one.sign), one.path, str(one.reason))
+        for one in page
+    ]
 
 
 async def listed_document(catalog: Catalog, document_name: str) -> Document | None:
-    """What the last survey saw of a document: name, state and whose it says it is."""
-    row = await catalog.fetch_one(
-        "SELECT state, display_name, identity FROM temp.verdicts WHERE document_name = ?",
-        (document_name,),
-    )
-    if row is None:
+    """Return what the last survey saw of a document: name, state and whose it says it is."""
+    one = await seen.get_listed(catalog, document_name)
+    if one is None:
         return None
-    state, display_name, identity = row
-    return Document(document_name, str(display_name), str(state), 0, None, json.loads(identity))
-
-
-async def another_is_canonical(catalog: Catalog, verdict: Verdict) -> bool:
-    """Whether the last survey found another document to be the one of the same file.
-
-    Of a file that has moved since the survey began it cannot tell: one document may have been its
-    own when its page was listed, and the other by the time of its page.
-    """
-    row = await catalog.fetch_one(
-        "SELECT 1 FROM temp.verdicts WHERE path = ?1 AND class = '=' AND document_name <> ?2"
-        " AND NOT EXISTS (SELECT 1 FROM transitions AS moved, temp.survey"
-        " WHERE moved.file_path = ?1 AND moved.id > since)",
-        (verdict.path, verdict.document_name),
-    )
-    return row is not None
-
-
-async def was_listed(catalog: Catalog, path: str) -> bool:
-    """Whether the last survey saw a document, usable or not, that the row of a file names."""
-    row = await catalog.fetch_one(
-        "SELECT 1 FROM temp.verdicts WHERE path = ? AND class = 'x'", (path,)
-    )
-    return row is not None
-
-
-#: Indexed rows whose document the survey did not see, or saw broken. A row that has moved while the
-#: store was being listed may have a document that came after its page: nothing is said about it.
-_GHOST = (
-    "gemini_state = 'indexed' AND is_deleted = 0 AND NOT EXISTS"
-    " (SELECT 1 FROM temp.verdicts AS seen WHERE seen.path = file_path AND seen.class = '=')"
-    " AND NOT EXISTS (SELECT 1 FROM transitions AS moved, temp.survey"
-    " WHERE moved.file_path = files.file_path AND moved.id > since)"
-)
-_MISSING = "gemini_state <> 'indexed' AND is_deleted = 0 AND skip_reason IS NULL"
-
-
-async def _count(catalog: Catalog, condition: str) -> int:
-    row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {condition}")
-    return int(row[0]) if row else 0
-
-
-async def ghost_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
-    """Rows that say `indexed` while the store has no usable document for them, after a path."""
-    return await _page(catalog, _GHOST, after, size)
+    return Document(document_name, one.display_name, one.state, 0, None, json.loads(one.identity))
 
 
 async def ghosts(catalog: Catalog) -> AsyncIterator[FileRecord]:
-    """Rows that say `indexed` while the store has no usable document for them."""
-    async for record in _rows(catalog, _GHOST):
+    """Yield rows that say `indexed` while the store has no usable document for them."""
+    async for record in _rows(catalog, seen.ghost_page):
         yield record
 
 
 async def missing(catalog: Catalog) -> AsyncIterator[FileRecord]:
-    """Files that should be in the store and are not yet."""
-    async for record in _rows(catalog, _MISSING):
+    """Yield files that should be in the store and are not yet."""
+    async for record in _rows(catalog, seen.missing_page):
         yield record
 
 
-async def _rows(catalog: Catalog, condition: str) -> AsyncIterator[FileRecord]:
+async def _rows(
+    catalog: Catalog,
+    fetch: Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]],
+) -> AsyncIterator[FileRecord]:
     after: str | None = None
-    while page := await _page(catalog, condition, after, _PAGE):
+    while page := await fetch(catalog, after, _PAGE):
         for record in page:
             yield record
         after = page[-1].file_path
-
-
-async def _page(catalog: Catalog, condition: str, after: str | None, size: int) -> list[FileRecord]:
-    rows = await catalog.fetch_all(
-        f"SELECT {COLUMNS} FROM files WHERE {condition} AND file_path > ?"
-        " ORDER BY file_path LIMIT ?",
-        (after or "", size),
-    )
-    return [FileRecord.from_row(row) for row in rows]

@@ -9,9 +9,10 @@ from enum import Enum
 
 from objlib.catalog.part_names import shown
 from objlib.catalog.protocol import Catalog
+from objlib.catalog.verdicts import ghost_page
 from objlib.errors import ConfigurationError, TooManyDeletions
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
-from objlib.sync.listing import SyncReport, ghost_page, verdict_page
+from objlib.sync.listing import SyncReport, verdict_page
 
 PAGE = 200
 

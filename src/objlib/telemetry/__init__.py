@@ -27,7 +27,7 @@ SWITCHES = (
 
 
 def is_wanted() -> bool:
-    """Whether the environment asks for telemetry."""
+    """Return True if the environment asks for telemetry."""
     if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
         return False
     return any(os.environ.get(name, "").strip() not in ("", "none") for name in SWITCHES)
@@ -54,7 +54,7 @@ def traced(name: str, warn: Callable[[str], None]) -> Iterator[None]:
 
 
 def new_observer() -> Observer | None:
-    """What turns calls and runs into spans and metrics; None where no SDK is in this program."""
+    """Return the observer that makes spans and metrics; None where this program has no SDK."""
     if "opentelemetry.sdk" not in sys.modules:
         return None
     from objlib.telemetry.observer import Observer

@@ -150,7 +150,7 @@ class Exporting:
         return session
 
     def _is_on(self, signal: str) -> bool:
-        """Whether a kind of signal is exported: by its own variables, else by the common ones."""
+        """Return True if a signal is exported: its own variables decide, else the common ones."""
         exporter = _said(f"OTEL_{signal}_EXPORTER")
         endpoint = _said(f"OTEL_EXPORTER_OTLP_{signal}_ENDPOINT")
         protocol = _said(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL")

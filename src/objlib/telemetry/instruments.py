@@ -14,7 +14,7 @@ INDEXING_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 180, 300, 
 
 
 class Instruments:
-    """What is measured of calls and runs."""
+    """The instruments that measure calls and runs."""
 
     def __init__(self, meter: Meter) -> None:
         self._files = meter.create_counter(
@@ -67,7 +67,7 @@ class Instruments:
                 self._in_flight.add(change, {"objlib.stage": stage})
 
     def pressure(self, event: ev.PressureChanged) -> None:
-        """What the backend may be asked for."""
+        """Record the limits of what the backend may be asked for."""
         self._limit.set(event.sending, {"objlib.stage": "sending"})
         self._limit.set(event.indexing, {"objlib.stage": "indexing"})
         if event.requests_per_minute is not None:
@@ -75,7 +75,7 @@ class Instruments:
 
 
 def http_attributes(call: Call) -> dict[str, AttributeValue]:
-    """What a request's span and its duration are told apart by: few values each."""
+    """Return the attributes of a request's span and duration; each has few values."""
     attributes: dict[str, AttributeValue] = {
         "http.request.method": call.method,
         "server.address": call.server,
@@ -91,7 +91,7 @@ def http_attributes(call: Call) -> dict[str, AttributeValue]:
 
 
 def failure_of(call: Call) -> str | None:
-    """What went wrong: the kind of error or the status; None for a call that went well."""
+    """Return the kind of error or the status; None for a call that went well."""
     if call.error is None and call.status is not None and call.status >= 400:
         return str(call.status)
     return call.error

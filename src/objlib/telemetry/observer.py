@@ -1,4 +1,4 @@
-"""From events and calls to spans and metrics. A subscriber, and nothing else.
+"""Turns events and calls into spans and metrics. It subscribes, and nothing else.
 
     objlib sync                        made by `traced`, or whatever span the program is in
       GET /v1beta/fileSearchStores     calls outside of a run

@@ -22,17 +22,13 @@ ADOPTED = "adopted"
 
 
 def holds_the_file(document: Document, record: FileRecord) -> bool:
-    """Whether a document was made from the content that a row has now, going by its metadata."""
+    """Return True if a document was made from the content of a row, going by its metadata."""
     return record.content_hash is not None and document.metadata.get(SHA256) == record.content_hash
 
 
 def can_be_adopted(record: FileRecord) -> bool:
-    """Whether a row is at rest without a document, and should have one."""
-    return (
-        record.gemini_state in (State.FAILED, State.UNTRACKED)
-        and not record.is_deleted
-        and record.skip_reason is None
-    )
+    """Return True if a row is at rest without a document, and should have one."""
+    return record.gemini_state in (State.FAILED, State.UNTRACKED) and record.is_uploadable
 
 
 async def adopt_document(

@@ -31,6 +31,8 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
     record = await get_file(run.catalog, listed.file_path)
     if record is None or record.gemini_state is not listed.gemini_state:
         raise Taken
+    if record.is_reserved_for_another(run.owner, run.catalog.clock().timestamp()):
+        raise Taken
     if record.gemini_state is State.INDEXED:
         record = still_ours(await run.state.invalidate(record, reason="forced by --reset-existing"))
     elif record.gemini_state is State.FAILED:

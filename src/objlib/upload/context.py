@@ -1,4 +1,4 @@
-"""What every stage of a run works with: a record that is made once and handed from stage to stage.
+"""The record that every stage of a run works with, made once and handed from stage to stage.
 
 What is written, and when, follows four musts:
 
@@ -24,6 +24,7 @@ from objlib.catalog.lease import Lease
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import overdue_rows
 from objlib.catalog.records import FileRecord
+from objlib.catalog.reservations import free_reservations
 from objlib.congestion.outcomes import Outcome
 from objlib.documents.lookup import DocumentLookup
 from objlib.documents.payload import Payload, Source
@@ -87,7 +88,8 @@ class RunContext:
         await self.state.renew_leases(self.lease())
 
     async def end_leases(self) -> None:
-        """Free what the run has left in flight for the next one, at once."""
+        """Free what the run has left in flight or reserved for the next one, at once."""
+        await free_reservations(self.catalog, self.owner)
         await self.state.renew_leases(Lease(self.owner, 0.0))
 
     def age_s(self, since: datetime | str | None) -> float:

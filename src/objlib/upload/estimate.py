@@ -1,4 +1,4 @@
-"""What an upload will take, told before anything is sent: tokens, dollars, requests, minutes.
+"""The price of an upload, told before anything is sent: tokens, dollars, requests, minutes.
 
 All of it is arithmetic on what the catalog knows. Tokens are the weakest figure: only the backend
 counts them, and for text they are close to a quarter of its bytes.
@@ -21,9 +21,9 @@ DOLLARS_PER_MILLION_TOKENS = 0.15
 #: Start of the upload, its content, the import, a look at the document, deletion of the raw file.
 REQUESTS_PER_FILE = 5
 
-#: How long a file is on its way when its document is indexed in eight seconds: three requests, the
-#: indexing, the look that sees it, the deletion of the raw file. What a store really takes is
-#: found out by the run.
+#: Seconds that a file is on its way when its document is indexed in eight: three requests, the
+#: indexing, the look that sees it, the deletion of the raw file. The run finds out what a store
+#: really takes.
 FILE_S = 10.0
 
 #: A document takes about three times its bytes in the store: input and embeddings.
@@ -47,7 +47,7 @@ class Estimate:
     stored_bytes: int
 
     def minutes(self, requests_per_minute: float, tier: str | None = None) -> float:
-        """How long it lasts, whichever holds it up longest: requests, documents or spending."""
+        """Return the minutes it lasts: the longest of requests, indexing and spending."""
         by_requests = self.requests / requests_per_minute
         spending = DOLLARS_IN_TEN_MINUTES.get(tier or "")
         by_spending = 10 * self.dollars / spending if spending else 0.0
@@ -55,11 +55,11 @@ class Estimate:
         return max(by_requests, by_spending, indexing_s(self.files, files_per_s) / 60)
 
     def minutes_by_tier(self) -> dict[str, float]:
-        """Tier -> minutes."""
+        """Return tier -> minutes."""
         return {tier: self.minutes(rate, tier) for tier, rate in TIERS.items()}
 
     def tiers_that_hold_it(self) -> list[str]:
-        """The tiers whose storage is large enough, were there nothing else in it."""
+        """Return the tiers whose storage is large enough, were there nothing else in it."""
         return [tier for tier, limit in STORAGE_BYTES.items() if self.stored_bytes <= limit]
 
 
@@ -83,7 +83,7 @@ def indexing_s(files: int, files_per_s: float) -> float:
 
 
 def estimate(work: Work) -> Estimate:
-    """What some work will take."""
+    """Return the price of some work."""
     tokens = -(-work.text_bytes // BYTES_PER_TOKEN)
     return Estimate(
         files=work.files,

@@ -1,4 +1,4 @@
-"""What a run can say. One hot stream of these per run; whoever wants to know subscribes.
+"""The events of a run: one hot stream of them per run, for anybody who subscribes.
 
 Progress bar, log, JSON lines, summary and tests are subscribers and nothing else; none of them is
 named by the pipeline. A subscriber that raises is cut off and reported, and does not harm the run.
@@ -167,7 +167,7 @@ class RetryPassScheduled(Event):
 
 @dataclass(frozen=True, slots=True)
 class PressureChanged(Event):
-    """What the backend is asked for from now on; said at the beginning and at every change.
+    """The limits towards the backend have changed; also said at the beginning.
 
     `circuit` is closed, open (nothing is sent for `pause_s` seconds) or half-open (single requests
     try it out). `sending` and `indexing` are files at a time; `requests_per_minute` is None as long

@@ -9,6 +9,7 @@ from reactivex import operators as ops
 
 from objlib.congestion.gate import RequestGate
 from objlib.congestion.pressure import Pressure, reopens_in_s
+from objlib.reactive.bridge import on_trampoline
 from objlib.upload import events as ev
 
 
@@ -26,7 +27,7 @@ def announce_pressure(gate: RequestGate, emit: Callable[[ev.Event], None]) -> ab
         )
 
     changes = gate.states.pipe(ops.distinct_until_changed(_visible), ops.map(describe))
-    return changes.subscribe(emit)
+    return on_trampoline(lambda: changes.subscribe(emit))
 
 
 def _visible(state: Pressure) -> tuple[object, ...]:

@@ -26,8 +26,8 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.catalog import queries
-from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
+from objlib.catalog.reservations import reserve_page, reserve_second_chances
 from objlib.congestion.gate import RequestGate
 from objlib.congestion.outcomes import Unwatched, Watched
 from objlib.congestion.pressure import INDEXING_MAX, uploads_allowed
@@ -60,16 +60,14 @@ from objlib.upload.watch import Watch, watch_document
 A = TypeVar("A")
 B = TypeVar("B")
 
-#: Fetches the page of rows after a path.
-_Page = Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]]
-
-PAGE_ROWS = 200
+#: Rows that a run reserves at a time: few enough that two runs share a small library.
+PAGE_ROWS = 50
 HEARTBEATS_PER_LEASE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one run is asked to do."""
+    """The wishes for one run."""
 
     #: At most this many files; None for all.
     limit: int | None = None
@@ -78,7 +76,7 @@ class Options:
     #: Seconds between two starts.
     stagger_s: float = 0.0
     retry_failed: bool = False
-    #: Of what failed, all but what the store could not index within so many seconds.
+    #: With `retry_failed`, leave out files that the store could not index within so many seconds.
     leave_alone_s: float = 0.0
     reset_existing: bool = False
 
@@ -133,28 +131,35 @@ class UploadOrchestrator:
     # Passes
 
     def _first_pass(self, options: Options) -> Upstream[FileRecord]:
-        pages: list[tuple[State, _Page]] = []
-        if options.reset_existing:
-            pages.append((State.INDEXED, queries.indexed_page))
-        if options.retry_failed:
-            failed = partial(queries.failed_page, leave_alone_s=options.leave_alone_s)
-            pages.append((State.FAILED, failed))
-        pages.append((State.UNTRACKED, queries.pending_page))
-        rows = paged(lambda last: from_coroutine(lambda: self._next_page(pages, last)))
+        states = [
+            *([State.INDEXED] if options.reset_existing else []),
+            *([State.FAILED] if options.retry_failed else []),
+            State.UNTRACKED,
+        ]
+        size = PAGE_ROWS if options.limit is None else max(1, min(PAGE_ROWS, options.limit))
+        rows = paged(
+            lambda last: from_coroutine(lambda: self._next_page(states, last, size, options))
+        )
         if options.limit is None:
             return rows
         limit = options.limit
         return lambda credits: rows(credits).pipe(ops.take(limit))
 
     async def _next_page(
-        self, pages: Sequence[tuple[State, _Page]], last: FileRecord | None
+        self, states: Sequence[State], last: FileRecord | None, size: int, options: Options
     ) -> list[FileRecord]:
-        """The page after `last`, walking through one state after the other."""
-        states = [state for state, _ in pages]
+        """Reserve the page after `last`, walking through one state after the other."""
         current = states.index(last.gemini_state) if last is not None else 0
         after = last.file_path if last is not None else None
-        for _, fetch in pages[current:]:
-            if page := await fetch(self.context.catalog, after, PAGE_ROWS):
+        for state in states[current:]:
+            if page := await reserve_page(
+                self.context.catalog,
+                state.value,
+                self.context.lease(),
+                after,
+                size,
+                leave_alone_s=options.leave_alone_s,
+            ):
                 return page
             after = None
         return []
@@ -169,9 +174,10 @@ class UploadOrchestrator:
             self.context.emit(ev.RetryPassScheduled(files, wait_s))
             rows = paged(
                 lambda last: from_coroutine(
-                    lambda: queries.second_chance_page(
+                    lambda: reserve_second_chances(
                         self.context.catalog,
                         self.context.run_id,
+                        self.context.lease(),
                         last.file_path if last else None,
                         PAGE_ROWS,
                     )
@@ -236,7 +242,7 @@ class UploadOrchestrator:
     def _persistently(
         self, record: FileRecord, given: A, stage: Callable[[A], Awaitable[B]]
     ) -> Observable[B]:
-        """One stage, repeated: passing failures back off, `NotReady` says itself how long."""
+        """Repeat one stage: passing failures back off, and `NotReady` brings its own wait."""
         tried = upload_with_retry(
             given,
             stage,
@@ -257,7 +263,7 @@ class UploadOrchestrator:
     def _at_rest(
         self, record: FileRecord, journey: Observable[A | _Settled]
     ) -> Observable[A | _Settled]:
-        """What goes wrong with one file is settled in its row and never reaches a merge."""
+        """Settle in its row what goes wrong with one file, so that it never reaches a merge."""
 
         def rescue(error: Exception, _source: object) -> Observable[A | _Settled]:
             if isinstance(error, Unreachable):

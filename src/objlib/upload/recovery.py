@@ -25,6 +25,7 @@ from objlib.catalog import queries
 from objlib.catalog.lease import is_void, owner_is_dead
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
+from objlib.catalog.reservations import free_reservations, reserving_owners
 from objlib.errors import ObjlibError, OCCConflictError, RunEnded
 from objlib.gemini.resources import Document
 from objlib.reactive.bridge import from_coroutine
@@ -100,7 +101,15 @@ class RecoveryCrawler:
         def run_phase(name: str) -> Observable[object]:
             return self._under_deadline(name, phases[name]())
 
-        return rx.from_iterable(phases).pipe(ops.concat_map(run_phase), ops.ignore_elements())
+        freed = from_coroutine(self._free_reservations_of_the_dead)
+        return rx.concat(freed, rx.from_iterable(phases).pipe(ops.concat_map(run_phase))).pipe(
+            ops.ignore_elements()
+        )
+
+    async def _free_reservations_of_the_dead(self) -> None:
+        for owner in await reserving_owners(self.context.catalog):
+            if self.is_dead(owner):
+                await free_reservations(self.context.catalog, owner)
 
     def _under_deadline(self, name: str, phase: Observable[_Tally]) -> Observable[object]:
         deadline_s = (

@@ -1,4 +1,4 @@
-"""Where a run stands, what a recovery did, and what a catalog remembers of its last run.
+"""Reports on a run: its progress, its recovery, and its line in the catalog as the last run.
 
 The first two are pure reducers over the events of a run. The third is written when a run begins and
 again when it ends. A run that was killed can therefore be told from one that is under way: by its
@@ -27,30 +27,46 @@ Stage = Literal["uploading", "indexing"]
 #: Key in `catalog_info`.
 LAST_RUN = "last_run"
 
-UNDER_WAY, DONE, INTERRUPTED, CUT_OFF = "under way", "done", "interrupted", "cut off"
+#: The ends of a run.
+UNDER_WAY = "under way"
+DONE = "done"
+INTERRUPTED = "interrupted"
+CUT_OFF = "cut off"
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Where a run stands. Counts of files, except `retries`, which counts calls."""
+    """The progress of a run. Counts of files, except where a line says otherwise."""
 
+    #: Files that the run will take, as far as it is known.
     total: int = 0
     #: Files being worked on: path -> stage. As large as the run's limits allow.
     in_flight: Mapping[str, Stage] = field(default_factory=lambda: MappingProxyType({}))
     indexed: int = 0
+    #: Indexed ones whose document an earlier attempt had made.
     adopted: int = 0
     failed: int = 0
+    #: Failed ones that get one more chance.
     failed_for_now: int = 0
+    #: Free again for the next run.
     released: int = 0
+    #: Gone from disk, or unreadable.
     vanished: int = 0
+    #: In the hands of another run.
     taken: int = 0
+    #: Calls that were made again.
     retries: int = 0
-    #: Bytes of files that were begun, whatever came of them.
+    #: Bytes of all files that were begun, finished or not.
     begun_bytes: int = 0
+    #: Calls that were made again because of a 429.
     rate_limited: int = 0
+    #: Documents and raw files that a later run has to delete.
     left_behind: int = 0
+    #: No new files are taken any more.
     draining: bool = False
+    #: The limits as they were told last.
     pressure: ev.PressureChanged | None = None
+    #: The first few failures.
     failures: tuple[ev.FileFailed, ...] = ()
 
     @property
@@ -70,12 +86,12 @@ class Progress:
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything that was asked for was done."""
+        """True if everything that was asked for was done."""
         return not (self.failed or self.released or self.vanished)
 
 
 def advance(progress: Progress, event: ev.Event) -> Progress:
-    """The next state of affairs."""
+    """Return the progress after one more event."""
     match event:
         case ev.RunStarted(files=files):
             return replace(progress, total=progress.total + files)
@@ -140,11 +156,11 @@ def _landed(progress: Progress, path: str) -> Progress:
 
 @dataclass(frozen=True, slots=True)
 class RecoveryReport:
-    """Counts of files, but for `unfinished`."""
+    """The result of a recovery. Counts of files, but for `unfinished`."""
 
     #: Given a document that an earlier run, or a failed attempt, had made.
     adopted: int = 0
-    #: Of those, failed ones whose document has come alive since.
+    #: Adopted ones that had failed, and whose document has come alive since.
     late: int = 0
     #: Free again: nothing of them is in the store.
     released: int = 0
@@ -159,12 +175,12 @@ class RecoveryReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether everything that was there to do was done."""
+        """True if everything that was there to do was done."""
         return not (self.failed or self.unfinished)
 
 
 def follow(report: RecoveryReport, event: ev.Event) -> RecoveryReport:
-    """The report after one more event."""
+    """Return the report after one more event."""
     match event:
         case ev.PhaseFinished():
             pending = event.adopted if event.phase == ev.PENDING_OPERATIONS else 0
@@ -187,17 +203,23 @@ def follow(report: RecoveryReport, event: ev.Event) -> RecoveryReport:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """One run. `ended`: `under way`, `done`, `interrupted`, `cut off`, or why it had to end."""
+    """One run, as the catalog remembers it."""
 
+    #: The owner of its leases: host, process and run.
     owner: str
+    #: UTC, ISO 8601.
     started_at: str
+    #: `under way`, `done`, `interrupted`, `cut off`, or the reason why it had to end.
     ended: str = UNDER_WAY
+    #: Seconds from start to end; None while it is under way.
     elapsed_s: float | None = None
+    #: Files.
     indexed: int = 0
+    #: Files.
     failed: int = 0
 
     def finished(self, ended: str, at: datetime, progress: Progress) -> LastRun:
-        """The same run at its end."""
+        """Return the same run at its end."""
         elapsed_s = (at - datetime.fromisoformat(self.started_at)).total_seconds()
         return replace(
             self,

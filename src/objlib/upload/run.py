@@ -16,7 +16,7 @@ from objlib.congestion.gate import RequestGate
 from objlib.documents.lookup import DocumentLookup
 from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
-from objlib.reactive.bridge import LoopScheduler, completion
+from objlib.reactive.bridge import LoopScheduler, completion, on_trampoline
 from objlib.reactive.retry import Retry
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def states_taken(options: Options) -> list[str]:
-    """The states whose files a run will take."""
+    """Return the states whose files a run will take."""
     states = ["untracked"]
     states += ["failed"] if options.retry_failed else []
     states += ["indexed"] if options.reset_existing else []
@@ -42,7 +42,7 @@ def states_taken(options: Options) -> list[str]:
 
 
 async def expected_work(catalog: Catalog, options: Options) -> Work:
-    """How many files a run will take and why, and how large they are together."""
+    """Return the number of files that a run will take, the reasons, and their size together."""
     return await work_of_upload(
         catalog, states_taken(options), options.limit, leave_alone_s=options.leave_alone_s
     )
@@ -50,7 +50,7 @@ async def expected_work(catalog: Catalog, options: Options) -> Work:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who a run is to others that share its catalog, and how it tells that they are dead."""
+    """The identity of a run to others that share its catalog, and its test that they are dead."""
 
     run_id: str
     owner: str
@@ -92,8 +92,13 @@ class UploadRun:
         self.stream = ev.EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
-        self.shutdown.stop_accepting.subscribe(lambda reason: self.stream.emit(ev.Draining(reason)))
-        self._context = RunContext(
+        on_trampoline(
+            lambda: self.shutdown.stop_accepting.subscribe(
+                lambda reason: self.stream.emit(ev.Draining(reason))
+            )
+        )
+        #: What its stages work with.
+        self.context = RunContext(
             catalog=catalog,
             state=AsyncUploadStateManager(catalog, rng),
             client=GeminiFileSearchClient(client, store_name, waits),
@@ -108,8 +113,8 @@ class UploadRun:
         )
         retry = Retry.of(waits, rng)
         self._orchestrator = UploadOrchestrator(
-            context=self._context,
-            recovery=RecoveryCrawler(self._context, self.shutdown, retry, identity.is_dead),
+            context=self.context,
+            recovery=RecoveryCrawler(self.context, self.shutdown, retry, identity.is_dead),
             gate=gate,
             shutdown=self.shutdown,
             retry=retry,
@@ -117,7 +122,7 @@ class UploadRun:
 
     @property
     def progress(self) -> Progress:
-        """Where the run stands."""
+        """The progress so far."""
         return self._latest.progress
 
     async def until_done(self) -> None:
@@ -130,7 +135,7 @@ class UploadRun:
             CatalogError: the catalog cannot be written any more.
         """
         self._gate.limit_sending(self._options.concurrency)
-        begun = LastRun(self._context.owner, self._catalog.now())
+        begun = LastRun(self.context.owner, self._catalog.now())
         await remember(self._catalog, begun)
         try:
             await self._run()
@@ -149,7 +154,7 @@ class UploadRun:
         expected = await expected_work(self._catalog, self._options)
         self.stream.emit(
             ev.RunStarted(
-                self._context.run_id, self._store_name, expected.files, expected.size_bytes
+                self.context.run_id, self._store_name, expected.files, expected.size_bytes
             )
         )
         announcements = announce_pressure(self._gate, self.stream.emit)
@@ -159,7 +164,7 @@ class UploadRun:
         finally:
             await scheduler.drained()
             with contextlib.suppress(CatalogError):  # what was raised before it is the news
-                await self._context.end_leases()
+                await self.context.end_leases()
             announcements.dispose()
             self.stream.complete()
 

@@ -118,7 +118,7 @@ async def document_of_earlier_attempt(run: RunContext, record: FileRecord) -> Do
 
 
 def has_settled(run: RunContext, document: Document) -> bool:
-    """Whether a document that shows as failed has had its time to come alive after all."""
+    """Return True if a document that shows as failed has had its time to come alive after all."""
     return run.age_s(document.created_at) >= run.waits.settle_s
 
 
@@ -127,7 +127,7 @@ def _can_be_kept(run: RunContext, document: Document) -> bool:
 
 
 async def _is_nobody_elses(run: RunContext, document: Document, record: FileRecord) -> bool:
-    """Whether a document that a row names may be deleted for it.
+    """Return True if a document that a row names may be deleted for it.
 
     The name may be a guess, so the document has to say that it is of this file, or of a path that
     the file had before it was moved.

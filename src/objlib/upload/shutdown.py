@@ -7,16 +7,18 @@ from typing import Any
 from reactivex import Observable
 from reactivex.subject import ReplaySubject
 
+from objlib.reactive.bridge import TRAMPOLINE
+
 
 class Shutdown:
-    """What the signal handlers drive and the shutdown gate listens to.
+    """The two signals that signal handlers send and the shutdown gates obey.
 
     Both streams replay, so a pass that starts after a signal sees it.
     """
 
     def __init__(self) -> None:
-        self._stop: ReplaySubject[str] = ReplaySubject(1)
-        self._kill: ReplaySubject[str] = ReplaySubject(1)
+        self._stop: ReplaySubject[str] = ReplaySubject(1, scheduler=TRAMPOLINE)
+        self._kill: ReplaySubject[str] = ReplaySubject(1, scheduler=TRAMPOLINE)
         self.is_stopping = False
         self.is_killed = False
 

@@ -40,7 +40,7 @@ from objlib.upload._operators import occ_transition, settled
 #: The columns a move writes, going by the row as it is.
 _Columns = Callable[[FileRecord], dict[str, Any]]
 
-#: Whether a move still has to be made, going by the row as it is.
+#: True if a move still has to be made, going by the row as it is.
 _Decision = Callable[[FileRecord], bool]
 
 _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
@@ -98,6 +98,8 @@ class AsyncUploadStateManager:
                 "attempt_count": row.attempt_count + 1 if is_same_version else 1,
                 "lease_owner": lease.owner,
                 "lease_expires_at": lease.expires_at,
+                "reserved_by": None,
+                "reserved_until": None,
                 "error_message": None,
                 "failure_kind": None,
                 **({} if is_same_version else dict.fromkeys(_OF_ONE_VERSION)),
@@ -298,13 +300,8 @@ class AsyncUploadStateManager:
 
 
 def is_claimable(record: FileRecord | None) -> bool:
-    """Whether a row, read afresh, is still there to be uploaded."""
-    return (
-        record is not None
-        and record.gemini_state is State.UNTRACKED
-        and not record.is_deleted
-        and record.skip_reason is None
-    )
+    """Return True if a row, read afresh, is still there to be uploaded."""
+    return record is not None and record.gemini_state is State.UNTRACKED and record.is_uploadable
 
 
 def _unchanged(seen: FileRecord, *columns: str) -> _Decision:

@@ -23,7 +23,7 @@ from objlib.upload.send import has_settled
 from objlib.upload.tidy import implied_document, tidy_up
 from objlib.waits import is_worth_a_look, poll_wait_s
 
-#: How much later than it was due a look may come and still tell how long the document took.
+#: Later than this share of its due age, a look tells little of how long a document took.
 HELD_UP_MAX = 1.25
 
 

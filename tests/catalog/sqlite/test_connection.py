@@ -17,8 +17,10 @@ import pytest
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info, stream_known_files
-from objlib.catalog.sqlite import connection
+from objlib.catalog.sqlite import connection as opening
+from objlib.catalog.sqlite import locks
 from objlib.catalog.sqlite.connection import SqliteCatalog
+from objlib.catalog.sqlite.reader import SqliteReader, stream
 from objlib.errors import CatalogError
 from tests.catalog.catalogs import (
     add_files,
@@ -126,6 +128,10 @@ def test_a_corrupted_catalog_is_called_unreadable(tmp_path: Path) -> None:
         use(path, read_all)
 
 
+async def stream_all(catalog: Catalog) -> None:
+    list(await stream_known_files(catalog))
+
+
 def test_streaming_a_corrupted_catalog_ends_in_the_same_line(tmp_path: Path) -> None:
     """The scan's own connection explains itself like the other one."""
     path = new_catalog(tmp_path)
@@ -133,7 +139,7 @@ def test_streaming_a_corrupted_catalog_ends_in_the_same_line(tmp_path: Path) -> 
     overwrite_pages(path)
 
     with pytest.raises(CatalogError, match="restore a backup"):
-        list(stream_known_files(path))
+        use(path, stream_all)
 
 
 @pytest.fixture
@@ -176,7 +182,7 @@ def test_a_locked_catalog_says_so_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While another program holds the write lock, writing is refused; afterwards it succeeds."""
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(locks, "BUSY_TIMEOUT_S", 0.02)
     path = new_catalog(tmp_path)
     with session(path) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -190,7 +196,7 @@ def test_a_new_catalog_waits_for_whoever_makes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lock in rollback mode shuts readers out too; opening ends in the same line."""
-    monkeypatch.setattr(connection, "BUSY_TIMEOUT_S", 0.02)
+    monkeypatch.setattr(locks, "BUSY_TIMEOUT_S", 0.02)
     path = tmp_path / "library.db"
     with session(path) as other:
         other.execute("BEGIN EXCLUSIVE")
@@ -270,7 +276,7 @@ def test_a_file_that_may_not_grow_ends_in_one_line_and_no_row(tmp_path: Path) ->
 )
 def test_each_complaint_of_sqlite_becomes_one_line(message: str, says: str) -> None:
     """Every message SQLite has for trouble with the file is told to people in their terms."""
-    with pytest.raises(CatalogError) as told, connection.translated(Path("library.db")):
+    with pytest.raises(CatalogError) as told, locks.translated("library.db"):
         raise sqlite3.OperationalError(message)
 
     assert says in str(told.value)
@@ -316,10 +322,10 @@ class Interrupted(SqliteCatalog):
     cancel_at: tuple[int, str] | None = None
     statements = 0
 
-    async def fetch_all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    async def _run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         number, self.statements = self.statements, self.statements + 1
         await self._pass((number, "before"))
-        rows = await super().fetch_all(sql, parameters)
+        rows = await super()._run(sql, parameters)
         await self._pass((number, "after"))
         return rows
 
@@ -336,9 +342,9 @@ async def synchronous(catalog: Catalog) -> int:
     return int(mode)
 
 
-#: The statements of a durable transaction with two inserts, numbered: BEGIN, 1, 2, COMMIT.
+#: The statements of a durable transaction with two inserts: PRAGMA, BEGIN, 1, 2, COMMIT.
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("at", range(4))
+@pytest.mark.parametrize("at", range(5))
 def test_a_transaction_cancelled_at_any_await_is_whole_or_not_at_all(
     tmp_path: Path, at: int, when: str
 ) -> None:
@@ -360,7 +366,7 @@ def test_a_transaction_cancelled_at_any_await_is_whole_or_not_at_all(
 
             assert await synchronous(catalog) == 1
             rows = await catalog.fetch_all("SELECT key FROM catalog_info ORDER BY key")
-            assert rows == ([("a",), ("b",)] if (at, when) == (3, "after") else [])
+            assert rows == ([("a",), ("b",)] if (at, when) == (4, "after") else [])
             await set_info(catalog, c="1")
             assert await get_info(catalog, "c") == "1"
 
@@ -390,6 +396,83 @@ def test_waiting_for_another_programs_lock_does_not_hold_up_the_loop(tmp_path: P
 
     use(path, story)
     other.close()
+
+
+@contextlib.contextmanager
+def shut(path: Path) -> Iterator[sqlite3.Connection]:
+    """Another program that keeps everybody out, readers too, until it says COMMIT."""
+    with session(path) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("INSERT OR REPLACE INTO catalog_info VALUES ('theirs', '1')")
+        yield other
+
+
+async def let_in(other: sqlite3.Connection) -> None:
+    """Give the lock back after the loop has turned a few times."""
+    for _ in range(5):
+        await asyncio.sleep(0)
+    other.execute("COMMIT")
+    other.close()
+
+
+async def open_and_close(path: Path) -> None:
+    async with await open_catalog(path) as catalog:
+        assert await get_info(catalog, "theirs") == "1"
+
+
+def test_opening_awaits_the_lock_of_another_program(tmp_path: Path) -> None:
+    """Opening takes as long as the lock is held, and other tasks go on meanwhile."""
+    path = new_catalog(tmp_path)
+
+    async def run(other: sqlite3.Connection) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(open_and_close(path))
+            group.create_task(let_in(other))
+
+    with shut(path) as other:
+        asyncio.run(run(other))
+
+
+def test_a_lock_taken_in_the_middle_of_opening_is_awaited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the migration and the first statement another program may close the door."""
+    path = new_catalog(tmp_path)
+    prepare = opening._prepare
+
+    async def run() -> None:
+        tasks: list[asyncio.Task[None]] = []
+        with contextlib.ExitStack() as doors:
+
+            def prepare_then_lose_the_race(path: Path) -> None:
+                prepare(path)
+                tasks.append(asyncio.create_task(let_in(doors.enter_context(shut(path)))))
+
+            monkeypatch.setattr(opening, "_prepare", prepare_then_lose_the_race)
+            await open_and_close(path)
+            await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+
+
+def test_a_large_read_awaits_the_lock_too(tmp_path: Path) -> None:
+    """The connections that only read wait like the other one: a scan's, and the one in a thread."""
+    path = new_catalog(tmp_path)
+    count = "SELECT COUNT(*) FROM catalog_info"
+
+    async def run() -> None:
+        reader = SqliteReader(path)
+        with shut(path) as other:
+            async with asyncio.TaskGroup() as group:
+                rows = group.create_task(stream(path, count))
+                counted = group.create_task(reader.fetch_one(count))
+                group.create_task(let_in(other))
+        assert list(rows.result()) == [(1,)]
+        assert counted.result() == (1,)
+        reader.close()
+
+    asyncio.run(run())
 
 
 def test_a_task_cancelled_while_it_waits_its_turn_disturbs_nobody(tmp_path: Path) -> None:

@@ -147,13 +147,17 @@ def test_a_creation_that_fails_leaves_nothing_behind(
 
 
 def recent_catalog(folder: Path, version: int) -> Path:
-    """A catalog as it was before there were leftovers, or sidecars and proofs; with a file."""
+    """A catalog as it was before leftovers (20), sidecars and proofs (21), reservations (22)."""
     path = new_catalog(folder)
     with session(path) as plain:
         for name in triggers():
             plain.execute(f"DROP TRIGGER {name}")
-        plain.execute("ALTER TABLE files DROP COLUMN sidecar_mtime")
-        plain.execute("ALTER TABLE files DROP COLUMN proven_at")
+        plain.execute("DROP INDEX files_reserved")
+        lacking = ["reserved_by", "reserved_until"]
+        if version < 22:
+            lacking += ["sidecar_mtime", "proven_at"]
+        for column in lacking:
+            plain.execute(f"ALTER TABLE files DROP COLUMN {column}")
         if version == 20:
             plain.execute("DROP TABLE leftovers")
         add_row_in(plain, State.INDEXED)
@@ -161,7 +165,7 @@ def recent_catalog(folder: Path, version: int) -> Path:
     return path
 
 
-@pytest.mark.parametrize("version", [20, 21])
+@pytest.mark.parametrize("version", [20, 21, 22])
 def test_a_catalog_of_a_recent_version_gets_what_it_lacks(tmp_path: Path, version: int) -> None:
     """Tables, columns and the triggers of today; rows stay, and there is a copy beside it."""
     path = recent_catalog(tmp_path, version)

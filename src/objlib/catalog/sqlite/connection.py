@@ -1,12 +1,12 @@
-"""The one connection of a process to its catalog.
+"""The connection that writes a catalog: one a process.
 
 SQLite in WAL mode, in autocommit: what belongs together is bracketed by `transaction()`, which is
 the only place that says BEGIN. A transaction is never held across a network call, so a second
 process waits for milliseconds at most.
 
 Statements run on the event loop's thread (decision 5): one takes 20 to 60 µs, and handing it to
-another thread and back took longer than that. Waiting for another process's lock is the one thing
-that may take long, and it is awaited.
+another thread and back took longer than that. Waiting for another process's lock may take long and
+is awaited; a read of the whole table may, too, and goes through `reader`.
 """
 
 from __future__ import annotations
@@ -14,45 +14,55 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from objlib.catalog.protocol import utc_now
+from objlib.catalog.protocol import Session, utc_now
+from objlib.catalog.sqlite.locks import patiently, translated
 from objlib.catalog.sqlite.migrations import migrate
+from objlib.catalog.sqlite.reader import SqliteReader, stream
 from objlib.errors import CatalogError
-
-T = TypeVar("T")
-
-#: How long to wait for another process's transaction, and how often to look.
-BUSY_TIMEOUT_S = 5.0
-BUSY_RETRY_S = 0.005
 
 
 class SqliteCatalog:
     """An open catalog. Use `await SqliteCatalog.open(…)` and close it, or `async with`."""
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, clock: Callable[[], datetime]
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        clock: Callable[[], datetime],
+        *,
+        readers: bool = True,
     ) -> None:
         self._connection = connection
+        self._path = path
         self._lock = asyncio.Lock()
-        self.path = path
+        self._reader = SqliteReader(path) if readers else None
         self.clock = clock
 
     @classmethod
     async def open(
-        cls, path: Path, *, create: bool = False, clock: Callable[[], datetime] = utc_now
+        cls,
+        path: Path,
+        *,
+        create: bool = False,
+        clock: Callable[[], datetime] = utc_now,
+        readers: bool = True,
     ) -> Self:
         """Open the catalog at `path`, migrating it if it is older.
+
+        Args:
+            readers: run large reads in a thread. A simulation must not have one.
 
         Raises:
             CatalogError: it is missing (without `create`), not a catalog, locked, unwritable,
                 or written by a newer objlib.
         """
-        with translated(path):
+        with translated(str(path)):
             if path.is_dir():
                 raise CatalogError(f"{path} is a folder; --db names the catalog's file")
             if not path.exists():
@@ -61,17 +71,34 @@ class SqliteCatalog:
                         f"there is no catalog at {path}; run `objlib scan --library DIR` first"
                     )
                 path.parent.mkdir(parents=True, exist_ok=True)
-            _prepare(path)
+            await patiently(lambda: _prepare(path))
             connection = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
-                connection.execute("PRAGMA synchronous = NORMAL")
+                await patiently(lambda: connection.execute("PRAGMA synchronous = NORMAL"))
             except BaseException:
                 connection.close()
                 raise
-        return cls(connection, path, clock)
+        return cls(connection, path, clock, readers=readers)
+
+    @property
+    def description(self) -> str:
+        """The catalog as messages name it: its path."""
+        return str(self._path)
+
+    @property
+    def data_folder(self) -> Path | None:
+        """The folder with the database's own files, which are no files of a library."""
+        return self._path.resolve().parent
+
+    @property
+    def reader(self) -> Session:
+        """The session for large reads; this connection itself where there are no threads."""
+        return self if self._reader is None else self._reader
 
     async def close(self) -> None:
         """Release the database. The catalog is of no use afterwards."""
+        if self._reader is not None:
+            self._reader.close()  # before the other one, which tidies up the write-ahead log
         self._connection.close()
 
     async def __aenter__(self) -> Self:
@@ -90,32 +117,37 @@ class SqliteCatalog:
         return self.clock().isoformat(timespec="milliseconds")
 
     async def fetch_all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one statement."""
-        with translated(self.path):
-            return await _patiently(lambda: self._connection.execute(sql, parameters).fetchall())
+        """Return all rows of one statement."""
+        return await self._run(sql, parameters)
 
     async def fetch_one(self, sql: str, parameters: Sequence[Any] = ()) -> tuple[Any, ...] | None:
-        """The first row of one statement, or None."""
-        rows = await self.fetch_all(sql, parameters)
+        """Return the first row of one statement, or None."""
+        rows = await self._run(sql, parameters)
         return rows[0] if rows else None
 
     async def write_one(self, sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
-        """One writing statement that is a transaction of its own; its first returned row."""
+        """Run one writing statement as a transaction of its own; return its first row."""
         async with self._lock:
             return await self.fetch_one(sql, parameters)
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         """Run one statement that answers nothing; call it inside a transaction."""
-        await self.fetch_all(sql, parameters)
+        await self._run(sql, parameters)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
-        """One statement for many rows; call it inside a transaction."""
-        with translated(self.path):
+        """Run one statement for many rows; call it inside a transaction."""
+        with translated(self.description):
             self._connection.executemany(sql, rows).close()
+
+    async def stream(
+        self, sql: str, parameters: Sequence[Any] = ()
+    ) -> Generator[tuple[Any, ...], None, None]:
+        """Begin a read of any size over a connection of its own; close the generator."""
+        return await stream(self._path, sql, parameters)
 
     @contextlib.asynccontextmanager
     async def transaction(self, *, durable: bool = False) -> AsyncIterator[None]:
-        """`BEGIN IMMEDIATE … COMMIT`, rolled back if the body raises or is cancelled.
+        """Bracket statements that belong together; roll back if the body raises or is cancelled.
 
         Args:
             durable: reach the disk before returning (`synchronous = FULL`): for the write-ahead
@@ -125,74 +157,29 @@ class SqliteCatalog:
         async with self._lock:
             try:
                 if durable:
-                    self._connection.execute("PRAGMA synchronous = FULL")
-                await self.fetch_all("BEGIN IMMEDIATE")
+                    await self._run("PRAGMA synchronous = FULL")
+                await self._run("BEGIN IMMEDIATE")
                 yield
-                await self.fetch_all("COMMIT")
+                await self._run("COMMIT")
             except BaseException:
-                with translated(self.path):
+                with translated(self.description):
                     self._connection.rollback()  # at once: an await could be cancelled again
                 raise
             finally:
                 if durable:
-                    self._connection.execute("PRAGMA synchronous = NORMAL")
+                    with translated(self.description):
+                        self._connection.execute("PRAGMA synchronous = NORMAL")
 
-
-async def _patiently(statement: Callable[[], T]) -> T:
-    """Run a statement, and run it again while another process holds the lock it needs."""
-    waited_s = 0.0
-    while True:
-        try:
-            return statement()
-        except sqlite3.OperationalError as error:
-            code = getattr(error, "sqlite_errorcode", 0)  # not every one has a code
-            if code & 0xFF != sqlite3.SQLITE_BUSY or waited_s >= BUSY_TIMEOUT_S:
-                raise
-        await asyncio.sleep(BUSY_RETRY_S)
-        waited_s += BUSY_RETRY_S
+    async def _run(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with translated(self.description):
+            return await patiently(lambda: self._connection.execute(sql, parameters).fetchall())
 
 
 def _prepare(path: Path) -> None:
-    """Migrate and switch to WAL, synchronously: it happens once, before anything runs."""
-    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
+    """Migrate and switch to WAL: one attempt, which can be repeated."""
+    connection = sqlite3.connect(path, isolation_level=None, timeout=0)
     try:
         migrate(connection, path)
         connection.execute("PRAGMA journal_mode = WAL")  # after it: a refused file stays untouched
     finally:
         connection.close()
-
-
-@contextlib.contextmanager
-def translated(path: Path) -> Iterator[None]:
-    """Turn SQLite's and the file system's errors into one line for people."""
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise  # a guard spoke: a bug here, not trouble with the file
-    except sqlite3.DatabaseError as error:
-        raise CatalogError(_explain(path, str(error))) from error
-    except OSError as error:
-        raise CatalogError(f"cannot open the catalog {path}: {error.strerror}") from error
-
-
-def _explain(path: Path, message: str) -> str:
-    text = message.lower()
-    if "locked" in text or "busy" in text:
-        return (
-            f"the catalog {path} is locked by another program; close it and run this again "
-            "(nothing was lost)"
-        )
-    if "readonly" in text or "read-only" in text:
-        return f"the catalog {path} is read-only; make it and its folder writable"
-    if "full" in text:
-        return f"no space left on the disk of {path}; free some and run this again"
-    if "not a database" in text or "malformed" in text:
-        return (
-            f"{path} is not a readable SQLite database ({message}); restore a backup, "
-            "or move it away and scan again"
-        )
-    if "i/o error" in text:
-        return f"the disk of the catalog {path} is full or failing ({message}); nothing was lost"
-    if "unable to open" in text:
-        return f"cannot open the catalog {path}: no permission, or its folder is missing"
-    return f"the catalog {path} failed: {message}"

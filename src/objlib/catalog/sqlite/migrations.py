@@ -2,7 +2,7 @@
 
 A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
 catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept; 20 had no
-table of leftovers, 21 no columns for sidecars and proofs.
+table of leftovers, 21 no columns for sidecars and proofs, 22 none for reservations.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from objlib.catalog.sqlite.guards import triggers
 from objlib.errors import CatalogError
 
-SCHEMA_VERSION = 22
+SCHEMA_VERSION = 23
 EARLIER_GENERATION = range(9, 13)
 RECENT = range(20, SCHEMA_VERSION)
 

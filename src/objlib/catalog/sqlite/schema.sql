@@ -29,6 +29,8 @@ CREATE TABLE files (
     run_id                  TEXT,                      -- the run that claimed the row last
     lease_owner             TEXT,
     lease_expires_at        REAL,                      -- seconds since the epoch
+    reserved_by             TEXT,                      -- the worker that will look at the row next
+    reserved_until          REAL,                      -- seconds since the epoch
 
     gemini_file_id          TEXT,                      -- files/… (lives 48 h)
     gemini_file_uri         TEXT,

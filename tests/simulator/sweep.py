@@ -1,6 +1,6 @@
 """Crash at every point of one upload, one replacement, one recovery, one repair, one scan.
 
-    python -m tests.simulation.sweep [--jobs 2] [--every N] [NAME ...]
+    python -m tests.simulator.sweep [--jobs 2] [--every N] [NAME ...]
 
 Points are the steps of the event loop, the statements sent to the catalog, its commits and the
 requests. After each crash comes one `fsm-upload` and one `store-sync --apply`, and then everything
@@ -12,21 +12,19 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from objlib.filestore import Fault, Kind
-from tests.simulation.instants import dense
-from tests.simulation.terminal import hush, say
 from tests.simulator import invariants
-from tests.simulator.processes import ProcessLoop, funeral
+from tests.simulator.instants import dense
+from tests.simulator.processes import ProcessLoop
 from tests.simulator.scenario import IMPORT, Action, Scenario
-from tests.simulator.world import SimulatedWorld, Violated
+from tests.simulator.terminal import hush, say
+from tests.simulator.world import SimulatedWorld, lived
 
 #: Points that one process of the pool takes at a time.
 CHUNK = 25
@@ -146,21 +144,13 @@ class _SweptWorld(SimulatedWorld):
 
 def crash(sweep: Sweep, dies_at: int | None) -> Point:
     """Play one point."""
-    ram = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="sweep", dir=ram if ram.is_dir() else None))
-    loop = ProcessLoop()
-    world = _SweptWorld(sweep.scenario(dies_at), folder, loop)
-    world.rescue = sweep.rescue
-    loop.set_exception_handler(lambda _loop, context: world.complain(context))
-    try:
-        with dense():
-            loop.run_until_complete(world.live())
-    except (Violated, RuntimeError) as error:
-        world.violations.append(str(error))
-    finally:
-        with funeral():
-            world.bury()
-        shutil.rmtree(folder, ignore_errors=True)
+
+    def make(folder: Path) -> _SweptWorld:
+        world = _SweptWorld(sweep.scenario(dies_at), folder, ProcessLoop())
+        world.rescue = sweep.rescue
+        return world
+
+    world = lived(make, lambda _world: dense())
     return Point(dies_at, world.steps, world.left, tuple(world.violations))
 
 
@@ -221,7 +211,7 @@ class Sweeper:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Sweep and print; 1 when anything did not come to rest."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.sweep")
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator.sweep")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only sweeps that begin so")
     parser.add_argument("--every", type=int, default=1, help="only every so manieth point [1]")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time [2]")

@@ -1,6 +1,6 @@
 """Is the simulator any good? The protocol is broken on purpose, and each break must be found.
 
-    python -m tests.simulation.breaks [--seeds N] [--start K] [NAME ...]
+    python -m tests.simulator.breaks [--seeds N] [--start K] [NAME ...]
 
 A break replaces one function in memory, in a process of its own; the tree is never touched. A seed
 counts as having caught it when an invariant fails that holds in the same seed without the break.
@@ -27,8 +27,8 @@ from objlib.sync import classify
 from objlib.sync.classify import DocumentClass
 from objlib.upload import client, recovery, send, state, watch
 from objlib.upload.context import RunContext
-from tests.simulation.terminal import hush, say
 from tests.simulator.scenario import generate
+from tests.simulator.terminal import hush, say
 from tests.simulator.world import play
 
 Replace = Callable[[Any, str, Any], None]
@@ -241,7 +241,7 @@ def hunt(name: str, seeds: Sequence[int]) -> Catch:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Hunt for every break and print the table; 1 when one was not caught."""
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.breaks")
+    parser = argparse.ArgumentParser(prog="python -m tests.simulator.breaks")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these breaks")
     parser.add_argument("--seeds", type=int, default=300, help="at most so many each [300]")
     parser.add_argument("--start", type=int, default=0, help="the first seed [0]")

@@ -1,6 +1,6 @@
 """Scenarios and worlds that are harder than the ordinary ones.
 
-On top of what `tests.simulator` does to a run: processes are killed between any two statements,
+On top of what an ordinary scenario does to a run: processes are killed between any two statements,
 commits and requests, and everything is checked at every commit; the catalog is locked by another
 program; processes are suspended for minutes and go on as if nothing had happened; the wall clock is
 set forward and back; the library's disk is unmounted; all raw files vanish; pages hold one row.
@@ -11,8 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
@@ -22,12 +20,12 @@ from typing import Any
 from objlib.gemini import client
 from objlib.sync import listing, plan
 from objlib.upload import orchestrator, recovery
-from tests.simulation.instants import Hooks, dense
 from tests.simulator import invariants
-from tests.simulator.processes import Process, ProcessLoop, current_process, funeral
+from tests.simulator.instants import Hooks, dense
+from tests.simulator.processes import Process, ProcessLoop, current_process
 from tests.simulator.scenario import Action, Scenario, generate
 from tests.simulator.wire import Exchange
-from tests.simulator.world import Outcome, SimulatedWorld, Violated
+from tests.simulator.world import Outcome, SimulatedWorld, Violated, lived, play
 
 #: What is new here; the rest are actions of the simulator.
 KINDS = ("suspend", "clock", "unmount", "lose raw files")
@@ -59,6 +57,10 @@ class Harder:
         """For people."""
         first = f"harder: locked {self.locked_share:.0%}, {self.page or 'many'} on a page"
         return [first, *self.scenario.lines()]
+
+
+#: An ordinary or a harder scenario.
+Story = Scenario | Harder
 
 
 def generate_harder(seed: int) -> Harder:
@@ -263,21 +265,26 @@ class HarderWorld(SimulatedWorld):
 
 def play_harder(harder: Harder) -> Outcome:
     """Run a scenario to its end, or to the first violation."""
-    ram = Path("/dev/shm")
-    folder = Path(tempfile.mkdtemp(prefix="sim", dir=ram if ram.is_dir() else None))
-    loop = SuspendingLoop()
-    world = HarderWorld(harder, folder, loop)
-    loop.set_exception_handler(lambda _loop, context: world.complain(context))
-    try:
-        with dense(world.hooks), _small_pages(harder.page):
-            loop.run_until_complete(world.live())
-    except (Violated, RuntimeError) as error:
-        world.violations.append(str(error))
-    finally:
-        with funeral():
-            world.bury()
-        shutil.rmtree(folder, ignore_errors=True)
-    return world.outcome()
+    return lived(
+        lambda folder: HarderWorld(harder, folder, SuspendingLoop()),
+        lambda world: _circumstances(world.hooks, harder.page),
+    ).outcome()
+
+
+def story_of(seed: int, *, harder: bool) -> Story:
+    """Return the ordinary or the harder scenario of a seed."""
+    return generate_harder(seed) if harder else generate(seed)
+
+
+def play_story(story: Story) -> Outcome:
+    """Run an ordinary or a harder scenario to its end, or to the first violation."""
+    return play_harder(story) if isinstance(story, Harder) else play(story)
+
+
+@contextlib.contextmanager
+def _circumstances(hooks: Hooks, page: int | None) -> Iterator[None]:
+    with dense(hooks), _small_pages(page):
+        yield
 
 
 @contextlib.contextmanager

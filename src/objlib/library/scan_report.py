@@ -1,0 +1,52 @@
+"""What a scan found: a record, and the tally that it is made from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+
+
+@dataclass(frozen=True, slots=True)
+class ScanReport:
+    """What a scan found. Counts of files."""
+
+    found: int = 0
+    unchanged: int = 0
+    new: int = 0
+    changed: int = 0
+    restored: int = 0
+    missing: int = 0
+    skipped: int = 0
+    in_flight: int = 0
+    #: Of those found: parts of texts that are too long for one document.
+    parts: int = 0
+    #: Pairs of an old path and a new one.
+    moved: Sequence[tuple[str, str]] = ()
+    #: Sidecar -> why it cannot be read. Its file keeps the metadata it had.
+    bad_sidecars: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Tally:
+    """A report that is being written; the fields are those of `ScanReport`."""
+
+    found: int = 0
+    unchanged: int = 0
+    new: int = 0
+    changed: int = 0
+    restored: int = 0
+    missing: int = 0
+    skipped: int = 0
+    in_flight: int = 0
+    parts: int = 0
+    moved: list[tuple[str, str]] = field(default_factory=list)
+    bad_sidecars: dict[str, str] = field(default_factory=dict)
+
+    def report(self) -> ScanReport:
+        """Return what is known by now."""
+        known = {each.name: getattr(self, each.name) for each in fields(self)}
+        return ScanReport(**{**known, "bad_sidecars": dict(self.bad_sidecars)})
+
+    def note_parts(self, parts: int) -> None:
+        """One text was found that goes up in so many parts."""
+        self.parts += parts

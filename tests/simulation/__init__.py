@@ -1,1 +1,0 @@
-"""What is done with the simulator: breaking the protocol, and crashing at every point."""
