@@ -100,6 +100,24 @@ def test_only_the_backend_choice_imports_the_server() -> None:
     assert outside == {"backend.py"}
 
 
+def test_the_core_knows_no_flag_and_no_command() -> None:
+    """Only `cli` names what is typed; a page or an assistant has words of its own."""
+    typed = re.compile(r"(?<![-\w])--[a-z]|`objlib [a-z]")
+    naming = set()
+    for module in MODULES:
+        if package_of(module) == "cli":
+            continue
+        tree = ast.parse(module.read_text("utf-8"))
+        # A text that stands alone is a docstring.
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            match node:
+                case ast.Constant(value=str(text)) if id(node) not in docstrings:
+                    if typed.search(text):
+                        naming.add(f"{module.relative_to(SOURCE).as_posix()}: {text}")
+    assert naming == set()
+
+
 def test_only_the_client_and_its_error_table_import_the_sdk() -> None:
     """google-genai is called in one module and its errors are translated in one."""
     pattern = r"(?m)^\s*(from google|import google)"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from objlib.cli.errors import WORDS
+from objlib.errors import Hint
 from tests.conftest import Cli
 
 ROOT = Path(__file__).parents[1]
@@ -54,13 +56,21 @@ def as_text(node: ast.expr) -> str | None:
             return None
 
 
+def hint_of(call: ast.Call) -> str:
+    """The words that the command line has for the hint of an error."""
+    for keyword in call.keywords:
+        if keyword.arg == "hint" and isinstance(keyword.value, ast.Attribute):
+            return WORDS[Hint[keyword.value.attr]]
+    return ""
+
+
 def texts_of_the_code() -> Iterator[tuple[str | None, str]]:
     """Every text in the source; with the name of what is called with it first, if anything is."""
     for path in sorted((ROOT / "src" / "objlib").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Call(func=ast.Name(id=name), args=[first, *_]) if text := as_text(first):
-                    yield name, text
+                    yield name, text + hint_of(node)
                 case ast.expr() if text := as_text(node):
                     yield None, text
 

@@ -19,6 +19,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import click
 
 from objlib import errors
+from objlib.cli.errors import exit_code
 from objlib.cli.main import COMMANDS, cli, main
 from objlib.cli.manual import Manual, ManualGroup
 from objlib.config import KEY_VARIABLES, Settings
@@ -191,7 +192,7 @@ def _errors() -> str:
     for name, kind in vars(errors).items():
         if isinstance(kind, type) and issubclass(kind, errors.ObjlibError):
             about = " ".join((kind.__doc__ or "").split())
-            parts.append(f"- `{name}` (exit code {kind.exit_code}): {_escaped(about)}")
+            parts.append(f"- `{name}` (exit code {exit_code(kind)}): {_escaped(about)}")
     first = next(index for index, part in enumerate(parts) if part.startswith("- "))
     return "\n\n".join([*parts[:first], "\n".join(parts[first:])])
 

@@ -17,7 +17,7 @@ import httpx2
 
 from objlib.config import GEMINI_BASE_URL, Settings, api_key
 from objlib.congestion.gate import RequestGate
-from objlib.errors import BackendUnavailable, ConfigurationError
+from objlib.errors import BackendUnavailable, ConfigurationError, Hint
 from objlib.filestore import (
     ConnectionDropped,
     Embedder,
@@ -159,8 +159,8 @@ async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSe
                 store = FileStore.open(backend.data, embedder=embedder)
             except (sqlite3.Error, OSError) as error:
                 raise BackendUnavailable(
-                    f"the embedded store {backend.data} cannot be opened ({error}); restore it, or "
-                    "move it away and start a new catalog with --db"
+                    f"the embedded store {backend.data} cannot be opened ({error})",
+                    hint=Hint.RESTORE_OR_START_NEW_CATALOG,
                 ) from error
             stack.callback(store.close)
             transport = in_process(create_app(store))

@@ -23,7 +23,7 @@ from pydantic_settings import (
 )
 
 from objlib.congestion.pressure import TIERS
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, Hint
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
 from objlib.waits import Waits
 
@@ -105,7 +105,7 @@ class Settings(BaseSettings):
         60.0,
         gt=0,
         le=86400,
-        description="Pause of sync --watch while the store or the disk is away.",
+        description="Pause of a watching sync while the store or the disk is away.",
     )
 
     @property
@@ -186,25 +186,28 @@ def origins(config: Path | None, said: Mapping[str, object]) -> dict[str, str]:
     return {name: origin(name) for name in Settings.model_fields}
 
 
-def _explained(error: ValidationError, path: Path, flags: Mapping[str, object]) -> str:
-    """What is wrong with the first setting that is, and where it was set."""
+def _explained(
+    error: ValidationError, path: Path, flags: Mapping[str, object]
+) -> ConfigurationError:
+    """Return the error for the first setting that is wrong; it names where it was set."""
     first = error.errors()[0]
     name = str(first["loc"][0])
     if first["type"] == "extra_forbidden":
         near = difflib.get_close_matches(name, Settings.model_fields, 1)
-        hint = (
-            f"did you mean {near[0]!r}?"
-            if near
-            else "`objlib init` writes a file with all settings"
+        if not near:
+            return ConfigurationError(
+                f"{path}: there is no setting {name!r}", hint=Hint.WRITE_SETTINGS_FILE
+            )
+        return ConfigurationError(
+            f"{path}: there is no setting {name!r}; did you mean {near[0]!r}?"
         )
-        return f"{path}: there is no setting {name!r}; {hint}"
     if flags.get(name) is not None:
         where = "an option"
     elif (variable := f"OBJLIB_{name.upper()}") in os.environ:
         where = variable
     else:
         where = str(path)
-    return f"the setting {name!r}, from {where}: {first['msg']}"
+    return ConfigurationError(f"the setting {name!r}, from {where}: {first['msg']}")
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:
@@ -237,7 +240,7 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     try:
         return FromFile(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
-        raise ConfigurationError(_explained(error, path, flags)) from error
+        raise _explained(error, path, flags) from error
     except SettingsError as error:
         raise ConfigurationError(
             f"{error}; in the environment a list is written as JSON: "

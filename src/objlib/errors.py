@@ -1,20 +1,20 @@
 """The whole family of errors. What a caller can act on differently has a class of its own.
 
-    ObjlibError                      exit code
-    ├── ConfigurationError           2   a setting, a flag or a folder is wrong
+    ObjlibError
+    ├── ConfigurationError               a setting, a flag or a folder is wrong
     │   ├── StoreNotFound                the named store does not exist
-    │   └── TooManyDeletions             more would go than --max-delete allows
-    ├── CatalogError                 2   the catalog cannot be opened, read or written
+    │   └── TooManyDeletions             more would go than the limit allows
+    ├── CatalogError                     the catalog cannot be opened, read or written
     │   ├── OCCConflictError             somebody else moved the row first
     │   └── IllegalTransitionError       a move that is not in the transition table
-    ├── FileChanged                  1   a file was written to while it was being read
-    ├── NotConvertible               1   there is nothing of a file that could be sent
-    ├── RunEnded                     3   nothing more can be done in this run
+    ├── FileChanged                      a file was written to while it was being read
+    ├── NotConvertible                   there is nothing of a file that could be sent
+    ├── RunEnded                         nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
     │   ├── AccessRefused                the key is wrong, expired or not allowed
-    │   ├── LibraryGone              2   the library's folder is missing or empty
+    │   ├── LibraryGone                  the library's folder is missing or empty
     │   └── StorageFull                  the project's File Search quota is used up
-    └── RemoteError                  3   one call went wrong
+    └── RemoteError                      one call went wrong
         ├── RateLimited                  429: wait, then again
         ├── Transient                    5xx, a lost connection: safe to try again
         │   ├── Unreachable              no connection could be made at all
@@ -24,23 +24,50 @@
         ├── AlreadyExists                409: an earlier attempt got through
         └── InDoubt                      the answer was lost and the effect may have happened
 
-Every message says what happened, to what, and what to do. `asyncio.CancelledError` is no error:
+A message says to anybody what happened and to what. Its `hint` is a kind of remedy, which a front
+end puts into words with its own flags, commands or buttons. `asyncio.CancelledError` is no error:
 it is the echo of a dispose and never becomes a failed file.
 """
 
 from __future__ import annotations
 
+from enum import Enum
+
+
+class Hint(Enum):
+    """A kind of remedy. A front end words it."""
+
+    ACCEPT_DEVICE = "say that the library may lie on another device now"
+    CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
+    CREATE_STORE = "upload something, which makes the store, or name another store"
+    GIVE_LIBRARY_ITS_OWN_CATALOG = "give this library a catalog of its own"
+    NAME_CATALOG_FILE = "name the catalog's file, not a folder"
+    NAME_LIBRARY = "name the library's folder"
+    NAME_LIBRARY_ID = "say by its id which library this is"
+    RAISE_MAX_DELETE = "allow more deletions"
+    RECOVER_INTO_NEW_CATALOG = "take the documents over into a new catalog"
+    RESTORE_OR_START_NEW_CATALOG = "restore the store, or move it away and start a new catalog"
+    SCAN_FIRST = "scan the library first"
+    START_NEW_CATALOG = "start a new catalog"
+    USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
+    WRITE_SETTINGS_FILE = "write a settings file that explains every setting"
+
 
 class ObjlibError(Exception):
-    """Base of everything objlib raises on purpose."""
+    """Base of everything objlib raises on purpose.
 
-    exit_code = 1
+    Args:
+        message: what happened, and to what.
+        hint: the kind of remedy, where there is one that the message does not name.
+    """
+
+    def __init__(self, message: str = "", *, hint: Hint | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class ConfigurationError(ObjlibError):
     """A setting, a flag, a template or a folder is wrong."""
-
-    exit_code = 2
 
 
 class StoreNotFound(ConfigurationError):
@@ -53,8 +80,6 @@ class TooManyDeletions(ConfigurationError):
 
 class CatalogError(ObjlibError):
     """The catalog cannot be opened, read or written."""
-
-    exit_code = 2
 
 
 class OCCConflictError(CatalogError):
@@ -93,8 +118,6 @@ class NotConvertible(ObjlibError):
 class RunEnded(ObjlibError):
     """Nothing more can be done in this run; rows stay as they were."""
 
-    exit_code = 3
-
 
 class BackendUnavailable(RunEnded):
     """The backend gave no answer."""
@@ -107,8 +130,6 @@ class AccessRefused(RunEnded):
 class LibraryGone(RunEnded):
     """The library's folder is not there any more, or has nothing in it: an unmounted disk."""
 
-    exit_code = 2
-
 
 class StorageFull(RunEnded):
     """The project's File Search storage, or a server's disk, is full; waiting does not help."""
@@ -116,8 +137,6 @@ class StorageFull(RunEnded):
 
 class RemoteError(ObjlibError):
     """One call went wrong. About one file it is that file's trouble; at start-up it is the end."""
-
-    exit_code = 3
 
 
 class RateLimited(RemoteError):

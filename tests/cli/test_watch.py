@@ -111,7 +111,7 @@ def test_too_many_deletions_are_said_once_and_nothing_else_waits_for_them(
     says(watching, "Watching")
     for path in (ARCHES, BEESWAX, CAESIUM):
         (library / path).unlink()
-    assert "trying again" not in says(watching, "--max-delete allows")
+    assert "trying again" not in says(watching, "than the limit allows")
     (library / "New.txt").write_text("Something new.\n")
     wait_until(rows, "filename = 'New.txt' AND gemini_state = 'indexed'", watching)
     assert cli("store-sync", "--json").json["documents"]["orphan"] == 3

@@ -68,5 +68,5 @@ def test_without_root_and_catalog_there_is_nothing_to_open(workplace: Path) -> N
         async with Library.open():
             raise AssertionError("opened")
 
-    with pytest.raises(CatalogError, match="objlib scan"):
+    with pytest.raises(CatalogError, match="no catalog at"):
         asyncio.run(story())

@@ -9,7 +9,7 @@ from pathlib import Path
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info
 from objlib.catalog.tallies import count_files
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, Hint
 
 LIBRARY_ROOT, LIBRARY_ID = "library_root", "library_id"
 BACKEND, STORE_NAME, STORE_DISPLAY_NAME = "backend", "store_name", "store_display_name"
@@ -17,7 +17,7 @@ BACKEND, STORE_NAME, STORE_DISPLAY_NAME = "backend", "store_name", "store_displa
 
 @dataclass(frozen=True, slots=True)
 class BoundLibrary:
-    """Where the files are, and the id that tells this library's documents from others."""
+    """The folder of the files, and the id that tells this library's documents from others."""
 
     root: Path
     library_id: str
@@ -35,8 +35,9 @@ async def bind_library(catalog: Catalog, root: Path) -> BoundLibrary:
     if bound is not None and Path(bound) != root and Path(bound).is_dir():
         known = await count_files(catalog)
         raise ConfigurationError(
-            f"the catalog {catalog.description} is for the library at {bound} "
-            f"({known:,} files), not for {root}; give this library a catalog of its own with --db"
+            f"the catalog {catalog.description} is for the library at {bound} ({known:,} files), "
+            f"not for {root}",
+            hint=Hint.GIVE_LIBRARY_ITS_OWN_CATALOG,
         )
     await set_info(catalog, **{LIBRARY_ROOT: str(root), LIBRARY_ID: library_id})
     return BoundLibrary(root, library_id)
@@ -51,7 +52,7 @@ async def bound_library(catalog: Catalog) -> BoundLibrary:
     root = await get_info(catalog, LIBRARY_ROOT)
     library_id = await get_info(catalog, LIBRARY_ID)
     if root is None or library_id is None:
-        raise ConfigurationError("nothing was scanned yet; run `objlib scan --library DIR` first")
+        raise ConfigurationError("nothing was scanned yet", hint=Hint.SCAN_FIRST)
     return BoundLibrary(Path(root), library_id)
 
 
@@ -61,5 +62,6 @@ async def refuse_other(catalog: Catalog, key: str, wanted: str, what: str) -> No
     if bound is not None and bound != wanted:
         raise ConfigurationError(
             f"the catalog {catalog.description} is bound to the {what} {bound!r}, "
-            f"not to {wanted!r}; use that {what}, or another catalog with --db"
+            f"not to {wanted!r}; use that {what}",
+            hint=Hint.USE_BOUND_OR_ANOTHER_CATALOG,
         )

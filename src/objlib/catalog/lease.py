@@ -52,5 +52,5 @@ def is_void(
     now: float,
     is_dead: Callable[[str], bool] = owner_is_dead,
 ) -> bool:
-    """Whether anybody may take a row over from `owner`."""
+    """Return whether anybody may take a row over from `owner`."""
     return owner is None or expires_at is None or expires_at <= now or is_dead(owner)

@@ -161,12 +161,12 @@ async def longest_unproven(catalog: Catalog, size: int) -> list[FileRecord]:
 async def second_chance_page(
     catalog: Catalog, run_id: str, after: str | None, size: int
 ) -> list[FileRecord]:
-    """What this run tried and did not finish, for reasons that may have passed."""
+    """Return files that this run tried and did not finish, for reasons that may have passed."""
     return await _page(catalog, SECOND_CHANCE, (run_id,), after, size)
 
 
 async def count_second_chances(catalog: Catalog, run_id: str) -> int:
-    """How many files `second_chance_page` would give in all."""
+    """Count the files of `second_chance_page`."""
     row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {SECOND_CHANCE}", (run_id,))
     return int(row[0]) if row else 0
 
@@ -292,7 +292,7 @@ async def pointers_to(
 
 
 def _forms(names: Sequence[str], raw_files: Mapping[str, str]) -> dict[str, str]:
-    """What a catalog may call a document -> its full name."""
+    """Name by which a catalog may call a document -> its full name."""
     forms = {raw_file: name for name, raw_file in raw_files.items()}
     for name in names:
         identifier = name.rpartition("/")[2]

@@ -73,7 +73,7 @@ class FileRecord:
 
     @property
     def is_uploadable(self) -> bool:
-        """Whether the file should be in the store; `UPLOADABLE` says the same in SQL."""
+        """Return whether the file should be in the store; `UPLOADABLE` says the same in SQL."""
         return not self.is_deleted and self.skip_reason is None
 
     def is_reserved_for_another(self, owner: str, now: float) -> bool:

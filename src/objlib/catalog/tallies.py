@@ -13,7 +13,7 @@ from objlib.catalog.records import UPLOADABLE
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many files stand in one state, and how large they are together."""
+    """Number of files in one state, and their bytes together."""
 
     files: int
     size_bytes: int
@@ -30,10 +30,10 @@ async def tally_by_state(catalog: Catalog) -> dict[str, Tally]:
 
 @dataclass(frozen=True, slots=True)
 class Proven:
-    """How many indexed files the store has cited since they were indexed, and when the longest ago
-    of those last proofs was."""
+    """Indexed files that the store has cited since they were indexed."""
 
     files: int
+    #: Moment of the oldest of these proofs: ISO 8601, UTC.
     oldest: str | None
 
 
@@ -58,7 +58,7 @@ async def tally_by_skip_reason(catalog: Catalog) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True)
 class TallyOfParts:
-    """How many texts go up in parts, and in how many together."""
+    """Number of texts that go up in parts, and of their parts together."""
 
     files: int
     parts: int
@@ -111,7 +111,7 @@ _IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/j
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What an upload would take."""
+    """The work of an upload."""
 
     #: Why -> number of files: new, changed, metadata, form, again (interrupted, or its document
     #: is gone), failed before, forced.
@@ -135,7 +135,7 @@ async def work_of_upload(
     *,
     leave_alone_s: float = 0.0,
 ) -> Work:
-    """What an upload of files in these states, up to a limit, would take.
+    """Return the work of an upload of files in these states, up to a limit.
 
     Args:
         leave_alone_s: without those that the store could not index within so many seconds.
@@ -158,7 +158,7 @@ async def work_of_upload(
 
 
 async def count_left_alone(catalog: Catalog, leave_alone_s: float) -> int:
-    """How many files there are that the store could not index within so many seconds."""
+    """Count the files that the store could not index within so many seconds."""
     row = await catalog.reader.fetch_one(
         f"SELECT COUNT(*) FROM files WHERE gemini_state = 'failed' AND {UPLOADABLE}"
         f" AND NOT {RESTED}",

@@ -13,7 +13,7 @@ from objlib.catalog.records import FileRecord
 
 @dataclass(frozen=True, slots=True)
 class FileFacts:
-    """What the disk says about one file. `skip_reason` set means: recorded, not uploadable."""
+    """Facts from the disk about one file. `skip_reason` set means: recorded, not uploadable."""
 
     file_path: str
     size_bytes: int | None = None

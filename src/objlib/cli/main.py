@@ -19,6 +19,7 @@ from click.shell_completion import CompletionItem
 
 from objlib import __version__
 from objlib.cli import logs
+from objlib.cli.errors import exit_code, worded
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, ManualGroup
 from objlib.cli.options import common_options
 from objlib.errors import ObjlibError
@@ -156,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except ObjlibError as error:
-        return say(str(error), error.exit_code)
+        return say(worded(error), exit_code(type(error)))
     except Exception as error:
         what = f"{type(error).__name__}: {error}"
         return say(f"a bug in objlib: {what}; run again with -vv and report it", 1)

@@ -12,10 +12,12 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from objlib.cli import logs
+from objlib.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from objlib.cli.screen import Screen
     from objlib.config import Settings
+    from objlib.sync.plan import MaxDelete
 
 
 @dataclass(slots=True)
@@ -152,8 +154,21 @@ filter_option = click.option(
     metavar="FILTER",
     help="Only in files with such metadata, for instance 'year > 1960'.",
 )
+
+
+def _max_delete(_ctx: click.Context, _parameter: click.Parameter, text: str) -> MaxDelete:
+    from objlib.sync.plan import MaxDelete  # with it comes the catalog
+
+    try:
+        return MaxDelete.parse(text)
+    except ConfigurationError as error:
+        message = f"--max-delete takes a count or a percentage, not {text!r}"
+        raise ConfigurationError(message) from error
+
+
 max_delete_option = click.option(
     "--max-delete",
+    callback=_max_delete,
     metavar="AMOUNT",
     default="10%",
     help="Delete nothing if more documents than that would go: a count or a share [10%].",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from objlib.cli.errors import worded
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import open_file, print_citation
@@ -115,7 +116,7 @@ async def _converse(invocation: Invocation, how: _How) -> int:
                     result = await _ask(library, line, how)
                     _print(invocation, result, line, root)
                 except ObjlibError as error:
-                    notices.print(f"objlib: {one_line(str(error))}", markup=False)
+                    notices.print(f"objlib: {one_line(worded(error))}", markup=False)
     return 0
 
 

@@ -57,7 +57,7 @@ from objlib.upload.shutdown import Shutdown
 def command(
     invocation: Invocation,
     apply: bool,
-    max_delete: str,
+    max_delete: MaxDelete,
     include_foreign: bool,
     accept_device: bool,
     report: Path | None,
@@ -72,7 +72,7 @@ def command(
     adopted, ~ in flight, ? foreign, ! ghost, + missing.
     """
     options: dict[str, Any] = {"include_foreign": include_foreign}
-    limits = (MaxDelete.parse(max_delete), accept_device)
+    limits = (max_delete, accept_device)
     with invocation.traced():
         return asyncio.run(_sync(invocation, apply, limits, options, report))
 

@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from objlib.catalog.tallies import count_left_alone
+from objlib.cli.errors import EXIT_CODES, worded
+from objlib.cli.errors import exit_code as exit_code_of
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import Uploaded, upload
 from objlib.cli.fsm_upload import report as report_upload
@@ -108,7 +110,7 @@ def command(
     dry_run: bool,
     yes: bool,
     watch: bool,
-    max_delete: str,
+    max_delete: MaxDelete,
     accept_device: bool,
     refresh_metadata: bool,
     tier: str | None,
@@ -128,7 +130,7 @@ def command(
     Interrupt it whenever you like: once to finish what is in flight, twice to stop at once.
     """
     settings = invocation.settings(library=library, tier=tier)
-    limits = (MaxDelete.parse(max_delete), accept_device)
+    limits = (max_delete, accept_device)
     if dry_run and watch:
         raise ConfigurationError("--dry-run and --watch exclude each other")
     wish = _Wish(limits, refresh_metadata, dry_run, yes, Files(events, results))
@@ -154,7 +156,7 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
         except TooManyDeletions as error:
             if is_first:
                 raise
-            notices.print(f"objlib: {one_line(str(error))}", markup=False)
+            notices.print(f"objlib: {one_line(worded(error))}", markup=False)
             return _Outcome(1)
 
     notices, pause_s = invocation.notices(), library.settings.watch_pause_s
@@ -173,10 +175,10 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
                         outcome = await once()
                 return INTERRUPTED
         except ObjlibError as error:
-            if is_first and error.exit_code == ConfigurationError.exit_code:
+            if is_first and exit_code_of(type(error)) == EXIT_CODES[ConfigurationError]:
                 raise  # said wrongly, and nobody would mend it
             again = f"trying again in {duration(pause_s)}"
-            notices.print(f"objlib: {one_line(str(error))}; {again}", markup=False)
+            notices.print(f"objlib: {one_line(worded(error))}; {again}", markup=False)
         await asyncio.sleep(pause_s)
 
 

@@ -23,7 +23,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
 from objlib.catalog.writes import FileFacts
-from objlib.errors import ConfigurationError, OCCConflictError
+from objlib.errors import ConfigurationError, Hint, OCCConflictError
 from objlib.library.ahead import map_ahead
 from objlib.library.changes import (
     Change,
@@ -108,7 +108,9 @@ async def scan_library(
             unmounted disk must not look like a library that was deleted.
     """
     if not root.is_dir():
-        raise ConfigurationError(f"{root} is not a folder; give the library's with --library DIR")
+        raise ConfigurationError(
+            f"{root} is not a folder; give the library's", hint=Hint.NAME_LIBRARY
+        )
     walked = _files_of_others(root, catalog, links_to)
     if (first := await offload(lambda: next(walked, None))) is None:
         await _refuse_emptiness(catalog, root)

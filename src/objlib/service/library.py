@@ -31,7 +31,7 @@ from objlib.catalog.tallies import Work as PlannedWork
 from objlib.catalog.tallies import count_deleted
 from objlib.config import Settings, load_settings
 from objlib.documents.payload import Source, is_current
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, Hint
 from objlib.gemini.resources import Passage
 from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
@@ -150,7 +150,7 @@ class Library:
         async def prepared() -> Work[ScanReport, ScanReport]:
             catalog = self.catalog
             if await get_info(catalog, LIBRARY_ROOT) is None:
-                raise ConfigurationError("which library? Name its folder with --library DIR")
+                raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
             bound = await self.bound()
             source = self._source(bound)
             shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]

@@ -12,7 +12,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import claim_info, get_info, set_info
 from objlib.config import Settings
 from objlib.congestion.gate import RequestGate
-from objlib.errors import BackendUnavailable, NotFound, StoreNotFound, Unreachable
+from objlib.errors import BackendUnavailable, Hint, NotFound, StoreNotFound, Unreachable
 from objlib.reactive.retry import Retry
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
@@ -117,15 +117,13 @@ async def bind_store(
         except NotFound as error:
             raise StoreNotFound(
                 f"the store {display_name!r} ({name}) that this catalog belongs to is gone from "
-                "the backend; start a new catalog with --db"
+                "the backend",
+                hint=Hint.START_NEW_CATALOG,
             ) from error
     store = await client.find_store(display_name)
     if store is None:
         if not create:
-            raise StoreNotFound(
-                f"there is no store {display_name!r}; `objlib fsm-upload` makes it, "
-                "or name another with --store"
-            )
+            raise StoreNotFound(f"there is no store {display_name!r}", hint=Hint.CREATE_STORE)
         store = await client.create_store(display_name)
         bound = await claim_info(catalog, STORE_NAME, store.name)
         if bound != store.name:  # another process was faster; ours has nothing in it

@@ -63,7 +63,7 @@ _RUN = "store-sync"
 
 @dataclass(slots=True)
 class RepairReport:
-    """What a repair did. Counts of documents, and of files for `sent_round_again`."""
+    """The outcome of a repair. Counts of documents, and of files for `sent_round_again`."""
 
     deleted: int = 0
     adopted: int = 0
@@ -206,7 +206,7 @@ class Repair:
         return moved is not None
 
     async def _was_passed_over(self, row: FileRecord) -> bool:
-        """Whether the document of a row is there, though the survey did not see it.
+        """Return whether the document of a row is there, though the survey did not see it.
 
         A listing may miss one while others come and go: pages shift, and the count still agrees.
         """

@@ -12,7 +12,7 @@ from pathlib import Path
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info
 from objlib.catalog.tallies import has_missing_with_document, most_common_device
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, Hint
 
 #: Key in `catalog_info`: `st_dev` of the library's root when catalog and store were last in step.
 LIBRARY_DEVICE = "library_device"
@@ -43,7 +43,8 @@ async def check_library(catalog: Catalog, root: Path, *, accept_device: bool = F
     if last is not None and last != device and not accept_device:
         raise ConfigurationError(
             f"the library at {root} lies on another device ({device}) than last time ({last}); "
-            f"{nothing}. If it is the same library, say so with --accept-device"
+            f"{nothing}",
+            hint=Hint.ACCEPT_DEVICE,
         )
 
 

@@ -35,7 +35,7 @@ _PAGE = 200
 
 @dataclass(slots=True)
 class SyncReport:
-    """How store and catalog compare. Counts of documents; ghosts and missing are rows."""
+    """A store beside its catalog. Counts of documents; ghosts and missing are rows."""
 
     store_name: str
     library_id: str = ""
@@ -47,7 +47,7 @@ class SyncReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the store holds exactly what the catalog says. Foreign documents do not count."""
+        """Return whether store and catalog agree. Foreign documents do not count."""
         off = (*DELETABLE, DocumentClass.BROKEN, DocumentClass.LATE)
         return not (self.ghosts or any(self.documents[kind] for kind in off))
 

@@ -1,4 +1,4 @@
-"""What a repair will do, step by step: what `store-sync` prints and `--apply` then carries out."""
+"""A repair step by step: first it is shown, then it is carried out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from enum import Enum
 from objlib.catalog.part_names import shown
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.verdicts import ghost_page
-from objlib.errors import ConfigurationError, TooManyDeletions
+from objlib.errors import ConfigurationError, Hint, TooManyDeletions
 from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
 from objlib.sync.listing import SyncReport, verdict_page
 
@@ -53,12 +53,12 @@ class MaxDelete:
         """`25` or `10%`. Raises `ConfigurationError` on anything else."""
         match = re.fullmatch(r"(\d+)(%?)", text.strip())
         if match is None or (match[2] and int(match[1]) > 100):
-            raise ConfigurationError(f"--max-delete takes a count or a percentage, not {text!r}")
+            raise ConfigurationError(f"{text!r} is neither a count nor a percentage")
         number = int(match[1])
         return cls(share=number / 100) if match[2] else cls(count=number)
 
     def allows(self, deletions: int, documents: int) -> bool:
-        """Whether so many deletions out of so many documents are within bounds."""
+        """Return whether so many deletions out of so many documents are within bounds."""
         if self.count is not None:
             return deletions <= self.count
         # One is always allowed, or a small store could never lose a file.
@@ -71,7 +71,7 @@ def deletable(include_foreign: bool) -> tuple[DocumentClass, ...]:
 
 
 def deletions(report: SyncReport, include_foreign: bool) -> int:
-    """How many documents a repair would delete in all."""
+    """Count the documents that a repair would delete."""
     return sum(report.documents[kind] for kind in deletable(include_foreign))
 
 
@@ -89,7 +89,8 @@ def refuse_too_many(report: SyncReport, max_delete: MaxDelete, include_foreign: 
     if not max_delete.allows(losses, documents):
         raise TooManyDeletions(
             f"{losses:,} of {documents:,} documents would be deleted, which is more than "
-            "--max-delete allows; nothing was deleted. If that is what you want, raise it"
+            "the limit allows; nothing was deleted",
+            hint=Hint.RAISE_MAX_DELETE,
         )
 
 

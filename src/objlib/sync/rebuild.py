@@ -18,7 +18,7 @@ from objlib.catalog.queries import files_by_path, get_info, set_info
 from objlib.catalog.records import FileRecord
 from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source, key_of
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, Hint
 from objlib.gemini.resources import Document, Store
 from objlib.upload.adoption import adopt_document, can_be_adopted
 from objlib.upload.state import AsyncUploadStateManager
@@ -32,7 +32,7 @@ _RUN = "rebuild"
 
 @dataclass(slots=True)
 class RebuildReport:
-    """What was found in the store, and what became of it. Counts of documents."""
+    """The outcome of a rebuild. Counts of documents."""
 
     library_id: str = ""
     #: The catalog had another id, and took over the one that the documents carry.
@@ -72,7 +72,7 @@ async def list_documents(catalog: Catalog, client: FileSearchClient, store: Stor
 
 
 def _identity(document: Document) -> tuple[str, ...] | None:
-    """What a document says of itself, if objlib made it."""
+    """Return key, path, hash and library of a document that objlib made."""
     said = [document.metadata.get(name) for name in (KEY, PATH, SHA256, LIBRARY)]
     texts = tuple(text for text in said if isinstance(text, str) and text)
     return texts if len(texts) == len(said) else None
@@ -98,22 +98,20 @@ async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> s
         candidates = await found.libraries_at_our_paths(catalog)
         candidates = candidates or await found.libraries_with_our_contents(catalog)
         if len(candidates) > 1:
-            raise ConfigurationError(_ambiguous(candidates))
+            raise ConfigurationError(_ambiguous(candidates), hint=Hint.NAME_LIBRARY_ID)
         chosen = candidates[0][0] if candidates else own
     if chosen != own and await found.has_uploaded(catalog):
         raise ConfigurationError(
             f"the catalog {catalog.description} has uploaded files as the library {own!r}, "
-            f"so it cannot take over the documents of {chosen!r}; use a new catalog for that (--db)"
+            f"so it cannot take over the documents of {chosen!r}",
+            hint=Hint.RECOVER_INTO_NEW_CATALOG,
         )
     return chosen
 
 
 def _ambiguous(candidates: Sequence[tuple[str, int]]) -> str:
     shown = ", ".join(f"{library} ({files:,})" for library, files in candidates[:5])
-    return (
-        f"documents of {len(candidates)} libraries lie at the paths of this one: {shown}; "
-        "say which is this library with --library-id ID"
-    )
+    return f"documents of {len(candidates)} libraries lie at the paths of this one: {shown}"
 
 
 async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildReport:

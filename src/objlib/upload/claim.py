@@ -34,7 +34,7 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
     if record.is_reserved_for_another(run.owner, run.catalog.clock().timestamp()):
         raise Taken
     if record.gemini_state is State.INDEXED:
-        record = still_ours(await run.state.invalidate(record, reason="forced by --reset-existing"))
+        record = still_ours(await run.state.invalidate(record, reason="forced by request"))
     elif record.gemini_state is State.FAILED:
         record = still_ours(await run.state.retry(record, reason="another attempt"))
     if not is_claimable(record):

@@ -142,4 +142,4 @@ def _why(operation: ImportOperation | None, age_s: float) -> str:
         return f"the import failed: {operation.error}"
     if operation is not None and operation.done:
         return "the import reported success but made no document"
-    return f"still not indexed {age_s:.0f} s after the import; try again with --retry-failed"
+    return f"still not indexed {age_s:.0f} s after the import"

@@ -24,7 +24,7 @@ from objlib.catalog.protocol import Session, utc_now
 from objlib.catalog.sqlite.locks import patiently, translated
 from objlib.catalog.sqlite.migrations import migrate
 from objlib.catalog.sqlite.reader import SqliteReader, stream
-from objlib.errors import CatalogError
+from objlib.errors import CatalogError, Hint
 
 
 class SqliteCatalog:
@@ -64,12 +64,10 @@ class SqliteCatalog:
         """
         with translated(str(path)):
             if path.is_dir():
-                raise CatalogError(f"{path} is a folder; --db names the catalog's file")
+                raise CatalogError(f"{path} is a folder", hint=Hint.NAME_CATALOG_FILE)
             if not path.exists():
                 if not create:
-                    raise CatalogError(
-                        f"there is no catalog at {path}; run `objlib scan --library DIR` first"
-                    )
+                    raise CatalogError(f"there is no catalog at {path}", hint=Hint.SCAN_FIRST)
                 path.parent.mkdir(parents=True, exist_ok=True)
             await patiently(lambda: _prepare(path))
             connection = sqlite3.connect(path, isolation_level=None, timeout=0)

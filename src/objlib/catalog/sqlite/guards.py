@@ -42,7 +42,7 @@ def triggers() -> dict[str, str]:
             BEFORE DELETE ON files WHEN OLD.gemini_state IS NOT 'untracked'
                 OR OLD.gemini_store_doc_id IS NOT NULL OR OLD.superseded_doc_id IS NOT NULL
             BEGIN SELECT RAISE(ABORT,
-                'a file with a document keeps its row; `objlib store-sync --apply` lets go of it');
+                'a file with a document keeps its row; a repair of the store lets go of it');
             END""",
         "files_remember_leftovers": """
             AFTER UPDATE ON files WHEN OLD.superseded_doc_id IS NOT NULL

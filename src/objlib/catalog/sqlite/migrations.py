@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 
 from objlib.catalog.sqlite.guards import triggers
-from objlib.errors import CatalogError
+from objlib.errors import CatalogError, Hint
 
 SCHEMA_VERSION = 23
 EARLIER_GENERATION = range(9, 13)
@@ -64,8 +64,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         _in_transaction(connection, version, complete)
     else:
         raise CatalogError(
-            f"{path} is a SQLite database but not an objlib catalog (user_version {version}); "
-            "choose another file with --db"
+            f"{path} is a SQLite database but not an objlib catalog (user_version {version})",
+            hint=Hint.CHOOSE_ANOTHER_CATALOG,
         )
 
 
