@@ -28,6 +28,7 @@ from objlib.filestore import (
     create_app,
 )
 from objlib.gemini.transport import network_transport
+from objlib.redaction import without_credentials
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
@@ -53,8 +54,12 @@ def choose(settings: Settings) -> Backend:
     key = api_key(settings)
     if (url := settings.server_url) is not None:
         if not url.startswith(("http://", "https://")):
-            raise ConfigurationError(f"the base URL {url!r} must start with http:// or https://")
-        return Backend(url.rstrip("/"), f"server at {url}", url, key or "none")
+            shown = url.rpartition("@")[2]
+            raise ConfigurationError(f"the base URL {shown!r} must start with http:// or https://")
+        place = without_credentials(url)
+        if not place or not url.isprintable() or " " in url:
+            raise ConfigurationError("the base URL is no address; write http://HOST:PORT")
+        return Backend(place.rstrip("/"), f"server at {place}", url, key or "none")
     if key is not None:
         return Backend("gemini", "Gemini", GEMINI_BASE_URL, key)
     data = embedded_data(settings)

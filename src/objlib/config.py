@@ -139,8 +139,18 @@ def api_key(settings: Settings) -> str | None:
     """
     for variable in KEY_VARIABLES:
         if key := os.environ.get(variable, "").strip():
-            return key
-    return _key_from_keyring() if settings.keyring else None
+            return _sendable(key, variable)
+    return _sendable(_key_from_keyring(), "the keyring") if settings.keyring else None
+
+
+def _sendable(key: str | None, origin: str) -> str | None:
+    """The key, which travels in a header: one line of printable ASCII."""
+    if key is not None and not (key.isascii() and key.isprintable()):
+        raise ConfigurationError(
+            f"the key in {origin} has a line break or another character that no key has; "
+            "copy it again"
+        )
+    return key
 
 
 def _key_from_keyring() -> str | None:

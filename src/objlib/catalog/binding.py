@@ -10,6 +10,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info
 from objlib.catalog.tallies import count_files
 from objlib.errors import ConfigurationError, Hint
+from objlib.redaction import without_credentials
 
 LIBRARY_ROOT, LIBRARY_ID = "library_root", "library_id"
 BACKEND, STORE_NAME, STORE_DISPLAY_NAME = "backend", "store_name", "store_display_name"
@@ -59,7 +60,11 @@ async def bound_library(catalog: Catalog) -> BoundLibrary:
 async def refuse_other(catalog: Catalog, key: str, wanted: str, what: str) -> None:
     """Raises `ConfigurationError` when the catalog is bound to another `what`."""
     bound = await get_info(catalog, key)
+    if bound is not None and key == BACKEND and without_credentials(bound) == wanted:
+        await set_info(catalog, **{key: wanted})  # it was stored with a password once
+        return
     if bound is not None and bound != wanted:
+        bound = without_credentials(bound) if "@" in bound and key == BACKEND else bound
         raise ConfigurationError(
             f"the catalog {catalog.description} is bound to the {what} {bound!r}, "
             f"not to {wanted!r}; use that {what}",

@@ -17,6 +17,7 @@ from objlib.filestore.faults import ConnectionDropped, FaultPlan
 from objlib.filestore.net import is_loopback
 from objlib.filestore.semantic import Embedder
 from objlib.filestore.storage import FileStore
+from objlib.filestore.visitors import NoPages
 
 
 class RefusedToListen(ValueError):
@@ -93,7 +94,10 @@ async def serve(
         listener.bind((host, port))
         store = FileStore.open(data, indexing_delay_s=indexing_delay_s, embedder=embedder)
         try:
-            app = _Quietly(create_app(store, api_key=key, faults=faults))
+            app: ASGIApp = create_app(store, api_key=key, faults=faults)
+            if key is None:
+                app = NoPages(app, host, listener.getsockname()[1])
+            app = _Quietly(app)
             config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False)
             shown = f"[{host}]" if ":" in host else host
             url = f"http://{shown}:{listener.getsockname()[1]}"

@@ -23,6 +23,7 @@ from reactivex import Observable
 
 from objlib.congestion.gate import RequestGate
 from objlib.errors import NotFound, Rejected, Transient
+from objlib.gemini.answers import Judged
 from objlib.gemini.calls import Call, Observed
 from objlib.gemini.resources import (
     Answer,
@@ -70,7 +71,8 @@ class FileSearchClient:
             gate: what every request has to pass; None lets them all pass.
         """
         self._wire = Observed(transport)
-        gated = self._wire if gate is None else Gated(self._wire, gate)
+        judged = Judged(self._wire, base_url)
+        gated = judged if gate is None else Gated(judged, gate)
         self._secret = api_key
         self._client = genai.Client(
             api_key=api_key,

@@ -31,6 +31,8 @@ from objlib.errors import (
     Transient,
     Unreachable,
 )
+from objlib.gemini.answers import Unusable
+from objlib.redaction import redacted
 
 if TYPE_CHECKING:
     from google.genai import errors as genai_errors
@@ -47,6 +49,10 @@ class Effect(Enum):
 PASSING_CODES = frozenset({408, 500, 502, 503, 504})
 #: Whatever an answer asks for, we look again after an hour.
 LONGEST_WAIT_S = 3600.0
+
+#: Raised in the SDK they are about an answer with other kinds of values than it should hold.
+_ODD = (TypeError, AttributeError, RecursionError)
+_OURS_TO_TRANSLATE = (httpx2.HTTPError, ValueError, KeyError, *_ODD)
 
 _NEVER_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 
@@ -70,12 +76,15 @@ def translated(
 
     try:
         yield
-    except (genai_errors.APIError, httpx2.HTTPError, ValueError, KeyError) as error:
+    except (*_OURS_TO_TRANSLATE, genai_errors.APIError) as error:
+        if isinstance(error, _ODD) and not _is_the_sdks(error):
+            raise
         ours = _translate(error, what, effect, secret)
-        if gone_is_403 and isinstance(error, genai_errors.APIError) and error.code == 403:
-            ours = NotFound(f"{what}: {_redact(str(error.message), secret)}")
+        is_refusal = isinstance(error, genai_errors.APIError) and error.code == 403
+        if gone_is_403 and is_refusal and _is_googles(error):
+            ours = NotFound(f"{what}: {_said(error, secret)}")
         # A traceback shows the cause as it was, so one that repeats the key is left out.
-        raise ours from None if secret and secret in str(error) else error
+        raise ours from None if redacted(repr(error), secret) != repr(error) else error
 
 
 #: Insufficient Storage: a server's disk is full, and waiting does not help.
@@ -89,19 +98,53 @@ def _translate(error: Exception, what: str, effect: Effect, secret: str | None) 
 
     if isinstance(error, genai_errors.APIError):
         return _from_answer(error, what, effect, secret)
-    reason = _redact(f"{type(error).__name__}: {error}".rstrip(": "), secret)
+    reason = redacted(f"{type(error).__name__}: {error}".rstrip(": "), secret)
     if isinstance(error, _NEVER_SENT):
         return Unreachable(f"{what}: the backend cannot be reached ({reason})")
+    if isinstance(error, Unusable):
+        unusable = f"{what}: the backend cannot be used: {error}"
+        return InDoubt(unusable) if effect is Effect.UNKEYED else BackendUnavailable(unusable)
+    if _is_of_wrong_types(error):
+        wrong = f"{what}: the answer is not what File Search says (it holds other kinds of values)"
+        return InDoubt(wrong) if effect is Effect.UNKEYED else Rejected(wrong)
     # What is left had an answer that was lost, cut short or made no sense.
     lost = f"{what}: no usable answer ({reason})"
     return InDoubt(lost) if effect is Effect.UNKEYED else Transient(lost)
+
+
+def _is_the_sdks(error: Exception) -> bool:
+    """Return whether an error was raised in what reads answers, and is no mistake of ours."""
+    trace = error.__traceback__
+    modules = []
+    while trace is not None:
+        modules.append(str(trace.tb_frame.f_globals.get("__name__")))
+        trace = trace.tb_next
+    return modules[-1].partition(".")[0] in ("google", "pydantic", "json", "httpx2")
+
+
+def _is_of_wrong_types(error: Exception) -> bool:
+    from pydantic import ValidationError  # the SDK has loaded it
+
+    return isinstance(error, (ValidationError, *_ODD))
+
+
+def _said(error: Exception, secret: str | None) -> str:
+    return redacted(str(getattr(error, "message", None) or error), secret)
+
+
+def _is_googles(error: Exception) -> bool:
+    """Return whether an error has Google's shape; a gateway's own page says nothing of the call."""
+    body = getattr(error, "details", None)
+    if isinstance(body, list) and body:
+        body = body[0]
+    return isinstance(body, dict) and isinstance(body.get("error"), dict)
 
 
 def _from_answer(
     error: genai_errors.APIError, what: str, effect: Effect, secret: str | None
 ) -> ObjlibError:
     code = error.code
-    said = _redact(str(error.message or error.status or "no message"), secret)
+    said = redacted(str(error.message or error.status or "no message"), secret)
     message = f"{what}: {code} {said}"
     if code == 429:
         if "storage limit" in said.lower():
@@ -119,6 +162,9 @@ def _from_answer(
         return AccessRefused(
             f"access was refused ({code} {said}); check GEMINI_API_KEY, its project and its billing"
         )
+    if code in (404, 409) and not _is_googles(error):
+        strange = f"{what}: the backend cannot be used: what answers is no File Search ({code})"
+        return InDoubt(strange) if effect is Effect.UNKEYED else BackendUnavailable(strange)
     if code == 404:
         return NotFound(message)
     if code == 409:
@@ -182,7 +228,3 @@ def _seconds_between(earlier: str, later: str) -> float | None:
         return None
     # The old form of `asctime` names no zone. All HTTP dates are in UTC.
     return (end.replace(tzinfo=UTC) - start.replace(tzinfo=UTC)).total_seconds()
-
-
-def _redact(text: str, secret: str | None) -> str:
-    return text.replace(secret, "***") if secret else text

@@ -1,0 +1,46 @@
+"""A secret is told in no form."""
+
+from __future__ import annotations
+
+import base64
+import json
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objlib.redaction import redacted, without_credentials
+
+printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=60)
+
+
+@given(printable, st.binary(max_size=5), st.binary(max_size=5))
+def test_no_form_of_a_secret_is_left(secret: str, before: bytes, after: bytes) -> None:
+    """Plain, URL-encoded in either case, escaped, and in base64 wherever it lies in it."""
+    raw = secret.encode()
+    for form in (
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        repr(secret)[1:-1],
+        raw.hex(),
+    ):
+        assert form not in redacted(f"<{form}>", secret)
+    shown = redacted(base64.b64encode(before + raw + after).decode(), secret)
+    assert "***" in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:pw@host.example/v1?key=k#f", "https://host.example/v1"),
+        ("http://[::1]:8471", "http://[::1]:8471"),
+        ("http://host:99999", ""),
+        ("http://[", ""),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret_in_it(url: str, shown: str) -> None:
+    """User, password, query and fragment go; what is no address is not repeated."""
+    assert without_credentials(url) == shown
