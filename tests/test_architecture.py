@@ -16,7 +16,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: The storeys of section 3 of the design, from the ground up. A package or top-level module imports
 #: what lies on the storeys below its own, and itself.
 STOREYS: tuple[tuple[str, ...], ...] = (
-    ("errors", "waits", "redaction", "threads"),
+    ("errors", "waits", "privacy", "redaction", "threads"),
     ("states",),
     ("reactive", "formats"),
     ("catalog", "congestion"),

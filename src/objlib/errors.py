@@ -9,7 +9,6 @@
     │   └── IllegalTransitionError       a move that is not in the transition table
     ├── FileChanged                      a file was written to while it was being read
     ├── NotConvertible                   there is nothing of a file that could be sent
-    │   └── ConverterMissing             the extra `formats` is not installed
     ├── RunEnded                         nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
     │   ├── AccessRefused                the key is wrong, expired or not allowed
@@ -114,10 +113,6 @@ class IllegalTransitionError(CatalogError):
 
 class NotConvertible(ObjlibError):
     """Of a file there is no text that could be sent: encrypted, damaged, nothing but pictures."""
-
-
-class ConverterMissing(NotConvertible):
-    """A file could be converted to text if the extra `formats` were installed."""
 
 
 class RunEnded(ObjlibError):

@@ -10,8 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from objlib.formats import LibraryMissing, Page, Unreadable
-from objlib.formats.__main__ import _pages
+from objlib.formats import Page, Reading, Unreadable, read
 from objlib.formats.isolated import read_isolated
 from tests.filestore.mounted import mounted
 
@@ -22,9 +21,9 @@ ENDLESS = "<div>" * 200_000
 def test_pages_come_back_as_they_were_read() -> None:
     """In any script."""
     page = "<h1>Über</h1><p>Камни давят. \U0001f9f1</p>".encode()
-    assert asyncio.run(read_isolated(page, "text/html; charset=utf-8")) == [
-        Page(None, "Über\n\nКамни давят. \U0001f9f1")
-    ]
+    assert asyncio.run(read_isolated(page, "text/html; charset=utf-8")) == Reading(
+        (Page(None, "Über\n\nКамни давят. \U0001f9f1"),)
+    )
 
 
 def test_problems_come_back_as_they_were_raised() -> None:
@@ -44,14 +43,6 @@ def test_a_reader_that_dies_is_the_documents_fault(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(Unreadable, match="had to be ended"):
         asyncio.run(read_isolated(b"<p>Stones.</p>", "text/html"))
-
-
-def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Also from the other process."""
-    (tmp_path / "pypdf.py").write_text("raise ImportError")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    with pytest.raises(LibraryMissing, match="pypdf is missing"):
-        asyncio.run(read_isolated(b"%PDF-1.4", "application/pdf"))
 
 
 def test_who_is_cancelled_takes_the_process_along() -> None:
@@ -78,9 +69,9 @@ def test_who_is_cancelled_takes_the_process_along() -> None:
 
 def test_more_text_than_any_document_has_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """Before it is handed over."""
-    monkeypatch.setattr("objlib.formats.__main__.TEXT_CHARS_MAX", 10)
+    monkeypatch.setattr("objlib.formats.TEXT_CHARS_MAX", 10)
     with pytest.raises(Unreadable, match="too much text"):
-        _pages(b"<p>More than ten characters.</p>", "text/html")
+        read(b"<p>More than ten characters.</p>", "text/html")
 
 
 def test_the_server_answers_while_a_document_takes_forever(

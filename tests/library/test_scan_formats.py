@@ -11,7 +11,6 @@ import pytest
 from objlib.catalog.part_names import part_path
 from objlib.library import parts
 from objlib.library import scan as scan_module
-from objlib.library.mime import DOCUMENT_TYPES
 from objlib.states import State
 from tests.catalog.catalogs import session
 from tests.library.test_containers import OFFICE, archive
@@ -143,41 +142,6 @@ def test_a_text_written_to_between_the_walk_and_the_hash_is_scanned_again(
 
 
 # What could not be uploaded before
-
-
-def test_what_lacked_a_converter_is_taken_up_once_it_is_there(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """By the next scan, though nothing about the file has changed."""
-    shelf.write("a.docm").write_bytes(archive(OFFICE, "word/document.xml", "word/vbaProject.bin"))
-    shelf.write("film.mp4")
-    with monkeypatch.context() as bare:
-        bare.setattr("importlib.util.find_spec", lambda name: None)
-        shelf.scan()
-        assert "pip install 'objlib[formats]'" in shelf.reason("a.docm")
-        assert shelf.scan()["unchanged"] == 8
-
-    assert shelf.scan() == {"found": 8, "unchanged": 7, "changed": 1, "skipped": 1, "parts": 5}
-
-    assert shelf.row("a.docm").mime_type == DOCUMENT_TYPES[".docm"][0]
-    assert shelf.row("a.docm").content_hash is not None
-    monkeypatch.setattr(scan_module, "look_into", lambda *_: pytest.fail("nothing is to be read"))
-    assert shelf.scan()["unchanged"] == 8
-
-
-def test_an_indexed_file_stays_when_its_converter_goes(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The document is there, and whether it is still that of the file cannot be told."""
-    shelf.write("a.docm").write_bytes(archive(OFFICE, "word/document.xml"))
-    shelf.scan()
-    before = shelf.bring("a.docm", State.INDEXED)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    shelf.touch("a.docm")
-
-    shelf.scan()
-
-    assert shelf.row("a.docm") == before
 
 
 def test_half_a_copy_replaces_nothing(shelf: Shelf) -> None:

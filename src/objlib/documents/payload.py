@@ -17,7 +17,7 @@ from typing import cast
 
 from objlib.catalog.part_names import split
 from objlib.catalog.records import FileRecord
-from objlib.errors import ConverterMissing, LibraryGone, NotConvertible
+from objlib.errors import LibraryGone, NotConvertible
 from objlib.library.content import read_content
 from objlib.library.conversion import CONVERTERS, convert
 from objlib.library.hashing import Fingerprint, sha256_file
@@ -81,6 +81,8 @@ class Payload:
     #: Of the file as it was read.
     fingerprint: Fingerprint
     opener: Opener = without_waiting
+    #: What of the file is not in the body, in words for its owner.
+    missing: tuple[str, ...] = ()
 
     def open(self) -> io.IOBase:
         """Open the content for one attempt; the caller closes it."""
@@ -94,13 +96,11 @@ class NoPayload(NotConvertible):
 
     Args:
         fingerprint: of what was read.
-        may_pass: another attempt can succeed, though the file stays as it is.
     """
 
     def __init__(self, path: str, fingerprint: Fingerprint, problem: NotConvertible) -> None:
         super().__init__(f"{path}: {problem}")
         self.fingerprint = fingerprint
-        self.may_pass = isinstance(problem, ConverterMissing)
 
 
 async def prepare(record: FileRecord, source: Source) -> Payload:
@@ -125,11 +125,12 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
     try:
         converted = None if mime_type == sent_as else await convert(content.raw, mime_type)
         body, digest = await offload(
-            lambda: _encoded(header, content.text if converted is None else converted)
+            lambda: _encoded(header, content.text if converted is None else converted.text)
         )
     except NotConvertible as problem:
         raise NoPayload(record.file_path, content.fingerprint, problem) from problem
-    return Payload(path, body, digest, sent_as, content.fingerprint)
+    missing = () if converted is None else converted.missing
+    return Payload(path, body, digest, sent_as, content.fingerprint, missing=missing)
 
 
 def _encoded(header: str, text: str) -> tuple[bytes, str]:

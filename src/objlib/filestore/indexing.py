@@ -8,7 +8,6 @@ read in a process of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +17,8 @@ from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
 from objlib.filestore.words import closed_up, terms
-from objlib.formats import LibraryMissing, Page, Unreadable, is_plain, read
+from objlib.formats import NoText, Reading, is_plain, read
 from objlib.formats.isolated import read_isolated
-from objlib.formats.text import NoText
 
 #: Chunks between two looks at what else there is to do: some milliseconds.
 TURN_CHUNKS = 32
@@ -58,13 +56,12 @@ async def index(store: FileStore, content: bytes, mime_type: str, chunking: Chun
         _drop(store, indexed)
         if not isinstance(problem, NoText):
             raise
-        if isinstance(problem, Unreadable | LibraryMissing):
-            indexed.error = {"code": problem.code, "message": str(problem)}
+        indexed.error = {"code": problem.code, "message": str(problem)}
     return indexed
 
 
 async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed: Indexed) -> None:
-    for page in await _pages(content, indexed.mime_type):
+    for page in (await _reading(content, indexed.mime_type)).pages:
         for text in chunks(page.text, chunking):
             indexed.chunks.append(Chunk(text, " ".join(terms(closed_up(text))), page.number))
             if len(indexed.chunks) == BATCH:
@@ -76,7 +73,7 @@ async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed:
     await _embed(store, indexed)
 
 
-async def _pages(content: bytes, mime_type: str) -> Iterable[Page]:
+async def _reading(content: bytes, mime_type: str) -> Reading:
     if is_plain(mime_type):
         return read(content, mime_type)
     return await read_isolated(content, mime_type)

@@ -1,97 +1,99 @@
-"""Text out of documents of every kind: which reader a MIME type has, and what may go wrong.
-
-Text, Markdown and HTML need nothing. The libraries for the rest come with the extra `formats`;
-without it such a document fails with a message that says so.
-"""
+"""Text out of documents of every kind: which reader a MIME type has, and what may go wrong."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
-from objlib.formats.errors import LibraryMissing, Unreadable
-from objlib.formats.text import HTML, extract
+from objlib.formats.reading import Missing, NoText, Page, Reader, Reading, Unreadable
+from objlib.formats.text import extract
 
-__all__ = ["LibraryMissing", "Page", "Unreadable", "is_plain", "kind_of", "read"]
-
-
-class Page(NamedTuple):
-    """A part of a document that is read in one go. Only paginated formats have numbers, from 1."""
-
-    number: int | None
-    text: str
-
-
-Reader = Callable[[bytes], Iterator[str]]
+__all__ = ["Missing", "NoText", "Page", "Reading", "Unreadable", "is_plain", "kind_of", "read"]
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPENDOCUMENT = "application/vnd.oasis.opendocument."
 
 #: MIME type -> module and function that reads it.
 _READERS = {
+    "text/html": ("html", "text"),
+    "application/xhtml+xml": ("html", "text"),
     "application/pdf": ("pdf", "pages"),
-    f"{_OFFICE}wordprocessingml.document": ("office", "word"),
-    f"{_OFFICE}wordprocessingml.template": ("office", "word"),
-    f"{_OFFICE}presentationml.presentation": ("office", "slides"),
-    f"{_OFFICE}spreadsheetml.sheet": ("office", "sheets"),
-    "application/vnd.ms-word.document.macroenabled.12": ("office", "word"),
-    "application/vnd.ms-word.template.macroenabled.12": ("office", "word"),
-    f"{_OFFICE}presentationml.slideshow": ("office", "slides"),
-    f"{_OFFICE}presentationml.template": ("office", "slides"),
-    "application/vnd.ms-powerpoint.presentation.macroenabled.12": ("office", "slides"),
-    f"{_OFFICE}spreadsheetml.template": ("office", "sheets"),
-    "application/vnd.ms-excel.sheet.macroenabled.12": ("office", "sheets"),
-    "application/vnd.oasis.opendocument.text": ("opendocument", "paragraphs"),
-    "application/vnd.oasis.opendocument.text-template": ("opendocument", "paragraphs"),
-    "application/vnd.oasis.opendocument.presentation": ("opendocument", "paragraphs"),
-    "application/vnd.oasis.opendocument.spreadsheet": ("opendocument", "sheets"),
+    f"{_OFFICE}wordprocessingml.document": ("word", "text"),
+    f"{_OFFICE}wordprocessingml.template": ("word", "text"),
+    "application/vnd.ms-word.document.macroenabled.12": ("word", "text"),
+    "application/vnd.ms-word.template.macroenabled.12": ("word", "text"),
+    f"{_OFFICE}presentationml.presentation": ("slides", "text"),
+    f"{_OFFICE}presentationml.slideshow": ("slides", "text"),
+    f"{_OFFICE}presentationml.template": ("slides", "text"),
+    "application/vnd.ms-powerpoint.presentation.macroenabled.12": ("slides", "text"),
+    f"{_OFFICE}spreadsheetml.sheet": ("sheets", "text"),
+    f"{_OFFICE}spreadsheetml.template": ("sheets", "text"),
+    "application/vnd.ms-excel.sheet.macroenabled.12": ("sheets", "text"),
+    f"{_OPENDOCUMENT}text": ("opendocument", "paragraphs"),
+    f"{_OPENDOCUMENT}text-template": ("opendocument", "paragraphs"),
+    f"{_OPENDOCUMENT}presentation": ("opendocument", "paragraphs"),
+    f"{_OPENDOCUMENT}spreadsheet": ("opendocument", "sheets"),
     "application/epub+zip": ("epub", "chapters"),
     "application/x-fictionbook+xml": ("fictionbook", "sections"),
+    "application/x-zip-compressed-fb2": ("fictionbook", "zipped"),
     "application/rtf": ("rtf", "text"),
     "text/rtf": ("rtf", "text"),
     "application/vnd.jupyter": ("notebook", "cells"),
     "application/x-ipynb+json": ("notebook", "cells"),
+    "message/rfc822": ("mail", "message"),
+    "application/mbox": ("mail", "mailbox"),
+    "multipart/related": ("mail", "page"),
+    "application/vnd.ms-outlook": ("outlook", "message"),
 }
 _PAGINATED = frozenset({"application/pdf"})
+#: The text of a document of 100 MB, with room to spare.
+TEXT_CHARS_MAX = 200_000_000
 
 
-def read(content: bytes, mime_type: str) -> Iterator[Page]:
-    """The text of a document, page by page; what has no pages in parts without numbers.
+def read(content: bytes, mime_type: str) -> Reading:
+    """Return the text of a document, page by page, and what of it could not be read.
 
     Raises:
         NoText: the type is not one of text, or the bytes are none.
         Unreadable: the document is damaged, encrypted, or would grow beyond all bounds.
-        LibraryMissing: the extra `formats` is not installed.
     """
     kind = kind_of(mime_type)
     if kind not in _READERS:
-        yield Page(None, extract(content, mime_type))
-        return
-    is_paginated = kind in _PAGINATED
+        return Reading((Page(None, extract(content, mime_type)),))
     try:
-        for number, text in enumerate(_reader(kind)(content), start=1):
-            yield Page(number if is_paginated else None, text)
-    except LibraryMissing:
-        if not kind.startswith("text/"):
-            raise
-        yield Page(None, extract(content, mime_type))  # with its markup, better than not at all
-    except Unreadable:
+        return _reading(_reader(kind), content, kind in _PAGINATED)
+    except NoText:
         raise
     except MemoryError as error:
         raise Unreadable("The document takes more memory than there is for one.") from error
+    except RecursionError as error:
+        raise Unreadable("The document is damaged: it is nested too deeply.") from error
     except Exception as error:  # the libraries raise whatever damage makes them stumble over
         raise Unreadable(f"The document is damaged: it cannot be read as {kind}.") from error
 
 
 def kind_of(mime_type: str) -> str:
-    """A MIME type without its parameters."""
+    """Return a MIME type without its parameters."""
     return mime_type.partition(";")[0].strip().lower()
 
 
 def is_plain(mime_type: str) -> bool:
-    """Return True for a document that is its text as it stands: nothing is parsed."""
-    kind = kind_of(mime_type)
-    return kind not in _READERS and kind not in HTML
+    """Return True for a document that is its text as it stands: there is nothing to be parsed."""
+    return kind_of(mime_type) not in _READERS
+
+
+def _reading(reader: Reader, content: bytes, is_paginated: bool) -> Reading:
+    pages: list[Page] = []
+    missing: list[str] = []
+    characters = 0
+    for part in reader(content):
+        if isinstance(part, Missing):
+            missing.append(part.what)
+            continue
+        characters += len(part)
+        if characters > TEXT_CHARS_MAX:
+            raise Unreadable("The document has too much text.")
+        pages.append(Page(len(pages) + 1 if is_paginated else None, part))
+    return Reading(tuple(pages), tuple(dict.fromkeys(missing)))
 
 
 def _reader(kind: str) -> Reader:

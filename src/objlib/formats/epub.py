@@ -1,67 +1,136 @@
-"""EPUB books: the documents of the spine, in reading order.
+"""EPUB books: what they say of themselves, and the documents of the spine in reading order.
+
+Books are made by many programs, so references are followed as far as they can be understood.
 
 Source: EPUB 3.3, W3C, "Package document" and "OCF container".
 """
 
 from __future__ import annotations
 
-import posixpath
-import zipfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote
-from xml.etree import ElementTree
 
-from objlib.formats.errors import Unreadable
-from objlib.formats.text import extract
-from objlib.formats.zipped import opened
+from objlib.formats import html, tree
+from objlib.formats.declared import decoded
+from objlib.formats.reading import Missing, Unreadable, counted
+from objlib.formats.zipped import Archive, opened
 
-_CONTAINER = "META-INF/container.xml"
 #: What says that a book is protected: Adobe's, Readium's and Apple's.
-_PROTECTIONS = frozenset({"META-INF/rights.xml", "META-INF/license.lcpl", "META-INF/sinf.xml"})
-_ENCRYPTION = "META-INF/encryption.xml"
+_PROTECTIONS = ("META-INF/rights.xml", "META-INF/license.lcpl", "META-INF/sinf.xml")
+_CHAPTERS = (".xhtml", ".html", ".htm", ".xml")
+_CHAPTER_TYPES = frozenset({"application/xhtml+xml", "text/html", "text/x-oeb1-document"})
 
 
-def chapters(content: bytes) -> Iterator[str]:
-    """The text of each document of the spine."""
+@dataclass(frozen=True, slots=True)
+class _Book:
+    """A package document: what the book says of itself, and what there is to be read."""
+
+    title: str
+    authors: tuple[str, ...]
+    #: (the reference as it is written, the member that it leads to), in reading order.
+    spine: tuple[tuple[str, str | None], ...]
+
+
+def chapters(content: bytes) -> Iterator[str | Missing]:
+    """Yield title and authors, then the text of each document of the spine."""
     with opened(content) as archive:
-        names = set(archive.namelist())
-        if names & _PROTECTIONS:
+        if any(archive.find(name) for name in _PROTECTIONS):
             raise Unreadable("The e-book is protected.")
-        encrypted = _encrypted(archive.read(_ENCRYPTION)) if _ENCRYPTION in names else frozenset()
-        for path in _spine(archive):
-            if path in encrypted:
+        book, encrypted = _book(archive), _encrypted(archive)
+        if about := "\n\n".join(filter(None, (book.title, ", ".join(book.authors)))):
+            yield about
+        pictures = 0
+        for number, (reference, member) in enumerate(book.spine, start=1):
+            if member is None:
+                yield Missing(f"chapter {number} ({reference or 'without a name'}) is missing")
+                continue
+            if member in encrypted:
                 raise Unreadable("The e-book is protected.")
-            if path in names:  # books with an entry that leads nowhere are common
-                yield extract(archive.read(path), "application/xhtml+xml")
+            try:
+                text, more = html.without_markup(decoded(archive.read(member)))
+            except Unreadable:
+                yield Missing(f"chapter {number} ({reference}) is damaged")
+                continue
+            pictures += more
+            yield text
+    if pictures:
+        yield Missing(f"{counted(pictures, 'picture')} without a description")
 
 
-def _spine(archive: zipfile.ZipFile) -> Iterator[str]:
-    """The members to be read, in reading order."""
-    container = ElementTree.fromstring(archive.read(_CONTAINER))
-    package_path = next(
-        element.attrib["full-path"] for element in container.iter() if _is(element, "rootfile")
-    )
-    package = ElementTree.fromstring(archive.read(package_path))
+def properties(content: bytes) -> dict[str, str | list[str]]:
+    """Return title and authors as the book names them; a key is left out where it does not."""
+    with opened(content) as archive:
+        book = _book(archive)
+    found: dict[str, str | list[str]] = {"title": book.title, "authors": list(book.authors)}
+    return {key: value for key, value in found.items() if value}
+
+
+def _book(archive: Archive) -> _Book:
+    path = _package_path(archive)
+    package = tree.tree(archive.read(path)) if path is not None else None
+    if package is None:
+        return _Book("", (), _without_spine(archive))
     items = {
-        element.attrib["id"]: element.attrib["href"]
-        for element in package.iter()
-        if _is(element, "item")
+        item.get("id"): item.get("href", "")
+        for item in tree.named(package, "item")
+        if item.get("id")
     }
-    folder = posixpath.dirname(package_path)
-    for element in package.iter():
-        if _is(element, "itemref") and (href := items.get(element.attrib["idref"])) is not None:
-            yield posixpath.normpath(posixpath.join(folder, unquote(href)))
-
-
-def _encrypted(declared: bytes) -> frozenset[str]:
-    """The members that are; fonts often are, which harms nobody."""
-    references = (
-        element.attrib.get("URI", "")
-        for element in ElementTree.fromstring(declared).iter()
-        if _is(element, "CipherReference")
+    references = [item.get("idref") for item in tree.named(package, "itemref")]
+    hrefs = [items.get(reference) or "" for reference in references if reference is not None]
+    if not any(hrefs):  # an empty spine: the manifest has some order, too
+        hrefs = [
+            item.get("href", "")
+            for item in tree.named(package, "item")
+            if item.get("media-type", "").strip().lower() in _CHAPTER_TYPES
+            and "nav" not in item.get("properties", "").split()
+        ]
+    spine: dict[tuple[str, str | None], None] = {}
+    for href in hrefs:
+        member = archive.find(href, path or "") if href else None
+        # Two references to places in one document are one chapter.
+        spine.setdefault((unquote(href.partition("#")[0]), member))
+    return _Book(
+        next(_said(package, "title"), ""),
+        tuple(_said(package, "creator")),
+        tuple(spine) or _without_spine(archive),
     )
-    return frozenset(unquote(reference) for reference in references)
 
 
-def _is(element: ElementTree.Element, name: str) -> bool:
-    return element.tag.rpartition("}")[2] == name
+def _package_path(archive: Archive) -> str | None:
+    """Return the member that is the package document; None for a book without one."""
+    container = archive.find("META-INF/container.xml")
+    if container is not None:
+        for rootfile in tree.named(tree.tree(archive.read(container)), "rootfile"):
+            if (found := archive.find(rootfile.get("full-path", ""))) is not None:
+                return found
+    return next((name for name in archive.file.namelist() if name.lower().endswith(".opf")), None)
+
+
+def _without_spine(archive: Archive) -> tuple[tuple[str, str | None], ...]:
+    """Whatever looks like a chapter, in the order of names."""
+    names = sorted(
+        name
+        for name in archive.file.namelist()
+        if name.lower().endswith(_CHAPTERS) and not name.startswith("META-INF/")
+    )
+    if not names:
+        raise Unreadable("The e-book is damaged: there are no chapters in it.")
+    return tuple((name, name) for name in names)
+
+
+def _said(package: Any, wanted: str) -> Iterator[str]:
+    for element in tree.named(package, wanted):
+        if said := " ".join("".join(element.itertext()).split()):
+            yield said
+
+
+def _encrypted(archive: Archive) -> frozenset[str | None]:
+    """The members that are encrypted; fonts often are, which harms nobody."""
+    declared = archive.find("META-INF/encryption.xml")
+    if declared is None:
+        return frozenset()
+    root = tree.tree(archive.read(declared))
+    found = (archive.find(one.get("URI", "")) for one in tree.named(root, "CipherReference"))
+    return frozenset(found) - {None}

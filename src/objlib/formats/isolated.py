@@ -10,25 +10,24 @@ import asyncio
 import json
 import sys
 
-from objlib.formats import LibraryMissing, Page, Unreadable, kind_of
-from objlib.formats.text import NoText
+from objlib.formats import NoText, Page, Reading, Unreadable, kind_of
 
 #: An honest document of 100 MB takes less.
 DEADLINE_S = 120.0
 MEMORY_BYTES_MAX = 2 * 1024**3
 
-_PROBLEMS = {problem.__name__: problem for problem in (LibraryMissing, NoText, Unreadable)}
+_PROBLEMS = {problem.__name__: problem for problem in (NoText, Unreadable)}
 
 
 async def read_isolated(
     content: bytes, mime_type: str, *, deadline_s: float | None = None
-) -> list[Page]:
-    """Return the pages of `objlib.formats.read`, read in a process that is ended at the deadline.
+) -> Reading:
+    """Return what `objlib.formats.read` does, read in a process that is ended at the deadline.
 
     Whoever is cancelled takes the process along.
 
     Raises:
-        NoText, Unreadable, LibraryMissing: as `read` does; Unreadable also for a document that
+        NoText, Unreadable: as `read` does; Unreadable also for a document that
             takes too long or too much memory.
     """
     deadline_s = DEADLINE_S if deadline_s is None else deadline_s
@@ -49,13 +48,14 @@ async def read_isolated(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    return _pages(process.returncode, output)
+    return _reading(process.returncode, output)
 
 
-def _pages(exit_code: int | None, output: bytes) -> list[Page]:
+def _reading(exit_code: int | None, output: bytes) -> Reading:
     if exit_code != 0:
         raise Unreadable("The document is damaged: what read it had to be ended.")
     answer = json.loads(output)
     if "problem" in answer:
         raise _PROBLEMS[answer["problem"]](answer["message"])
-    return [Page(number, text) for number, text in answer["pages"]]
+    pages = tuple(Page(number, text) for number, text in answer["pages"])
+    return Reading(pages, tuple(answer["missing"]))

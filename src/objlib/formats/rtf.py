@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from objlib.formats.errors import Unreadable, library
+from striprtf.striprtf import rtf_to_text
+
+from objlib.formats.reading import Missing, Unreadable, counted
+
+_PICTURE = re.compile(r"\\pict\b")
 
 
-def text(content: bytes) -> Iterator[str]:
-    """The whole text."""
-    converter = library("striprtf.striprtf")
+def text(content: bytes) -> Iterator[str | Missing]:
+    """Yield the whole text."""
     if not content.lstrip().startswith(b"{\\rtf"):
         raise Unreadable("The document is damaged: it does not begin as RTF does.")
     # RTF is ASCII; what is beyond is escaped, or was written by a program that did not care.
-    yield converter.rtf_to_text(content.decode("latin-1"), errors="replace")
+    marked_up = content.decode("latin-1")
+    yield rtf_to_text(marked_up, errors="replace")  # type: ignore[no-untyped-call]
+    if pictures := len(_PICTURE.findall(marked_up)):
+        yield Missing(f"the text in {counted(pictures, 'picture')}")

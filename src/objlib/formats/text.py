@@ -1,55 +1,41 @@
-"""Bytes and a MIME type to text, for the types that are text."""
+"""Bytes and a MIME type to text, for the types that are text as they stand."""
 
 from __future__ import annotations
 
 import re
 
-from selectolax.lexbor import LexborHTMLParser
-
 from objlib.formats.decoding import NO_MARK, decode_text, mark_of
+from objlib.formats.reading import NoText
 
+_JSON = "application/json"
 _TEXTUAL_APPLICATIONS = frozenset(
     f"application/{name}"
     for name in (
         "json xml sql typescript ecmascript javascript dart ms-java x-csh x-latex x-php "
-        "x-powershell x-sh x-shellscript x-tex x-zsh vnd.curl vnd.dart vnd.jupyter "
+        "x-powershell x-sh x-shellscript x-tex x-zsh vnd.curl vnd.dart "
         "octet-stream"
     ).split()
 )
-HTML = frozenset({"text/html", "application/xhtml+xml"})
-_HIDDEN = ["script", "style", "template", "noscript"]
-#: XHTML may close these at once, for HTML the rest of the page would be inside.
-_EMPTY_RAW = re.compile(r"<(script|style|title|noscript|textarea|iframe)\b[^<>]*/>", re.IGNORECASE)
-_BLOCKS = frozenset(
-    "address article aside blockquote br dd div dl dt footer h1 h2 h3 h4 h5 h6 header hr li main "
-    "nav ol p pre section table td th tr ul".split()
-)
-
-
-class NoText(ValueError):
-    """No text can be had from these bytes."""
+#: Characters beyond ASCII as JSON may write them; not where a backslash before takes it away. The
+#: two halves of a pair are taken together.
+_ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
 
 
 def extract(content: bytes, mime_type: str) -> str:
-    """Return the text in a document.
+    """Return the text in a document; of JSON with characters for its escapes, or none is found.
 
     Raises:
         NoText: the type is not one of text, or the bytes are none.
     """
     kind = mime_type.partition(";")[0].strip().lower()
-    if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS | HTML):
+    if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS):
         raise NoText(f"text cannot be extracted from {kind}")
     if b"\x00" in content and mark_of(content) is NO_MARK:
         raise NoText("the bytes are binary")
     text = decode_text(content)
-    return _without_markup(text) if kind in HTML else text
+    return _ESCAPES.sub(_unescaped, text) if kind == _JSON else text
 
 
-def _without_markup(text: str) -> str:
-    page = LexborHTMLParser(_EMPTY_RAW.sub(r"<\1></\1>", text))
-    page.strip_tags(_HIDDEN, recursive=True)
-    parts = (
-        node.text_content if node.tag == "-text" else "\n\n" if node.tag in _BLOCKS else ""
-        for node in (page.root.traverse(include_text=True) if page.root is not None else ())
-    )
-    return "".join(part or "" for part in parts).strip()
+def _unescaped(found: re.Match[str]) -> str:
+    units = bytes.fromhex(found.group(2).replace("\\u", ""))
+    return found.group(1) + units.decode("utf-16-be", "replace")

@@ -48,6 +48,7 @@ _OFFICE = {
 }
 #: Name of a stream in a compound file -> extension.
 _STREAMS = {
+    "__properties_version1.0": ".msg",  # first: what is attached may be any of the others
     "EncryptedPackage": ENCRYPTED,
     "WordDocument": ".doc",
     "Workbook": ".xls",

@@ -5,13 +5,11 @@ The reading is done by `objlib.formats`, in a process of its own, bounded in tim
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import dataclass
 
-from objlib.errors import ConverterMissing, NotConvertible
-from objlib.formats import LibraryMissing
+from objlib.errors import NotConvertible
+from objlib.formats import NoText
 from objlib.formats.isolated import read_isolated
-from objlib.formats.text import NoText
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +19,6 @@ class Converter:
 
     name: str
     version: int
-    #: What it imports from the extra `formats`.
-    library: str | None = None
 
     @property
     def treatment(self) -> str:
@@ -32,17 +28,18 @@ class Converter:
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPENDOCUMENT = "application/vnd.oasis.opendocument."
-_WORD = Converter("word", 1, "docx")
-_SLIDES = Converter("slides", 1, "pptx")
-_SHEETS = Converter("sheets", 1, "openpyxl")
+_WORD = Converter("word", 2)
+_SLIDES = Converter("slides", 2)
+_SHEETS = Converter("sheets", 2)
 
 #: MIME type -> converter, of all that is sent as text though it is none.
 CONVERTERS = {
-    "application/epub+zip": Converter("epub", 1),
-    "application/x-fictionbook+xml": Converter("fictionbook", 1),
-    _OPENDOCUMENT + "text-template": Converter("opendocument", 1),
-    _OPENDOCUMENT + "presentation": Converter("opendocument", 1),
-    _OPENDOCUMENT + "spreadsheet": Converter("opendocument-sheets", 1),
+    "application/epub+zip": Converter("epub", 2),
+    "application/x-fictionbook+xml": Converter("fictionbook", 2),
+    "application/x-zip-compressed-fb2": Converter("fictionbook", 2),
+    _OPENDOCUMENT + "text-template": Converter("opendocument", 2),
+    _OPENDOCUMENT + "presentation": Converter("opendocument", 2),
+    _OPENDOCUMENT + "spreadsheet": Converter("opendocument-sheets", 2),
     "application/vnd.ms-word.document.macroenabled.12": _WORD,
     "application/vnd.ms-word.template.macroenabled.12": _WORD,
     "application/vnd.ms-powerpoint.presentation.macroenabled.12": _SLIDES,
@@ -50,44 +47,41 @@ CONVERTERS = {
     _OFFICE + "presentationml.template": _SLIDES,
     "application/vnd.ms-excel.sheet.macroenabled.12": _SHEETS,
     _OFFICE + "spreadsheetml.template": _SHEETS,
+    "application/x-ipynb+json": Converter("notebook", 1),
+    "message/rfc822": Converter("mail", 1),
+    "application/mbox": Converter("mailbox", 1),
+    "multipart/related": Converter("saved-page", 1),
+    "application/vnd.ms-outlook": Converter("outlook", 1),
 }
 
-REMEDY = "pip install 'objlib[formats]'"
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The text that is sent for a document."""
+
+    text: str
+    #: What of the document is not in the text, in words for its owner.
+    missing: tuple[str, ...] = ()
 
 
-def missing_for(mime_type: str) -> str | None:
-    """The command without which a type cannot be converted here; None where nothing is missing."""
-    converter = CONVERTERS.get(mime_type)
-    if converter is None or converter.library is None or _is_installed(converter.library):
-        return None
-    return REMEDY
-
-
-async def convert(content: bytes, mime_type: str) -> str:
-    """The text of a document of one of the `CONVERTERS`' types; the same for the same bytes.
+async def convert(content: bytes, mime_type: str) -> Converted:
+    """Return the text of a document of one of the `CONVERTERS`' types; the same for the same bytes.
 
     Raises:
         NotConvertible: it is encrypted, damaged, without text, or takes too long.
-        ConverterMissing: the extra `formats` is not installed.
     """
     try:
-        pages = await read_isolated(content, mime_type)
-    except LibraryMissing as missing:
-        raise ConverterMissing(f"it has to be converted to text: {REMEDY}, then again") from missing
+        reading = await read_isolated(content, mime_type)
     except NoText as problem:
         raise NotConvertible(f"it cannot be converted to text: {_inside(problem)}") from problem
-    text = "\n\n".join(filter(None, (page.text.strip() for page in pages)))
+    text = "\n\n".join(filter(None, (page.text.strip() for page in reading.pages)))
     if not text:
         raise NotConvertible("it cannot be converted to text: there is none in it")
     # A half of a surrogate pair, which a damaged document may have, cannot be sent.
-    return text.encode("utf-8", "replace").decode("utf-8") + "\n"
+    return Converted(text.encode("utf-8", "replace").decode("utf-8") + "\n", reading.missing)
 
 
 def _inside(problem: NoText) -> str:
     """A sentence of another, to go on with."""
     sentence = str(problem).rstrip(".")
     return sentence[:1].lower() + sentence[1:]
-
-
-def _is_installed(name: str) -> bool:
-    return importlib.util.find_spec(name) is not None

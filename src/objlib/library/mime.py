@@ -9,14 +9,15 @@ is accepted under its own type and converted on the way up (`objlib.library.conv
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import puremagic
 
-from objlib.formats.decoding import NO_MARK, mark_of
+from objlib.formats.declared import decoded
+from objlib.formats.decoding import NO_MARK, decode_text, mark_of
 from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, ZIP, kind_inside
-from objlib.library.conversion import missing_for
 from objlib.library.reach import Opener, open_regular, without_waiting
 
 #: Raise it when a verdict changes: files that could not be sent are then looked at again.
@@ -50,14 +51,13 @@ PLAIN_EXTENSIONS = frozenset(
     f".{name}"
     for name in (
         "txt text asc log rst tex bib org adoc yaml yml toml ini cfg conf css js ts py rb pl sh "
-        "bat c h cpp hpp cs java go rs swift kt sql r lua php srt vtt ics vcf eml"
+        "bat c h cpp hpp cs java go rs swift kt sql r lua php srt vtt ics vcf"
     ).split()
 )
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPENDOCUMENT = "application/vnd.oasis.opendocument."
 _PDF, _RTF = b"%PDF-", b"{\\rtf"
-
 #: Extension -> type, and how such a file begins.
 DOCUMENT_TYPES: dict[str, tuple[str, bytes]] = {
     ".pdf": ("application/pdf", _PDF),
@@ -71,7 +71,8 @@ DOCUMENT_TYPES: dict[str, tuple[str, bytes]] = {
     ".hwp": ("application/x-hwp-v5", COMPOUND),
     # Converted on the way up:
     ".epub": ("application/epub+zip", ZIP),
-    ".fb2": ("application/x-fictionbook+xml", b"<FictionBook"),
+    ".fb2.zip": ("application/x-zip-compressed-fb2", ZIP),
+    ".fbz": ("application/x-zip-compressed-fb2", ZIP),
     ".ott": (_OPENDOCUMENT + "text-template", ZIP),
     ".odp": (_OPENDOCUMENT + "presentation", ZIP),
     ".ods": (_OPENDOCUMENT + "spreadsheet", ZIP),
@@ -82,6 +83,20 @@ DOCUMENT_TYPES: dict[str, tuple[str, bytes]] = {
     ".potx": (_OFFICE + "presentationml.template", ZIP),
     ".xlsm": ("application/vnd.ms-excel.sheet.macroenabled.12", ZIP),
     ".xltx": (_OFFICE + "spreadsheetml.template", ZIP),
+    ".msg": ("application/vnd.ms-outlook", COMPOUND),
+    ".oft": ("application/vnd.ms-outlook", COMPOUND),
+}
+_HEADERS = re.compile(r"(?:\d+\s*\n)?(?:From [^\n]*\n)?[!-9;-~]+[ \t]*:")
+_MAILBOX = re.compile(r"From \S[^\n]*\d{4}[^\n]*\n[!-9;-~]+[ \t]*:")
+#: Extension -> type, and how such a text begins. One that begins otherwise goes up as it stands.
+MARKED_UP_TYPES: dict[str, tuple[str, re.Pattern[str]]] = {
+    ".fb2": ("application/x-fictionbook+xml", re.compile(r"<\?xml|<(\w+:)?FictionBook|<!--")),
+    ".ipynb": ("application/x-ipynb+json", re.compile(r"\{")),
+    ".eml": ("message/rfc822", _HEADERS),
+    ".emlx": ("message/rfc822", _HEADERS),
+    ".mbox": ("application/mbox", _MAILBOX),
+    ".mht": ("multipart/related", _HEADERS),
+    ".mhtml": ("multipart/related", _HEADERS),
 }
 #: Extensions whose archives look alike inside.
 _ALIKE = (
@@ -89,6 +104,8 @@ _ALIKE = (
     {".pptx", ".pptm", ".ppsx", ".potx"},
     {".xlsx", ".xlsm", ".xltx"},
     {".odt", ".ott"},
+    {".msg", ".oft"},
+    {".fb2.zip", ".fbz", ARCHIVE},
 )
 
 _KINDS = {
@@ -157,11 +174,7 @@ def judged(
     if head.startswith((ZIP, COMPOUND)):
         with open_regular(path, opener) as file:
             inside = kind_inside(file, head)
-    verdict = mime_type_of(str(path), head, inside)
-    if isinstance(verdict, Accepted) and (remedy := missing_for(verdict.mime_type)) is not None:
-        reason = f"it has to be converted to text, which takes more: {remedy}"
-        return Unsupported(reason, may_pass=True)
-    return verdict
+    return mime_type_of(str(path), head, inside)
 
 
 def mime_type_of(name: str, head: bytes, inside: str | None = None) -> Accepted | Unsupported:
@@ -171,14 +184,16 @@ def mime_type_of(name: str, head: bytes, inside: str | None = None) -> Accepted 
         head: its first `HEAD_BYTES` bytes.
         inside: what `kind_inside` says of it.
     """
-    suffix = PurePosixPath(name).suffix.lower()
+    suffix = _suffix_of(name)
     if kind := REFUSED_EXTENSIONS.get(suffix):
         return _unsupported(kind)
     if suffix in DOCUMENT_TYPES:
         return _promised(suffix, head, inside)
-    is_known = suffix in TEXT_TYPES or suffix in PLAIN_EXTENSIONS
+    is_known = suffix in TEXT_TYPES or suffix in PLAIN_EXTENSIONS or suffix in MARKED_UP_TYPES
     if not is_known and (shown := _shown_by(head, inside)) is not None:
         return _type_of(shown)
+    if (marked_up := _marked_up(suffix, head)) is not None:
+        return Accepted(marked_up)
     if kind := _kind_by_content(head):
         return _unsupported(kind, f", whatever its name {suffix} says" if suffix else "")
     return Accepted(TEXT_TYPES.get(suffix, "text/plain"))
@@ -192,6 +207,21 @@ def size_problem(size_bytes: int) -> str | None:
         size_mb = size_bytes / 1024 / 1024
         return f"{size_mb:,.1f} MB is more than the 100 MB a document may have; split it"
     return None
+
+
+def _suffix_of(name: str) -> str:
+    lower = PurePosixPath(name).name.lower()
+    return ".fb2.zip" if lower.endswith(".fb2.zip") else PurePosixPath(lower).suffix
+
+
+def _marked_up(suffix: str, head: bytes) -> str | None:
+    """The type of a text that is converted; None for one that goes up as it stands."""
+    if suffix not in MARKED_UP_TYPES:
+        # A mailbox has no extension in most mail programs.
+        is_mailbox = head.startswith(b"From ") and _MAILBOX.match(decode_text(head))
+        return MARKED_UP_TYPES[".mbox"][0] if is_mailbox and suffix not in TEXT_TYPES else None
+    mime_type, beginning = MARKED_UP_TYPES[suffix]
+    return mime_type if beginning.match(decoded(head).lstrip()) else None
 
 
 def _promised(suffix: str, head: bytes, inside: str | None) -> Accepted | Unsupported:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from objlib.catalog.queries import Leftover, get_file
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import forget_leftover
-from objlib.documents.payload import NoPayload
 from objlib.errors import ObjlibError, Rejected, RemoteError, RunEnded
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document
@@ -70,8 +69,7 @@ async def settle(run: RunContext, record: FileRecord, error: Exception) -> None:
             still_ours(await run.state.release(fresh, reason=str(error)))
             run.emit(ev.FileReleased(record.file_path, str(error)))
         return
-    is_passing = isinstance(error, RemoteError) and not isinstance(error, Rejected)
-    transient = is_passing or (isinstance(error, NoPayload) and error.may_pass)
+    transient = isinstance(error, RemoteError) and not isinstance(error, Rejected)
     still_ours(
         await run.state.fail(
             fresh,

@@ -1,0 +1,49 @@
+"""What comes of reading a document: its text, and what of it could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class NoText(ValueError):
+    """No text can be had from these bytes."""
+
+    #: google.rpc.Code INVALID_ARGUMENT.
+    code = 3
+
+
+class Unreadable(NoText):
+    """The document itself is at fault. The message is for its owner."""
+
+
+class Page(NamedTuple):
+    """A part of a document that is read in one go. Only paginated formats have numbers, from 1."""
+
+    number: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A part of a document that was not read, in words for its owner: "chapter 3 is missing"."""
+
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The pages of a document, and what is missing from them, each in the document's order."""
+
+    pages: tuple[Page, ...]
+    missing: tuple[str, ...] = ()
+
+
+#: A reader yields the parts of a document's text and, between them, what it could not read.
+Reader = Callable[[bytes], Iterator[str | Missing]]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun: "1 picture", "2 pictures"."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
