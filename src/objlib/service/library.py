@@ -51,6 +51,9 @@ from objlib.service.uploads import (
     Uploading,
     UploadingRun,
     planned_files,
+    progress_of,
+    recovery_of,
+    upload_work,
 )
 from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
 from objlib.sync.apply import RepairReport
@@ -60,7 +63,7 @@ from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents
 from objlib.threads import in_thread
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
-from objlib.upload.reports import Progress, RecoveryReport, follow
+from objlib.upload.reports import RecoveryReport
 from objlib.upload.run import UploadRun, expected_work
 
 if TYPE_CHECKING:
@@ -250,7 +253,7 @@ class Library:
         """
         chosen = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
         return Run(
-            self._runs, lambda: self._uploading(chosen, create_store=False, report=_recovered)
+            self._runs, lambda: self._uploading(chosen, create_store=False, report=recovery_of)
         )
 
     async def rebuild(self, library_id: str | None = None) -> RebuildReport:
@@ -431,7 +434,7 @@ class Library:
         )
 
     async def _accounted(self, options: Options) -> Uploading:
-        work = await self._uploading(options, create_store=True, report=_progress)
+        work = await self._uploading(options, create_store=True, report=progress_of)
         return Uploading(work, await Account.opened(self.catalog, self.client, options))
 
     async def _uploading(
@@ -443,25 +446,12 @@ class Library:
     ) -> Work[ev.Event, R]:
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store(create=create_store)
-        run = UploadRun(
-            catalog=catalog,
-            client=self.client,
-            options=options,
-            gate=self._store.gate,
+        return upload_work(
+            catalog,
+            self._store,
+            options,
             store_name=store.name,
             source=self._source(bound),
             waits=self.settings.waits,
+            report=report,
         )
-        if self._store.observer is not None:
-            self._store.observer.follow_run(run.stream.events)
-        return Work(run.stream.events, run.until_done, run.shutdown, report(run))
-
-
-def _progress(run: UploadRun) -> Callable[[], Progress]:
-    return lambda: run.progress
-
-
-def _recovered(run: UploadRun) -> Callable[[], RecoveryReport]:
-    reports = [RecoveryReport()]
-    run.stream.events.subscribe(lambda event: reports.append(follow(reports.pop(), event)))
-    return lambda: reports[0]

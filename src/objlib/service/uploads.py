@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import reactivex.operators as ops
 from reactivex import Observable
@@ -13,12 +13,15 @@ from reactivex import Observable
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work as PlannedWork
 from objlib.catalog.tallies import planned_page
+from objlib.documents.payload import Source
 from objlib.service.runs import Run, Runs, Work
+from objlib.service.stores import Connection
 from objlib.upload import events as ev
 from objlib.upload.estimate import estimate
 from objlib.upload.orchestrator import Options
-from objlib.upload.reports import Progress, advance
-from objlib.upload.run import expected_work, states_taken
+from objlib.upload.reports import Progress, RecoveryReport, advance, follow
+from objlib.upload.run import UploadRun, expected_work, states_taken
+from objlib.waits import Waits
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
@@ -27,6 +30,50 @@ _PAGE = 500
 
 #: A reason of `PlannedWork`.
 FAILED_BEFORE = "failed before"
+
+
+R = TypeVar("R")
+
+
+def upload_work(
+    catalog: Catalog,
+    connection: Connection,
+    options: Options,
+    *,
+    store_name: str,
+    source: Source,
+    waits: Waits,
+    report: Callable[[UploadRun], Callable[[], R]],
+) -> Work[ev.Event, R]:
+    """Return the work of an upload through a connection that has found its store.
+
+    Args:
+        report: subscribes to the run and returns its report so far.
+    """
+    run = UploadRun(
+        catalog=catalog,
+        client=connection.client,
+        options=options,
+        gate=connection.gate,
+        store_name=store_name,
+        source=source,
+        waits=waits,
+    )
+    if connection.observer is not None:
+        connection.observer.follow_run(run.stream.events)
+    return Work(run.stream.events, run.until_done, run.shutdown, report(run))
+
+
+def progress_of(run: UploadRun) -> Callable[[], Progress]:
+    """Report where a run stands."""
+    return lambda: run.progress
+
+
+def recovery_of(run: UploadRun) -> Callable[[], RecoveryReport]:
+    """Report what the recovery of a run has done."""
+    reports = [RecoveryReport()]
+    run.stream.events.subscribe(lambda event: reports.append(follow(reports.pop(), event)))
+    return lambda: reports[0]
 
 
 @dataclass(frozen=True, slots=True)
