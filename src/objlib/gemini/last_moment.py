@@ -6,13 +6,17 @@ sender's check is made when nothing is left but to send it; when the check raise
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import itertools
 from collections.abc import Awaitable, Callable, Iterator
-from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import cast
 
 import httpx2
+import reactivex as rx
+from reactivex import operators as ops
+
+from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,22 +24,13 @@ class LastMoment:
     """A check before a request, and a bound on the time of the request after it."""
 
     check: Callable[[], Awaitable[None]]
-    #: Seconds from the check until the answer begins; then the answer counts as lost.
+    #: Seconds from the check until the answer is there; then it counts as lost.
     limit_s: float
 
 
-#: With the task it is for: a task that is started meanwhile, for another file, inherits the value.
-_asked: ContextVar[tuple[LastMoment, object] | None] = ContextVar("last moment", default=None)
-
-
-@contextlib.contextmanager
-def checked(moment: LastMoment | None) -> Iterator[None]:
-    """Make the requests of this task within the context pass a check."""
-    token = _asked.set(None if moment is None else (moment, asyncio.current_task()))
-    try:
-        yield
-    finally:
-        _asked.reset(token)
+#: Names the check of a request on its way down; it never reaches the wire. A context variable would
+#: be inherited by whatever another file begins while this request goes on.
+_HEADER = "x-objlib-last-moment"
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,19 +38,36 @@ class Checked(httpx2.AsyncBaseTransport):
     """Makes the check of a request, where it has one, and sends it if that does not raise."""
 
     inner: httpx2.AsyncBaseTransport
+    _moments: dict[str, LastMoment] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    @contextlib.contextmanager
+    def asked(self, moment: LastMoment | None) -> Iterator[dict[str, str]]:
+        """Keep a check for the time of a request; the request has to bear these headers."""
+        if moment is None:
+            yield {}
+            return
+        name = str(next(self._numbers))
+        self._moments[name] = moment
+        try:
+            yield {_HEADER: name}
+        finally:
+            del self._moments[name]
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        asked = _asked.get()
-        if asked is None or asked[1] is not asyncio.current_task():
+        moment = self._moments.get(request.headers.pop(_HEADER, ""))
+        if moment is None:
             return await self.inner.handle_async_request(request)
-        moment = asked[0]
         await moment.check()
+        waited = f"no answer within {moment.limit_s:g} s"
+        lost = rx.throw(httpx2.ReadTimeout(waited, request=request))
+        answer = from_coroutine(lambda: self.inner.handle_async_request(request))
+        scheduler = LoopScheduler.running()
         try:
-            async with asyncio.timeout(moment.limit_s):
-                return await self.inner.handle_async_request(request)
-        except TimeoutError as error:
-            waited = f"no answer within {moment.limit_s:g} s"
-            raise httpx2.ReadTimeout(waited, request=request) from error
+            timed = answer.pipe(ops.timeout(moment.limit_s, lost))
+            return cast(httpx2.Response, await completion(timed, scheduler))
+        finally:
+            await scheduler.drained()
 
     async def aclose(self) -> None:
         await self.inner.aclose()
