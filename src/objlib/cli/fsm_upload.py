@@ -17,7 +17,7 @@ from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options, tier_option
+from objlib.cli.options import Invocation, common_options, new_library_option, tier_option
 from objlib.cli.plan import (
     Actual,
     actual_beside_expected,
@@ -72,6 +72,7 @@ from objlib.upload.reports import Progress
     type=click.FloatRange(min=0, max=3600),
     help="Seconds between the starts of two files [0].",
 )
+@new_library_option
 @tier_option
 @events_option
 @results_option
@@ -84,6 +85,7 @@ def command(
     dry_run: bool,
     concurrency: int | None,
     stagger_s: float | None,
+    new_library: bool,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -108,7 +110,7 @@ def command(
         return asyncio.run(_dry_run(invocation, settings, options))
     files = Files(events, results)
     with invocation.traced():
-        return asyncio.run(_upload(invocation, settings, options, files))
+        return asyncio.run(_upload(invocation, settings, options, files, new_library))
 
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
@@ -126,11 +128,11 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
 
 
 async def _upload(
-    invocation: Invocation, settings: Settings, options: Options, files: Files
+    invocation: Invocation, settings: Settings, options: Options, files: Files, new_library: bool
 ) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
-        uploaded = await upload(invocation, library, options, files)
+        uploaded = await upload(invocation, library, options, files, new_library=new_library)
     if invocation.json:
         print_json(uploaded.as_json())
     else:
@@ -180,11 +182,16 @@ class Uploaded:
 
 
 async def upload(
-    invocation: Invocation, library: Library, options: Options, files: Files | None = None
+    invocation: Invocation,
+    library: Library,
+    options: Options,
+    files: Files | None = None,
+    *,
+    new_library: bool = False,
 ) -> Uploaded:
     """One run, with its progress on the terminal and two signals to stop it."""
     work = await library.plan(options)
-    async with library.upload(options) as run:
+    async with library.upload(options, new_library=new_library) as run:
         if not gc.get_freeze_count():
             gc.freeze()  # what is loaded by now stays: looking through it took a fifth of the time
         requests_before = library.client.requests - 1  # the store was looked up for this run

@@ -25,6 +25,7 @@ from objlib.cli.options import (
     accept_device_option,
     common_options,
     max_delete_option,
+    new_library_option,
     tier_option,
 )
 from objlib.cli.plan import plan_as_json, print_files, print_price
@@ -55,6 +56,7 @@ class _Wish:
 
     limits: tuple[MaxDelete, bool]
     refresh_metadata: bool
+    new_library: bool
     dry_run: bool
     yes: bool
     files: Files
@@ -100,6 +102,7 @@ class _Outcome:
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@new_library_option
 @tier_option
 @events_option
 @results_option
@@ -113,6 +116,7 @@ def command(
     max_delete: MaxDelete,
     accept_device: bool,
     refresh_metadata: bool,
+    new_library: bool,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -133,7 +137,7 @@ def command(
     limits = (max_delete, accept_device)
     if dry_run and watch:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    wish = _Wish(limits, refresh_metadata, dry_run, yes, Files(events, results))
+    wish = _Wish(limits, refresh_metadata, new_library, dry_run, yes, Files(events, results))
     return asyncio.run(_sync(invocation, settings, wish, watch))
 
 
@@ -193,6 +197,8 @@ async def _round(invocation: Invocation, library: Library, wish: _Wish) -> _Outc
         concurrency=library.settings.concurrency, retry_failed=True, leave_alone_s=LEAVE_ALONE_S
     )
     scanned = await _scan(invocation, library, wish.refresh_metadata)
+    if not wish.dry_run:
+        await library.look_first(options, new_library=wish.new_library)
     plan = await _show_plan(invocation, library, options, scanned, wish)
     if wish.dry_run:
         if invocation.json:

@@ -23,7 +23,13 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 from reactivex import Observable
 from reactivex.subject import Subject
 
-from objlib.catalog.binding import LIBRARY_ROOT, BoundLibrary, bind_library, bound_library
+from objlib.catalog.binding import (
+    LIBRARY_ROOT,
+    STORE_NAME,
+    BoundLibrary,
+    bind_library,
+    bound_library,
+)
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
@@ -31,7 +37,7 @@ from objlib.catalog.tallies import Work as PlannedWork
 from objlib.catalog.tallies import count_deleted
 from objlib.config import Settings, load_settings
 from objlib.documents.payload import Source, is_current
-from objlib.errors import ConfigurationError, Hint
+from objlib.errors import ConfigurationError, Hint, StoreNotFound
 from objlib.gemini.resources import Passage
 from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
@@ -42,6 +48,7 @@ from objlib.service.runs import Run, Runs, Work, work_of
 from objlib.service.stores import Connection
 from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
 from objlib.sync.apply import Repair, RepairReport
+from objlib.sync.first_look import look_first
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import MaxDelete
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
@@ -55,6 +62,7 @@ from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
+    from objlib.gemini.resources import Store
 
 #: Not one file is taken: what is left of a run is its recovery.
 RECOVERY_ONLY = Options(limit=0)
@@ -190,18 +198,41 @@ class Library:
         """Return the number of documents in the store whose files are gone from disk."""
         return (await count_deleted(self.catalog))[1]
 
+    async def look_first(
+        self, options: Options | None = None, /, *, new_library: bool = False
+    ) -> int:
+        """Look whether the store has already what an upload would send; every upload begins so.
+
+        Returns and raises: as `objlib.sync.first_look.look_first`.
+        """
+        try:
+            store = await self._store.store()
+        except StoreNotFound:
+            if await get_info(self.catalog, STORE_NAME) is not None:
+                raise
+            return 0  # there is none yet, so there is nothing in it
+        return await self._look_first(store, self._options(options, {}), new_library)
+
     def upload(
-        self, options: Options | None = None, /, **wishes: Unpack[UploadWishes]
+        self,
+        options: Options | None = None,
+        /,
+        *,
+        new_library: bool = False,
+        **wishes: Unpack[UploadWishes],
     ) -> UploadingRun:
         """Upload what the store does not have, and tell what happens.
 
         Args:
             options: ready-made ones; else those of the settings.
+            new_library: other libraries in the store may hold the same files. That is remembered.
             wishes: fields of `Options`, for instance `limit=20`.
+
+        Raises (when it is entered): what `look_first` raises.
         """
         refuse_unknown("Library.upload", wishes, UploadWishes)
         chosen = self._options(options, wishes)
-        return Run(self._runs, lambda: self._uploading(chosen, create_store=True, report=_progress))
+        return Run(self._runs, lambda: self._uploading(chosen, _progress, new_library=new_library))
 
     def recover(self) -> RecoveringRun:
         """Bring to rest what earlier runs left behind, and upload nothing.
@@ -210,9 +241,7 @@ class Library:
             StoreNotFound: there is no store yet, so there is nothing to recover.
         """
         chosen = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
-        return Run(
-            self._runs, lambda: self._uploading(chosen, create_store=False, report=_recovered)
-        )
+        return Run(self._runs, lambda: self._uploading(chosen, _recovered, create_store=False))
 
     async def rebuild(self, library_id: str | None = None) -> RebuildReport:
         """Give a lost catalog its documents back, after a fresh scan; sends one listing.
@@ -379,15 +408,24 @@ class Library:
             offload=in_thread,
         )
 
+    async def _look_first(self, store: Store, options: Options, new_library: bool) -> int:
+        source, catalog = self._source(await self.bound()), self.catalog
+        sends = (await expected_work(catalog, options)).files > 0
+        look = partial(look_first, catalog, self.client, store, source, sends=sends)
+        return await Retry.of(self.settings.waits).call(lambda: look(new_library=new_library))
+
     async def _uploading(
         self,
         options: Options,
-        *,
-        create_store: bool,
         report: Callable[[UploadRun], Callable[[], R]],
+        *,
+        create_store: bool = True,
+        new_library: bool = False,
     ) -> Work[ev.Event, R]:
-        catalog, bound = self.catalog, await self.bound()
+        catalog, _ = self.catalog, await self.bound()
         store = await self._store.store(create=create_store)
+        await self._look_first(store, options, new_library)
+        bound = await self.bound()
         run = UploadRun(
             catalog=catalog,
             client=self.client,
