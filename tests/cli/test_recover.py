@@ -255,7 +255,7 @@ def ambiguous(cli: Cli, uploaded: Path, workplace: Path) -> tuple[str, str]:
     add(workplace / "twin", "yeast")
     min((workplace / "twin").rglob("Week*.txt")).unlink()
     cli("scan", "--library", workplace / "twin", "--db", there)
-    cli("fsm-upload", "--db", there)
+    cli("fsm-upload", "--db", there, "--new-library")
     ids = (library_id(DB), library_id(there))
     lose_the_catalog()
     return ids
