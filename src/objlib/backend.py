@@ -28,6 +28,7 @@ from objlib.filestore import (
     create_app,
 )
 from objlib.gemini.transport import network_transport
+from objlib.privacy import make_private, prepare_private
 from objlib.redaction import without_credentials
 
 if TYPE_CHECKING:
@@ -106,6 +107,8 @@ async def serve(
 
     try:
         declared = load_faults(faults, latency_s=latency_s)
+        prepare_private(data)
+        make_private(data)
         await serve_filestore(
             data=data,
             host=host,
@@ -161,6 +164,8 @@ async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSe
         else:
             embedder = _embedder(backend.is_semantic)
             try:
+                prepare_private(backend.data)
+                make_private(backend.data)
                 store = FileStore.open(backend.data, embedder=embedder)
             except (sqlite3.Error, OSError) as error:
                 raise BackendUnavailable(

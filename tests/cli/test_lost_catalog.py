@@ -131,7 +131,8 @@ def test_a_program_is_told_too(synced: Path, served: Path) -> None:
             await library.scan()
             with pytest.raises(CatalogLost):
                 await library.upload()
-            await library.upload(new_library=True)
+            await library.declare_new_library()
+            await library.upload()
 
     asyncio.run(run())
     assert documents(served) == 12

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from objlib.filestore import Fault, FileStore, Kind
 from objlib.filestore.passages import BATCH
-from objlib.formats import Page, Unreadable
+from objlib.formats import Page, Reading, Unreadable
 from tests.filestore.mounted import Mounted, mounted
 
 #: Cut into sentences of their own: about 1,400 passages.
@@ -139,9 +139,12 @@ def test_a_document_that_turns_out_damaged_leaves_no_passages(
 ) -> None:
     """What was written of its good pages goes again; it has failed."""
 
-    def half(_content: bytes, _mime_type: str) -> Iterator[Page]:
+    def pages() -> Iterator[Page]:
         yield Page(1, LARGE)
         raise Unreadable("The document is damaged.")
+
+    def half(_content: bytes, _mime_type: str) -> Reading:
+        return Reading(cast(tuple[Page, ...], pages()))
 
     async def story() -> None:
         async with mounted(tmp_path) as server:

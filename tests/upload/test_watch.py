@@ -7,6 +7,7 @@ from pathlib import Path
 
 from objlib.filestore import Fault, Kind
 from objlib.upload import events as ev
+from tests.formats.test_formats import encrypted, pdf_of
 from tests.upload.world import IMPORT, assert_all_canonical, make_world
 
 
@@ -97,5 +98,29 @@ def test_a_file_changed_while_it_is_indexed_goes_round_again(tmp_path: Path) -> 
             assert await world.states() == {"untracked": 1}
             await world.upload()
             await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_document_that_can_never_be_read_fails_at_once(tmp_path: Path) -> None:
+    """Its operation says why: nothing is waited for, nothing is tried again, the pressure stays."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=2, settle_s=3600.0) as world:
+            (world.root / "secret.pdf").write_bytes(encrypted(pdf_of("x"), "secret"))
+            (world.root / "scan.pdf").write_bytes(pdf_of(""))
+            await world.scan()
+            progress = await world.upload()
+            assert (progress.indexed, progress.failed) == (2, 2)
+            failed = {
+                event.path: event
+                for event in world.events(ev.FileFailed)
+                if isinstance(event, ev.FileFailed)
+            }
+            assert "needs a password; save it without one" in failed["secret.pdf"].reason
+            assert "no text in it: a scan?" in failed["scan.pdf"].reason
+            assert not any(event.transient for event in failed.values())
+            assert world.events(ev.DocumentShownFailed) == []
+            assert world.events(ev.RetryPassScheduled) == []
 
     asyncio.run(scenes())

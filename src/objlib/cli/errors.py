@@ -45,6 +45,7 @@ WORDS = {
         "; run `objlib scan --library DIR` first, or if it was lost"
         " `objlib recover --from-store --library DIR`"
     ),
+    Hint.SCAN_NEW_FILES: ", and `objlib scan` records new files",
     Hint.START_NEW_CATALOG: "; start a new catalog with --db",
     Hint.USE_BOUND_OR_ANOTHER_CATALOG: ", or another catalog with --db",
     Hint.WRITE_SETTINGS_FILE: "; `objlib init` writes a file with all settings",

@@ -57,6 +57,8 @@ async def index(store: FileStore, content: bytes, mime_type: str, chunking: Chun
         if not isinstance(problem, NoText):
             raise
         indexed.error = {"code": problem.code, "message": str(problem)}
+    if not indexed.has_text and indexed.error is None:
+        indexed.error = {"code": NoText.code, "message": "The document has no text in it."}
     return indexed
 
 

@@ -33,7 +33,7 @@ _AROUND_BREAKS = re.compile(r" *\n\n[ \n]*")
 def text(content: bytes) -> Iterator[str | Missing]:
     """Yield the whole text, then what of the page is a picture without words."""
     if b"\0" in content and mark_of(content) is NO_MARK and not content.startswith(_WIDE):
-        raise NoText("the bytes are binary")
+        raise NoText("The document is damaged: it is no text.")
     shown, pictures = without_markup(decoded(content))
     yield shown
     if pictures:

@@ -113,7 +113,9 @@ def _gather(part: Message[Any, Any], parts: Parts, depth: int) -> None:
             inner_parts = _best(inner_parts)
         for inner in inner_parts:
             _gather(inner, parts, depth + 1)
-    elif kind.startswith("text/") or (kind == "application/octet-stream" and _is_text_name(name)):
+    elif kind.startswith(("text/", "multipart/")) or (
+        kind == "application/octet-stream" and _is_text_name(name)
+    ):
         if said := _text(part):
             parts.texts.append(f"{name}:\n{said}" if name else said)
     elif name or part.get_content_disposition() == "attachment":

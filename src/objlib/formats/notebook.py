@@ -28,7 +28,7 @@ def cells(content: bytes) -> Iterator[str | Missing]:
             text, more = _shown(output)
             blocks.append(text)
             pictures += more
-    yield "\n\n".join(block for block in blocks if block.strip())
+    yield "\n\n".join(block.strip("\n") for block in blocks if block.strip())
     if pictures:
         yield Missing(f"the text in {counted(pictures, 'picture')}")
 

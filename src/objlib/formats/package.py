@@ -20,6 +20,8 @@ from objlib.formats.zipped import Archive
 
 #: Deleted or moved away, said twice, or no text: tab stops, the number of a slide.
 _SKIPPED = frozenset({"del", "moveFrom", "Fallback", "pPr", "rPr", "instrText", "delText"})
+#: A paragraph, and what a comment says on a sheet or on a slide.
+_PARAGRAPHS = frozenset({"p", "text"})
 _BLANKS = {"tab": "\t", "br": "\n", "cr": "\n", "noBreakHyphen": "-", "softHyphen": ""}
 
 
@@ -124,12 +126,12 @@ def _written(root: Any) -> Written:
         if event == "start":
             if name in _SKIPPED or (name == "fld" and element.get("type") == "slidenum"):
                 walk.skip_subtree()
-            elif name == "p":
-                paragraphs.append([])
-            elif name in ("t", "text") and not paragraphs:
-                blocks[-1].append(element.text or "")
-            elif name == "t":
+            elif name in _PARAGRAPHS:
+                paragraphs.append([element.text or ""] if name == "text" else [])
+            elif name == "t" and paragraphs:
                 paragraphs[-1].append(element.text or "")
+            elif name == "v" and _is_label(element):
+                blocks[-1].append(element.text or "")
             elif name in _BLANKS and paragraphs:
                 paragraphs[-1].append(_BLANKS[name])
             elif name == "sym" and paragraphs:
@@ -140,7 +142,7 @@ def _written(root: Any) -> Written:
                 blocks.append([])
             else:
                 _note(element, name, found, blocks[-1])
-        elif name == "p" and paragraphs:
+        elif name in _PARAGRAPHS and paragraphs:
             if said := "".join(paragraphs.pop()).strip():
                 blocks[-1].append(said)
         elif name == "tc" and len(blocks) > 1:
@@ -160,6 +162,11 @@ def _note(element: Any, name: str, found: Written, blocks: list[str]) -> None:
         found.pictures += 1
     elif name in ("oleObj", "OLEObject", "altChunk"):
         found.embedded += 1
+
+
+def _is_label(value: Any) -> bool:
+    """Return True for what stands at a chart's axis or in its legend; numbers are in the sheet."""
+    return any(tree.name(above) == "strCache" for above in value.iterancestors())
 
 
 def _symbol(code: str | None) -> str:

@@ -104,16 +104,17 @@ def _rows(root: Any, book: _Book) -> Iterator[str]:
 
 def _shown(cell: Any, book: _Book) -> str:
     """What a cell shows, as far as it is words, a number or a date."""
-    value, kind = None, cell.get("t", "n")
+    value, is_formula, kind = None, False, cell.get("t", "n")
     for child in cell:
         name = tree.name(child)
         if name == "is":
             return _said(child)
         if name == "v":
             value = child.text
-        elif name == "f" and value is None and cell.find("{*}v") is None:
-            book.uncalculated += 1
+        elif name == "f":
+            is_formula = True
     if value is None:
+        book.uncalculated += is_formula
         return ""
     if kind == "s":
         with suppress(ValueError, IndexError):

@@ -29,9 +29,11 @@ def extract(content: bytes, mime_type: str) -> str:
     """
     kind = mime_type.partition(";")[0].strip().lower()
     if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS):
-        raise NoText(f"text cannot be extracted from {kind}")
+        raise NoText(
+            f"Documents of the type {kind} cannot be read; save it in a newer format or as PDF."
+        )
     if b"\x00" in content and mark_of(content) is NO_MARK:
-        raise NoText("the bytes are binary")
+        raise NoText("The document is damaged: it is no text.")
     text = decode_text(content)
     return _ESCAPES.sub(_unescaped, text) if kind == _JSON else text
 

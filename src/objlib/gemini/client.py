@@ -337,6 +337,10 @@ def _document(document: types.Document) -> Document:
     )
 
 
+#: google.rpc.Code INVALID_ARGUMENT, UNIMPLEMENTED: no time and no other attempt changes them.
+_FINAL_CODES = (3, 12)
+
+
 def _operation(operation: types.ImportFileOperation, store_name: str) -> ImportOperation:
     document = operation.response.document_name if operation.response else None
     if document and "/" not in document:  # imports were seen to answer with the bare id
@@ -347,6 +351,7 @@ def _operation(operation: types.ImportFileOperation, store_name: str) -> ImportO
         done=bool(operation.done),
         error=str(error.get("message") or error) if error else None,
         document_name=document,
+        is_final=error is not None and error.get("code") in _FINAL_CODES,
     )
 
 

@@ -66,6 +66,8 @@ class ImportOperation:
     done: bool
     error: str | None
     document_name: str | None
+    #: The error is about the document itself, so it will not pass.
+    is_final: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from objlib.catalog import accounts, found
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import get_info, set_info
+from objlib.catalog.queries import get_info
 from objlib.catalog.records import FileRecord
 from objlib.documents.lookup import full_name
 from objlib.documents.payload import Source
@@ -37,7 +37,6 @@ async def look_first(
     source: Source,
     *,
     sends: bool = True,
-    new_library: bool = False,
 ) -> int:
     """Make sure that what is about to be sent is not in the store already.
 
@@ -46,7 +45,6 @@ async def look_first(
 
     Args:
         sends: something is about to be sent; else there is no reason to look.
-        new_library: other libraries in the store may hold the same files. That is remembered.
 
     Returns:
         How many documents were adopted.
@@ -57,8 +55,6 @@ async def look_first(
         Transient, RateLimited: the listing failed or is not complete; call again.
     """
     source = await _finish_recovery(catalog, client, store, source)
-    if new_library:
-        await set_info(catalog, **{accounts.NEW_LIBRARY: "1"})
     if not sends or await _is_accounted_for(catalog, client, store):
         return 0
     listed = await list_documents(catalog, client, store)

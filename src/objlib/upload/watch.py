@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from objlib.catalog.records import FileRecord
 from objlib.congestion.outcomes import DocumentActive, DocumentFailed
-from objlib.errors import RemoteError
+from objlib.errors import Rejected, RemoteError
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document, ImportOperation
 from objlib.upload import events as ev
@@ -29,6 +29,10 @@ HELD_UP_MAX = 1.25
 
 class IndexingFailed(RemoteError):
     """The backend took the import and did not make a usable document of it."""
+
+
+class IndexingRefused(Rejected):
+    """The backend said why it will never make a usable document of a file."""
 
 
 @dataclass(slots=True)
@@ -49,6 +53,7 @@ async def watch_document(run: RunContext, watch: Watch) -> None:
     Raises:
         NotReady: look again later.
         IndexingFailed: it failed and the settling window has passed, or the deadline has.
+        IndexingRefused: it failed for a reason that will not pass, so nothing is waited for.
         Taken: somebody else has the row now.
     """
     record = watch.record
@@ -86,10 +91,14 @@ async def _active_document(run: RunContext, watch: Watch) -> Document:
     if document is not None and document.is_active:
         return document
     if document is not None and document.is_failed:
+        if not watch.was_shown_failed and record.operation_name is not None:
+            operation = await run.client.operation(record.operation_name)
+        _refuse(record, operation)
         _say_once_that_it_failed(run, watch, age_s)
         if not has_settled(run, document) and watch.waited_s < run.waits.settle_s:
             raise _not_ready(run, watch, age_s)
         raise IndexingFailed(f"{record.file_path}: the backend could not index it")
+    _refuse(record, operation)
     finished_without = document is None and operation is not None and operation.done
     patience_s = run.waits.settle_s if finished_without else run.waits.poll_deadline_s
     if age_s < patience_s:
@@ -128,6 +137,16 @@ def _not_ready(run: RunContext, watch: Watch, age_s: float) -> NotReady:
     watch.waited_s += wait_s
     watch.due_s = age_s + wait_s
     return NotReady(wait_s)
+
+
+def _refuse(record: FileRecord, operation: ImportOperation | None) -> None:
+    """Raise `IndexingRefused` if the import says that it can never succeed.
+
+    A failed document alone may still come alive; the reason that stands in its operation does not
+    change. It is asked for once, when a document is first seen to have failed.
+    """
+    if operation is not None and operation.is_final:
+        raise IndexingRefused(f"{record.file_path}: {operation.error}")
 
 
 def _say_once_that_it_failed(run: RunContext, watch: Watch, took_s: float) -> None:

@@ -25,6 +25,7 @@ from objlib.catalog.sqlite.locks import patiently, translated
 from objlib.catalog.sqlite.migrations import migrate
 from objlib.catalog.sqlite.reader import SqliteReader, stream
 from objlib.errors import CatalogError, Hint
+from objlib.privacy import make_private, prepare_private
 
 
 class SqliteCatalog:
@@ -68,8 +69,9 @@ class SqliteCatalog:
             if not (path.exists() and path.stat().st_size):  # nobody can tell what it was
                 if not create:
                     raise CatalogError(f"there is no catalog at {path}", hint=Hint.SCAN_OR_RECOVER)
-                path.parent.mkdir(parents=True, exist_ok=True)
+                prepare_private(path)
             await patiently(lambda: _prepare(path))
+            make_private(path)
             connection = sqlite3.connect(path, isolation_level=None, timeout=0)
             try:
                 await patiently(lambda: connection.execute("PRAGMA synchronous = NORMAL"))

@@ -184,6 +184,7 @@ def _back_up(path: Path, version: int) -> None:
     """Copy the database, what is still in its write-ahead log included."""
     backup = path.with_name(f"{path.name}.v{version}.bak")
     backup.unlink(missing_ok=True)
+    backup.touch(mode=0o600)
     with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(backup)) as target:
         source.backup(target)
     shutil.copymode(path, backup)
