@@ -184,7 +184,7 @@ def test_a_folder_that_is_none_is_an_error_with_a_hint(workplace: Path) -> None:
     """The message names the folder; a front end says how another one is named."""
 
     async def story() -> None:
-        with pytest.raises(ConfigurationError, match="nowhere is not a folder$") as refused:
+        with pytest.raises(ConfigurationError, match=r"nowhere is not a folder$") as refused:
             async with Library.open("nowhere"):
                 pass
         assert refused.value.hint is Hint.CHECK_LIBRARY
