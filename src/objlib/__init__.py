@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from objlib.search.proof import Proof, ProofReport, Subset, Verdict
     from objlib.search.query import Citation, SearchResult
     from objlib.service.library import Library
+    from objlib.service.repairs import Synced
+    from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
     from objlib.service.runs import Run
+    from objlib.service.uploads import Uploaded
     from objlib.service.wishes import SettingsWishes, UploadWishes
     from objlib.sync.apply import RepairReport
     from objlib.sync.classify import DocumentClass
@@ -57,8 +60,13 @@ _HOMES = {
     "Settings": "config",
     "SettingsWishes": "service.wishes",
     "Subset": "search.proof",
+    "SyncOutcome": "service.rounds",
+    "SyncPhase": "service.rounds",
+    "SyncPlan": "service.rounds",
     "SyncReport": "sync.listing",
+    "Synced": "service.repairs",
     "UploadWishes": "service.wishes",
+    "Uploaded": "service.uploads",
     "Verdict": "search.proof",
     "Work": "catalog.tallies",
     "estimate": "upload.estimate",
@@ -88,8 +96,13 @@ __all__ = [
     "Settings",
     "SettingsWishes",
     "Subset",
+    "SyncOutcome",
+    "SyncPhase",
+    "SyncPlan",
     "SyncReport",
+    "Synced",
     "UploadWishes",
+    "Uploaded",
     "Verdict",
     "Work",
     "__version__",
