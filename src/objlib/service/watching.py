@@ -154,7 +154,7 @@ async def changes_below(root: Path, pause_s: float) -> AsyncIterator[Callable[[]
     """
     if not can_watch():
         raise ConfigurationError(
-            "watching a folder needs the extra `watch`: pip install 'objlib[watch]'"
+            "watching needs the package watchfiles: pip install 'objlib[watch]'"
         )
     from watchfiles import awatch
 
