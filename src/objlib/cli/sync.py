@@ -28,6 +28,7 @@ from objlib.cli.options import (
     accept_device_option,
     common_options,
     max_delete_option,
+    new_library_option,
     tier_option,
 )
 from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
@@ -92,6 +93,7 @@ class _Wish:
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@new_library_option
 @tier_option
 @events_option
 @results_option
@@ -105,6 +107,7 @@ def command(
     max_delete: MaxDelete,
     accept_device: bool,
     refresh_metadata: bool,
+    new_library: bool,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -126,12 +129,16 @@ def command(
     if dry_run and is_watching:
         raise ConfigurationError("--dry-run and --watch exclude each other")
     wish = _Wish(limits, refresh_metadata, dry_run, yes, Files(events, results))
-    return asyncio.run(_sync(invocation, settings, wish, is_watching))
+    return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
 
 
-async def _sync(invocation: Invocation, settings: Settings, wish: _Wish, is_watching: bool) -> int:
+async def _sync(
+    invocation: Invocation, settings: Settings, wish: _Wish, is_watching: bool, new_library: bool
+) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
+        if new_library:
+            await library.declare_new_library()
         if wish.dry_run:
             return await _dry_run(invocation, library, wish)
         if not is_watching:
@@ -191,6 +198,8 @@ async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPl
             async for report in run.events:
                 status.update(f"scanning: {count(report.found, 'file')} so far")
             plan = run.progress
+    if not wish.dry_run:
+        await library.look_first(plan.options)
     if not (invocation.json or (invocation.quiet and wish.yes)):
         await _show_plan(invocation, library, plan, wish)
     return plan
