@@ -25,6 +25,7 @@ EXIT_CODES: dict[type[ObjlibError], int] = {
 #: Hint -> the end of the line, from its punctuation on.
 WORDS = {
     Hint.ACCEPT_DEVICE: ". If it is the same library, say so with --accept-device",
+    Hint.CHECK_LIBRARY: "; check --library",
     Hint.CHOOSE_ANOTHER_CATALOG: "; choose another file with --db",
     Hint.CREATE_STORE: "; `objlib fsm-upload` makes it, or name another with --store",
     Hint.GIVE_LIBRARY_ITS_OWN_CATALOG: "; give this library a catalog of its own with --db",
@@ -36,7 +37,15 @@ WORDS = {
     Hint.RESTORE_OR_START_NEW_CATALOG: (
         "; restore it, or move it away and start a new catalog with --db"
     ),
+    Hint.RECOVER_FROM_STORE: (
+        "; give the catalog back with `objlib recover --from-store`"
+        " (or send all the same, as a library of its own, with --new-library)"
+    ),
     Hint.SCAN_FIRST: "; run `objlib scan --library DIR` first",
+    Hint.SCAN_OR_RECOVER: (
+        "; run `objlib scan --library DIR` first, or if it was lost"
+        " `objlib recover --from-store --library DIR`"
+    ),
     Hint.SCAN_NEW_FILES: ", and `objlib scan` records new files",
     Hint.START_NEW_CATALOG: "; start a new catalog with --db",
     Hint.USE_BOUND_OR_ANOTHER_CATALOG: ", or another catalog with --db",

@@ -15,22 +15,23 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
-from objlib.catalog.binding import LIBRARY_ROOT, BoundLibrary, bind_library
+from objlib.catalog.binding import LIBRARY_ROOT, bind_library
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.tallies import Work as PlannedWork
 from objlib.config import Settings, load_settings
-from objlib.documents.payload import Source
 from objlib.errors import ConfigurationError, Hint
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
 from objlib.service.proving import proving
+from objlib.service.recovery import rebuilt
 from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
 from objlib.service.rounds import (
     Round,
@@ -43,7 +44,7 @@ from objlib.service.rounds import (
 )
 from objlib.service.runs import Run, Runs, Work
 from objlib.service.scans import scanning
-from objlib.service.stores import Connection
+from objlib.service.stores import Connection, source_of
 from objlib.service.uploads import (
     Account,
     PlannedFile,
@@ -59,8 +60,7 @@ from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
 from objlib.sync.apply import RepairReport
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import USUAL_MAX_DELETE, MaxDelete, Step, steps
-from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
-from objlib.threads import in_thread
+from objlib.sync.rebuild import RebuildReport
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import RecoveryReport
@@ -85,9 +85,9 @@ RepairingRun: TypeAlias = Run[Step, RepairReport]
 class Library(CatalogView):
     """A folder of texts, its catalog, and the store it is kept in step with.
 
-    The backend is connected to at the first call that needs it; what `CatalogView` can answer needs
-    none. Every method raises the errors of
-    `objlib.errors` and nothing else on purpose; `TypeError` for a keyword that there is not.
+    The backend is connected to at the first call that needs it; the questions of `CatalogView` need
+    none. Every method raises the errors of `objlib.errors` and nothing else on purpose; `TypeError`
+    for a keyword that there is not.
     """
 
     def __init__(
@@ -124,7 +124,7 @@ class Library(CatalogView):
         folder = Path(root) if root is not None else None
         settings = settings or load_settings(**wishes)
         if folder is not None and not folder.is_dir():
-            raise ConfigurationError(f"{folder} is not a folder; name the library's")
+            raise ConfigurationError(f"{folder} is not a folder", hint=Hint.CHECK_LIBRARY)
         async with contextlib.AsyncExitStack() as resources:
             catalog = await resources.enter_async_context(
                 await open_catalog(settings.db, create=folder is not None)
@@ -224,6 +224,14 @@ class Library(CatalogView):
         async for file in planned_files(self.catalog, self._options(options, {}), limit):
             yield file
 
+    async def look_first(self, options: Options | None = None) -> int:
+        """Adopt what the store has already of an upload's files; every upload begins so.
+
+        Raises:
+            CatalogLost: half of another library's documents are of files here; see `rebuild`.
+        """
+        return await self._store.look_first(self._options(options, {}))
+
     def upload(
         self, options: Options | None = None, /, **wishes: Unpack[UploadWishes]
     ) -> UploadingRun:
@@ -261,11 +269,10 @@ class Library(CatalogView):
         """
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store()
-        listed = await Retry.of(self.settings.waits).call(
-            lambda: list_documents(catalog, self.client, store)
+        retry = Retry.of(self.settings.waits)
+        return await rebuilt(
+            catalog, self.client, store, retry, partial(source_of, self.settings, bound), library_id
         )
-        chosen = await choose_library_id(catalog, library_id)
-        return await rebuild(catalog, self._source(bound, chosen), listed=listed)
 
     # What is in the store
 
@@ -388,27 +395,12 @@ class Library(CatalogView):
         usual = Options(concurrency=self.settings.concurrency, stagger_s=self.settings.stagger_s)
         return replace(options or usual, **wishes)
 
-    def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
-        settings = self.settings
-        return Source(
-            bound.root,
-            library_id or bound.library_id,
-            settings.identity_header,
-            settings.follow_links_to,
-            offload=in_thread,
-        )
-
     async def _scanning(self, refresh_metadata: bool) -> Work[ScanReport, ScanReport]:
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
-        bound = await self.bound()
-        return scanning(
-            self.catalog,
-            bound,
-            self.settings,
-            self._source(bound),
-            refresh_metadata=refresh_metadata,
-        )
+        catalog, bound = self.catalog, await self.bound()
+        source = source_of(self.settings, bound)
+        return scanning(catalog, bound, self.settings, source, refresh_metadata=refresh_metadata)
 
     async def _planned_repair(
         self, report: SyncReport, max_delete: MaxDelete, accept_device: bool, include_foreign: bool
@@ -436,14 +428,16 @@ class Library(CatalogView):
         create_store: bool,
         report: Callable[[UploadRun], Callable[[], R]],
     ) -> Work[ev.Event, R]:
-        catalog, bound = self.catalog, await self.bound()
+        catalog, _ = self.catalog, await self.bound()
         store = await self._store.store(create=create_store)
+        await self._store.look_first(options, store)
+        bound = await self.bound()  # with another id, where that has finished a recovery
         return upload_work(
             catalog,
             self._store,
             options,
             store_name=store.name,
-            source=self._source(bound),
+            source=source_of(self.settings, bound),
             waits=self.settings.waits,
             report=report,
         )
