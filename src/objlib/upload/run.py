@@ -157,7 +157,7 @@ class UploadRun:
                 self.context.run_id, self._store_name, expected.files, expected.size_bytes
             )
         )
-        announcements = announce_pressure(self._gate, self.stream.emit)
+        announcements = announce_pressure(self._gate, self.stream.emit, self._catalog.clock)
         scheduler = LoopScheduler.running()
         try:
             await completion(self._orchestrator.run(self._options), scheduler)
