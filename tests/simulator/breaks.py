@@ -16,7 +16,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from objlib.catalog import writes
+from objlib.catalog import lease, writes
 from objlib.catalog.records import FileRecord
 from objlib.documents import lookup
 from objlib.documents.payload import PATH
@@ -202,6 +202,39 @@ def retry_forgets_the_document(put: Replace) -> None:
     put(state.AsyncUploadStateManager, "fail", forgetful)
 
 
+def namespaces_are_ignored(put: Replace) -> None:
+    """A process number of another container is looked up in the table of this one."""
+    owner_is_dead = lease.owner_is_dead
+
+    def anywhere(
+        owner: str, place: Callable[[], lease.Place | None], start_of: lease.StartOf
+    ) -> bool:
+        there = lease.Place(*owner.split("/")[:3])
+        return owner_is_dead(owner, lambda: there, start_of)
+
+    put(lease, "owner_is_dead", anywhere)
+
+
+def import_under_an_old_lease(put: Replace) -> None:
+    """An import whose turn comes late is sent without a look at the lease."""
+    send_import = FileSearchClient.import_file
+
+    async def unchecked(self: Any, store: str, *, last_moment: Any, **given: Any) -> Any:
+        await last_moment.check()  # before it waits for its turn
+        return await send_import(self, store, **given)
+
+    put(FileSearchClient, "import_file", unchecked)
+
+
+def raw_file_is_no_doubt(put: Replace) -> None:
+    """A raw file that was there before proves nothing of its document."""
+
+    async def nothing(_self: Any, _record: FileRecord) -> None:
+        return None
+
+    put(lookup.DocumentLookup, "find_unrecorded", nothing)
+
+
 BREAKS: dict[str, Break] = {
     make.__name__.replace("_", "-"): Break((make.__doc__ or "").strip(), make)
     for make in (
@@ -217,6 +250,9 @@ BREAKS: dict[str, Break] = {
         repair_deletes_superseded,
         facts_slip_under_a_document,
         retry_forgets_the_document,
+        namespaces_are_ignored,
+        import_under_an_old_lease,
+        raw_file_is_no_doubt,
     )
 }
 

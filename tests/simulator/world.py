@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from objlib.backend import in_process
+from objlib.catalog import lease
 from objlib.catalog.binding import LIBRARY_ID, LIBRARY_ROOT
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.queries import set_info
@@ -44,6 +45,9 @@ COMMAND_S = 6 * 3600.0
 #: How long the last scan, upload and repair may take once the trouble has passed, virtual seconds.
 REST_S = 6 * 3600.0
 FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+
+#: Host, boot and namespace of the process table that everybody reads.
+HERE = "host/boot/here"
 
 COMMANDS = {
     "scan": commands.scan,
@@ -234,7 +238,9 @@ class SimulatedWorld:
         return result
 
     async def _run(self, action: Action) -> Any:
-        process = Process(f"host/{len(self._processes)}/0.0/run", action.dies_at_step)
+        number = len(self._processes) + 1
+        place = HERE if self.scenario.same_host else f"host/boot/container {number}"
+        process = Process(f"{place}/{number}/{number}/run", action.dies_at_step)
         self._processes.append(process)
         patience = self.loop.call_later(
             COMMAND_S, self._extend, [f"L4 {action.kind} is not over after {COMMAND_S:.0f} s"]
@@ -265,9 +271,13 @@ class SimulatedWorld:
         self._others.append(other)
 
     def is_dead(self, owner: str) -> bool:
-        """What one process can tell of another: on the same host everything."""
-        ended = {process.owner for process in self._processes if process.has_ended}
-        return self.scenario.same_host and owner in ended
+        """Ask the process table of one place; in another place the number is somebody else's."""
+
+        def start_of(number: int) -> int | None:
+            process = self._processes[number - 1]
+            return None if process.has_ended or not self.scenario.same_host else number
+
+        return lease.owner_is_dead(owner, lambda: lease.Place(*HERE.split("/")), start_of)
 
     async def _come_to_rest(self) -> None:
         """Faults off: a scan, an upload and a repair must put everything right."""
