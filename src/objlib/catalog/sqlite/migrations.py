@@ -2,7 +2,8 @@
 
 A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
 catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept; 20 had no
-table of leftovers, 21 no columns for sidecars and proofs, 22 none for reservations.
+table of leftovers, 21 no columns for sidecars and proofs, 22 none for reservations, 23 none for
+change times and for files that can no longer be read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from pathlib import Path
 from objlib.catalog.sqlite.guards import triggers
 from objlib.errors import CatalogError, Hint
 
-SCHEMA_VERSION = 23
+SCHEMA_VERSION = 24
 EARLIER_GENERATION = range(9, 13)
 RECENT = range(20, SCHEMA_VERSION)
 
