@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist clean help
+.PHONY: demo test golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist formats clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench-full the same with up to a million files, into docs/performance.md; takes an hour"
 	@echo "make eval LIBRARY=DIR  how well search finds, over 133 questions with known answers"
 	@echo "make dist       wheel and sdist, into dist/"
+	@echo "make formats    what the readers find, beside markitdown and pandoc, into docs/formats.md"
 	@echo "make pressure   the tables and plots of docs/pressure.md"
 
 $(INSTALLED): pyproject.toml constraints.txt
@@ -88,6 +89,20 @@ eval: $(INSTALLED)
 
 pressure: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.pressure --write
+
+# The peers are installed apart, and the source archives bring the documents of their own tests.
+FORMATS_PEERS := build/peers/.installed
+
+$(FORMATS_PEERS): $(INSTALLED)
+	@test -x build/peers/bin/python || $(PYTHON) -m venv build/peers
+	@build/peers/bin/python -m pip install -qq --disable-pip-version-check pypandoc_binary \
+	  'markitdown[docx,outlook,pdf,pptx,xlsx]'
+	@build/peers/bin/python -m pip download -qq --disable-pip-version-check --no-deps \
+	  --no-binary :all: -d build/documents python-docx python-pptx odfpy
+	@touch $@
+
+formats: $(FORMATS_PEERS)
+	@$(BIN)/python -m benchmarks.formats
 
 # The wheel is built from the sdist, each in an environment of its own.
 dist: $(INSTALLED)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from objlib import Library
+from objlib import Library, MaxDelete
 from objlib.catalog.sqlite import locks
 from objlib.errors import CatalogError
 from objlib.search.proof import Proof
@@ -344,7 +344,7 @@ def test_a_closed_library_says_so(folder: Path) -> None:
             *(library.survey, library.verify, library.leaving, library.bound),
             lambda: library.search("x"),
             lambda: library.ask("x"),
-            lambda: library.new_repair(survey),
+            lambda: library.repair(survey, MaxDelete.parse("10%")),
         ]
         for call in calls:
             with pytest.raises(CatalogError, match="closed"):

@@ -66,7 +66,7 @@ def test_a_recovery_that_crashes_is_healed_too() -> None:
 
 def test_there_are_points_between_the_statements_of_a_step() -> None:
     """Deaths one point apart leave different states behind."""
-    states = [crash(SWEEPS["upload"], point).left for point in range(64, 76)]
+    states = [crash(SWEEPS["upload"], point).left for point in range(64, 96)]
     assert len(set(states)) >= 4
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import click
 from reactivex import Observable
 
+from objlib import events as ev
 from objlib.errors import ConfigurationError
-from objlib.upload import events as ev
 
 events_option = click.option(
     "--events",

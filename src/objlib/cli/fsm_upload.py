@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import time
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 
-from objlib.catalog.tallies import Work
+from objlib import Library, Options
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, tier_option
 from objlib.cli.plan import (
-    Actual,
     actual_beside_expected,
-    expected_as_json,
     plan_as_json,
     print_files,
     print_price,
+    uploaded_as_json,
 )
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, path_line, print_json, size
 from objlib.config import Settings
-from objlib.service.library import Library
-from objlib.upload.orchestrator import Options
-from objlib.upload.reports import Progress
+from objlib.service.uploads import Uploaded
 
 
 @click.command(
@@ -120,7 +115,7 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
         say = click.echo  # a plan may have a million lines, and Rich takes 50 µs for each
         say(f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent")
         show_all = invocation.verbosity > 0
-        await print_files(say, library.catalog, options, work.files, show_all=show_all)
+        await print_files(say, library, options, work.files, show_all=show_all)
         print_price(say, work, settings)
     return 0
 
@@ -132,83 +127,47 @@ async def _upload(
     async with Library.open(settings=settings) as library:
         uploaded = await upload(invocation, library, options, files)
     if invocation.json:
-        print_json(uploaded.as_json())
+        print_json(uploaded_as_json(uploaded))
     else:
         report(invocation, uploaded)
         if (following := _next_step(uploaded)) is not None:
             invocation.console().print(f"Next: {following}", markup=False)
-    return uploaded.exit_code(invocation)
+    return exit_code(invocation, uploaded)
 
 
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    """What a run came to, beside what was expected of it."""
-
-    progress: Progress
-    actual: Actual
-    work: Work
-    #: Files that are still to be uploaded, and those that failed, in this run or before.
-    waiting: int
-    failed: int
-    was_interrupted: bool
-
-    def exit_code(self, invocation: Invocation) -> int:
-        """0, 1 or 130; an interruption is told to people."""
-        if self.was_interrupted:
-            invocation.notices().print("Interrupted; the next upload goes on from here")
-            return INTERRUPTED
-        return 0 if self.progress.is_clean else 1
-
-    def as_json(self) -> dict[str, Any]:
-        """For scripts."""
-        progress = self.progress
-        return {
-            "indexed": progress.indexed,
-            "adopted": progress.adopted,
-            "failed": progress.failed,
-            "released": progress.released,
-            "vanished": progress.vanished,
-            "taken_by_another_run": progress.taken,
-            "retries": progress.retries,
-            "waiting": self.waiting,
-            "requests": self.actual.requests,
-            "sent_bytes": self.actual.sent_bytes,
-            "expected": expected_as_json(self.work),
-            "seconds": round(self.actual.elapsed_s, 3),
-            "failures": {event.path: event.reason for event in progress.failures},
-        }
+def exit_code(invocation: Invocation, uploaded: Uploaded) -> int:
+    """Return 0, 1 or 130; an interruption is told to people."""
+    if uploaded.was_interrupted:
+        invocation.notices().print("Interrupted; the next upload goes on from here")
+        return INTERRUPTED
+    return 0 if uploaded.is_clean else 1
 
 
 async def upload(
-    invocation: Invocation, library: Library, options: Options, files: Files | None = None
+    invocation: Invocation, library: Library, options: Options, files: Files
 ) -> Uploaded:
-    """One run, with its progress on the terminal and two signals to stop it."""
-    work = await library.plan(options)
+    """Carry out an upload, with its progress on the terminal and two signals to stop it."""
     async with library.upload(options) as run:
-        if not gc.get_freeze_count():
-            gc.freeze()  # what is loaded by now stays: looking through it took a fifth of the time
-        requests_before = library.client.requests - 1  # the store was looked up for this run
-        started_at = time.monotonic()
+        spare_the_collector()
         with ExitStack() as stack:
             stack.enter_context(
                 show_progress(run.observable, invocation.notices(), invocation.verbosity)
             )
-            if files is not None:
-                stack.enter_context(files.written(run.observable))
+            stack.enter_context(files.written(run.observable))
             stack.enter_context(interruptible(run.shutdown))
             await run.finished()
-        elapsed_s = time.monotonic() - started_at
-    left = await library.plan(Options(retry_failed=True))
-    failed = left.reasons.get("failed before", 0)
-    requests = library.client.requests - requests_before
-    actual = Actual(elapsed_s, requests, run.progress.begun_bytes)
-    waiting = left.files - failed
-    return Uploaded(run.progress, actual, work, waiting, failed, run.shutdown.is_stopping)
+        return await run.outcome()
+
+
+def spare_the_collector() -> None:
+    """Let the collector leave alone what is loaded by now: it took a fifth of the time."""
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 def report(invocation: Invocation, uploaded: Uploaded) -> None:
     """The summary for people."""
-    progress, elapsed_s = uploaded.progress, uploaded.actual.elapsed_s
+    progress, elapsed_s = uploaded.progress, uploaded.elapsed_s
     console = invocation.console()
 
     def say(line: str, **how: Any) -> None:
@@ -236,7 +195,7 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
     for number, what in lines:
         if number:
             say(f"  {number:>7,}  {what}")
-    say(actual_beside_expected(uploaded.actual, uploaded.work))
+    say(actual_beside_expected(uploaded))
     for event in progress.failures:
         reason = event.reason.removeprefix(f"{event.path}: ")
         say(f"  {path_line(event.path)}: {one_line(reason)}", soft_wrap=True)

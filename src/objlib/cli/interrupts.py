@@ -6,15 +6,23 @@ import asyncio
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-
-from objlib.upload.shutdown import Shutdown
+from typing import Protocol
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
+class Stoppable(Protocol):
+    """What is told of signals, such as the shutdown of a run."""
+
+    is_stopping: bool
+
+    def signal(self) -> None:
+        """Stop at the first call, and at once at the second."""
+
+
 @contextmanager
 def interruptible(
-    shutdown: Shutdown, on_first: Callable[[], None] = lambda: None
+    shutdown: Stoppable, on_first: Callable[[], None] = lambda: None
 ) -> Iterator[None]:
     """Let the first signal stop what is running, and the second cancel it.
 

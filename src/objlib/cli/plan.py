@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
-from objlib.catalog.protocol import Catalog
-from objlib.catalog.tallies import Work, planned_page
+from objlib import Estimate, Library, Options, Work, estimate
 from objlib.cli.render import count, dollars, duration, path_line, size
 from objlib.config import Settings
-from objlib.upload.estimate import DOLLARS_PER_MILLION_TOKENS, Estimate, estimate
-from objlib.upload.orchestrator import Options
-from objlib.upload.run import states_taken
+from objlib.service.uploads import Uploaded
 
 NAMED = 20
-_PAGE = 500
 
 _REASONS = {
     "new": "new",
@@ -43,28 +38,36 @@ def plan_as_json(work: Work, settings: Settings) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, slots=True)
-class Actual:
-    """What a run took."""
-
-    elapsed_s: float
-    requests: int
-    sent_bytes: int
-
-
-def expected_as_json(work: Work) -> dict[str, int]:
-    """What a run was expected to take, for scripts."""
+def uploaded_as_json(uploaded: Uploaded) -> dict[str, Any]:
+    """Return the outcome of an upload for scripts."""
+    progress, expected = uploaded.progress, uploaded.expected
     return {
-        "files": work.files,
-        "size_bytes": work.size_bytes,
-        "requests": estimate(work).requests,
+        "indexed": progress.indexed,
+        "adopted": progress.adopted,
+        "failed": progress.failed,
+        "released": progress.released,
+        "vanished": progress.vanished,
+        "taken_by_another_run": progress.taken,
+        "retries": progress.retries,
+        "waiting": uploaded.waiting,
+        "requests": uploaded.requests,
+        "sent_bytes": progress.begun_bytes,
+        "expected": {
+            "files": expected.files,
+            "size_bytes": expected.size_bytes,
+            "requests": uploaded.expected_requests,
+        },
+        "seconds": round(uploaded.elapsed_s, 3),
+        "failures": {event.path: event.reason for event in progress.failures},
     }
 
 
-def actual_beside_expected(actual: Actual, work: Work) -> str:
-    """One line: what a run sent, and what its plan had said."""
-    sent = f"{size(actual.sent_bytes)} of files in {count(actual.requests, 'request')}"
-    expected = f"{size(work.size_bytes)} in {estimate(work).requests:,}"
+def actual_beside_expected(uploaded: Uploaded) -> str:
+    """Return one line: what an upload sent, and what its plan had said."""
+    sent = (
+        f"{size(uploaded.progress.begun_bytes)} of files in {count(uploaded.requests, 'request')}"
+    )
+    expected = f"{size(uploaded.expected.size_bytes)} in {uploaded.expected_requests:,}"
     return f"Sent {sent}; expected were {expected}"
 
 
@@ -79,7 +82,7 @@ def print_price(say: Callable[[str], None], work: Work, settings: Settings) -> N
     say("At Gemini that takes at least")
     unknown = ", and those of other formats" if work.text_bytes < work.size_bytes else ""
     say(f"  tokens    about {price.tokens:,} (a quarter of the bytes of text){unknown}")
-    per_million = f"${DOLLARS_PER_MILLION_TOKENS:.2f} a million tokens"
+    per_million = f"${price.dollars_per_million_tokens:.2f} a million tokens"
     say(f"  cost      {dollars(price.dollars)} ({per_million}); storing is free")
     say(f"  requests  {price.requests:,}")
     times = _minutes(price, settings).items()
@@ -102,32 +105,16 @@ def _minutes(price: Estimate, settings: Settings) -> dict[str, float]:
 
 
 async def print_files(
-    say: Callable[..., None],
-    catalog: Catalog,
-    options: Options,
-    limit: int,
-    *,
-    show_all: bool,
+    say: Callable[..., None], library: Library, options: Options, planned: int, *, show_all: bool
 ) -> None:
-    """A line for each file with its reason: the first ones, or all of them.
+    """Print a line for each file with its reason: the first ones, or all of them.
 
     Args:
-        limit: how many files the plan has.
+        planned: number of files in the plan.
     """
-    shown, after = 0, None
-    wanted = limit if show_all else min(limit, NAMED)
-    while shown < wanted:
-        page = await planned_page(
-            catalog,
-            states_taken(options),
-            after,
-            min(_PAGE, wanted - shown),
-            leave_alone_s=options.leave_alone_s,
-        )
-        if not page:
-            return
-        for path, reason, size_bytes in page:
-            say(f"  + {path_line(path)} ({reason}, {size(size_bytes)})")
-        shown, after = shown + len(page), page[-1][0]
-    if limit > shown:
-        say(f"  … and {limit - shown:,} more (-v names all)")
+    shown = 0
+    async for file in library.planned_files(options, limit=planned if show_all else NAMED):
+        say(f"  + {path_line(file.path)} ({file.reason}, {size(file.size_bytes)})")
+        shown += 1
+    if planned > shown:
+        say(f"  … and {planned - shown:,} more (-v names all)")

@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import reactivex.operators as ops
 from reactivex import Observable
 from rich.progress import (
     BarColumn,
@@ -23,10 +22,11 @@ from rich.progress import Progress as Bar
 from rich.table import Column
 from rich.text import Text
 
+from objlib import Progress
+from objlib import events as ev
 from objlib.cli.render import count, duration, path_line
 from objlib.cli.screen import Screen
-from objlib.upload import events as ev
-from objlib.upload.reports import Progress, advance
+from objlib.service.uploads import progress_after
 
 #: Without a terminal: a line at least this often while something happens.
 PLAIN_INTERVAL_S = 5.0
@@ -41,7 +41,7 @@ _ROOM_FOR_LIMITS = 40
 def show_progress(events: Observable[ev.Event], notices: Screen, verbosity: int) -> Iterator[None]:
     """Show a run on `notices` while the context lasts."""
     subscriptions = [events.subscribe(_Narrator(notices, verbosity).tell)]
-    states = events.pipe(ops.scan(advance, Progress()))
+    states = progress_after(events)
     if notices.is_live and not notices.quiet:
         with _bar(notices) as bar:
             task = bar.add_task("uploading", total=None, detail="")

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from objlib.catalog.protocol import Catalog
+from objlib import DocumentClass, Library, MaxDelete, RepairReport, SyncReport
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, accept_device_option, common_options, max_delete_option
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
-from objlib.service.library import Library
-from objlib.sync.apply import Repair, RepairReport
-from objlib.sync.classify import DocumentClass
-from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
-from objlib.sync.plan import MaxDelete, steps
-from objlib.upload.shutdown import Shutdown
+from objlib.service.repairs import Synced
 
 
 @click.command(
@@ -71,133 +66,83 @@ def command(
     Signs in the report: = canonical, - orphan, 2 duplicate, s superseded, x broken, a to be
     adopted, ~ in flight, ? foreign, ! ghost, + missing.
     """
-    options: dict[str, Any] = {"include_foreign": include_foreign}
-    limits = (max_delete, accept_device)
     with invocation.traced():
-        return asyncio.run(_sync(invocation, apply, limits, options, report))
+        return asyncio.run(
+            _sync(invocation, apply, max_delete, accept_device, include_foreign, report)
+        )
 
 
 async def _sync(
     invocation: Invocation,
     apply: bool,
-    limits: tuple[MaxDelete, bool],
-    options: dict[str, Any],
+    max_delete: MaxDelete,
+    accept_device: bool,
+    include_foreign: bool,
     report_file: Path | None,
 ) -> int:
     settings = invocation.settings()
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
-        synced = await sync_store(invocation, library, apply, limits, report_file, **options)
+        survey = await library.survey()
+        if report_file is not None:
+            await _write_report(library, report_file)
+        if not invocation.json:
+            await print_survey(invocation, library, survey, include_foreign=include_foreign)
+        bounds: dict[str, bool] = {
+            "accept_device": accept_device,
+            "include_foreign": include_foreign,
+        }
+        if not apply:
+            refusal = await library.refusal(survey, max_delete, **bounds)
+            synced = Synced(survey, refusal=refusal)
+        else:
+            async with library.repair(survey, max_delete, **bounds) as run:
+                with interruptible(run.shutdown, lambda: say_that_it_stops(invocation)):
+                    done = await run.finished()
+                synced = Synced(survey, done, was_interrupted=run.is_stopping)
     if invocation.json:
-        print_json(synced.as_json())
+        print_json(synced_as_json(synced))
     else:
-        _print_end(invocation, synced.survey, synced.done, synced.refusal)
-    return synced.exit_code
+        _print_end(invocation, synced)
+    if synced.was_interrupted:
+        return INTERRUPTED
+    return 0 if synced.is_clean else 1
 
 
-@dataclass(frozen=True, slots=True)
-class Synced:
-    """What a survey found, and what its repair did, if there was one."""
-
-    survey: SyncReport
-    done: RepairReport | None
-    refusal: ConfigurationError | None
-    was_interrupted: bool
-
-    @property
-    def exit_code(self) -> int:
-        """0, 1 or 130."""
-        if self.was_interrupted:
-            return INTERRUPTED
-        if self.done is not None:
-            return 1 if self.done.failed else 0
-        return 0 if self.survey.is_clean else 1
-
-    def as_json(self) -> dict[str, object]:
-        """For scripts."""
-        return _as_json(self.survey, self.done, self.refusal)
+def say_that_it_stops(invocation: Invocation) -> None:
+    """Tell people what their first interruption of a repair does."""
+    invocation.notices().print("Stopping after the steps under way; again to stop at once")
 
 
-async def sync_store(
-    invocation: Invocation,
-    library: Library,
-    apply: bool,
-    limits: tuple[MaxDelete, bool],
-    report_file: Path | None = None,
-    *,
-    shows_plan: bool = True,
-    **options: Any,
-) -> Synced:
-    """Survey, plan on the terminal, and with `apply` the repair.
-
-    Args:
-        limits: `--max-delete` and `--accept-device`.
-        shows_plan: counts and steps are printed, unless the result is JSON.
-        options: those of `Repair`.
-
-    Raises:
-        ConfigurationError: a guard refuses to repair.
-    """
-    shutdown = Shutdown()
-    survey = await library.survey()
-    if report_file is not None:
-        await _write_report(library.catalog, report_file)
-    if shows_plan and not invocation.json:
-        _print_counts(invocation, survey)
-        await _print_plan(library.catalog, options.get("include_foreign", False))
-    repair = await library.new_repair(survey, shutdown=shutdown, **options)
-    refusal = await _refusal(repair, *limits)
-    if refusal is not None and apply:
-        raise refusal
-    done = await _carry_out(invocation, repair, shutdown) if apply else None
-    return Synced(survey, done, refusal, shutdown.is_stopping)
+async def print_survey(
+    invocation: Invocation, library: Library, survey: SyncReport, *, include_foreign: bool = False
+) -> None:
+    """Print the counts of a survey, and its repair step by step."""
+    _print_counts(invocation, survey)
+    async for step in library.repair_steps(include_foreign=include_foreign):
+        click.echo(f"  {one_line(step.line)}")
 
 
-async def _refusal(
-    repair: Repair, max_delete: MaxDelete, accept_device: bool
-) -> ConfigurationError | None:
-    try:
-        await repair.check(max_delete, accept_device=accept_device)
-    except ConfigurationError as error:
-        return error
-    return None
-
-
-async def _carry_out(invocation: Invocation, repair: Repair, shutdown: Shutdown) -> RepairReport:
-    def say_that_it_stops() -> None:
-        invocation.notices().print("Stopping after the steps under way; again to stop at once")
-
-    with interruptible(shutdown, say_that_it_stops):
-        return await repair.carry_out()
-
-
-async def _write_report(catalog: Catalog, path: Path) -> None:
+async def _write_report(library: Library, path: Path) -> None:
     try:
         with path.open("w", encoding="utf-8") as file:
-            async for verdict in verdicts(catalog):
-                what = one_line(verdict.path or verdict.document_name)
-                file.write(f"{verdict.document_class.value} {what} ({verdict.reason})\n")
-            async for row in ghosts(catalog):
-                what = one_line(row.file_path)
-                file.write(f"! {what} (indexed, but the store does not have it)\n")
-            async for row in missing(catalog):
-                what = one_line(row.file_path)
-                file.write(f"+ {what} (its file is {row.gemini_state.value})\n")
+            async for line in library.survey_lines():
+                file.write(f"{line.sign} {one_line(line.name)} ({line.reason})\n")
     except OSError as error:
         raise ConfigurationError(f"cannot write the report {path}: {error.strerror}") from error
 
 
-def _as_json(
-    report: SyncReport, done: RepairReport | None, refusal: ConfigurationError | None
-) -> dict[str, object]:
+def synced_as_json(synced: Synced) -> dict[str, object]:
+    """Return a survey and its repair for scripts."""
+    report = synced.survey
     return {
         "store": report.store_name,
         "documents": {kind.name.lower(): number for kind, number in report.documents.items()},
         "ghosts": report.ghosts,
         "missing": report.missing,
         "clean": report.is_clean,
-        "refused": str(refusal) if refusal else None,
-        "repaired": asdict(done) if done else None,
+        "refused": str(synced.refusal) if synced.refusal else None,
+        "repaired": asdict(synced.repair) if synced.repair else None,
     }
 
 
@@ -227,17 +172,8 @@ def _print_counts(invocation: Invocation, report: SyncReport) -> None:
         console.print(line, markup=False)
 
 
-async def _print_plan(catalog: Catalog, include_foreign: bool) -> None:
-    async for step in steps(catalog, include_foreign=include_foreign):
-        click.echo(f"  {one_line(step.line)}")
-
-
-def _print_end(
-    invocation: Invocation,
-    report: SyncReport,
-    done: RepairReport | None,
-    refusal: ConfigurationError | None,
-) -> None:
+def _print_end(invocation: Invocation, synced: Synced) -> None:
+    report, done, refusal = synced.survey, synced.repair, synced.refusal
     console = invocation.console()
 
     def say(line: str) -> None:

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import click
+from reactivex.subject import Subject
 
-from objlib.catalog.tallies import count_left_alone
+from objlib import Library, MaxDelete, SyncReport
+from objlib import events as ev
 from objlib.cli.errors import EXIT_CODES, worded
 from objlib.cli.errors import exit_code as exit_code_of
 from objlib.cli.event_files import Files, events_option, results_option
-from objlib.cli.fsm_upload import Uploaded, upload
+from objlib.cli.fsm_upload import exit_code as exit_code_of_upload
 from objlib.cli.fsm_upload import report as report_upload
+from objlib.cli.fsm_upload import spare_the_collector
+from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import (
@@ -27,22 +31,18 @@ from objlib.cli.options import (
     max_delete_option,
     tier_option,
 )
-from objlib.cli.plan import plan_as_json, print_files, print_price
+from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
+from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.cli.scan import print_scan
-from objlib.cli.store_sync import Synced, sync_store
+from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
 from objlib.config import Settings
 from objlib.errors import ConfigurationError, ObjlibError, TooManyDeletions
-from objlib.library.scan_report import ScanReport
-from objlib.service.library import Library
-from objlib.sync.plan import MaxDelete
-from objlib.upload.orchestrator import Options
+from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
+from objlib.service.uploads import Uploaded
 
 #: How long a folder must be quiet before changes are taken up: editors save in several steps.
 QUIET_S = 2.0
-
-#: Trying what the store could not index takes two settling windows: not in every round.
-LEAVE_ALONE_S = 24 * 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,6 @@ class _Wish:
     dry_run: bool
     yes: bool
     files: Files
-
-
-@dataclass(frozen=True, slots=True)
-class _Outcome:
-    """Of one round. `is_worth_another`: what went wrong may be right the next time."""
-
-    exit_code: int
-    is_worth_another: bool = False
 
 
 @click.command(
@@ -141,7 +133,7 @@ async def _sync(invocation: Invocation, settings: Settings, wish: _Wish, watch: 
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
         if not watch:
-            return (await _once(invocation, library, wish)).exit_code
+            return _exit_code(await _once(invocation, library, wish))
         return await _watch(invocation, library, wish)
 
 
@@ -150,14 +142,14 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
     network, a refused key or a disk that was pulled out, is waited for; too many deletions are said
     once, for only another change mends them."""
 
-    async def once() -> _Outcome:
+    async def once() -> SyncOutcome | None:
         try:
             return await _once(invocation, library, wish)
         except TooManyDeletions as error:
             if is_first:
                 raise
             notices.print(f"objlib: {one_line(worded(error))}", markup=False)
-            return _Outcome(1)
+            return None
 
     notices, pause_s = invocation.notices(), library.settings.watch_pause_s
     is_first = True
@@ -170,8 +162,8 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
                 if is_first:
                     notices.print("Watching; Ctrl-C to stop")
                     is_first, wish = False, replace(wish, refresh_metadata=False, yes=True)
-                while outcome.exit_code != INTERRUPTED:
-                    if await next_change() or outcome.is_worth_another:
+                while outcome is None or not outcome.was_interrupted:
+                    if await next_change() or (outcome is not None and outcome.is_worth_another):
                         outcome = await once()
                 return INTERRUPTED
         except ObjlibError as error:
@@ -182,115 +174,148 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
         await asyncio.sleep(pause_s)
 
 
-async def _once(invocation: Invocation, library: Library, wish: _Wish) -> _Outcome:
-    """One round. JSON is one document a round."""
+async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOutcome | None:
+    """Return the outcome of one round, or None if it was only planned. JSON is one document a
+    round."""
     with invocation.traced():
-        return await _round(invocation, library, wish)
-
-
-async def _round(invocation: Invocation, library: Library, wish: _Wish) -> _Outcome:
-    options = Options(
-        concurrency=library.settings.concurrency, retry_failed=True, leave_alone_s=LEAVE_ALONE_S
-    )
-    scanned = await _scan(invocation, library, wish.refresh_metadata)
-    plan = await _show_plan(invocation, library, options, scanned, wish)
-    if wish.dry_run:
+        plan = await _plan(invocation, library, wish.refresh_metadata)
+        await _show_plan(invocation, library, plan, wish)
+        if wish.dry_run:
+            if invocation.json:
+                print_json({**_as_json(plan, library.settings), "dry_run": True})
+            return None
+        _ask(invocation, plan, wish.yes)
+        outcome = await _carry_out(invocation, library, plan, wish)
         if invocation.json:
-            print_json({**plan, "dry_run": True})
-        return _Outcome(0)
-    _ask(invocation, plan, wish.yes)
-    uploaded = await upload(invocation, library, options, wish.files)
-    exit_code = uploaded.exit_code(invocation)
-    if not invocation.json and (exit_code or not invocation.quiet):
-        report_upload(invocation, uploaded)
-    synced: Synced | None = None
-    again: Uploaded | None = None
-    if exit_code != INTERRUPTED:
-        synced = await sync_store(
-            invocation, library, True, wish.limits, shows_plan=not invocation.quiet
-        )
-        exit_code = max(exit_code, synced.exit_code)
-        if synced.done is not None and synced.done.sent_round_again:
-            options = replace(options, retry_failed=False)
-            again = await upload(invocation, library, options, wish.files)
-            code = again.exit_code(invocation)
-            exit_code = max(exit_code, code)
-            if not invocation.json and (code or not invocation.quiet):
-                report_upload(invocation, again)
-    is_worth_another = exit_code != 0
-    if left_alone := await count_left_alone(library.catalog, LEAVE_ALONE_S):
-        exit_code = max(exit_code, 1)
-    if invocation.json:
-        store = synced.as_json() if synced is not None else None
-        said = {**plan, "upload": uploaded.as_json(), "store_sync": store}
-        print_json(said if again is None else {**said, "upload_again": again.as_json()})
-    elif synced is not None:
-        _print_verdict(invocation, synced, exit_code, 0 if is_worth_another else left_alone)
-    return _Outcome(exit_code, is_worth_another)
+            print_json({**_as_json(plan, library.settings), **_outcome_as_json(outcome)})
+        elif outcome.store is not None:
+            _print_verdict(invocation, outcome)
+        return outcome
 
 
-async def _scan(invocation: Invocation, library: Library, refresh_metadata: bool) -> ScanReport:
+def _exit_code(outcome: SyncOutcome | None) -> int:
+    if outcome is None or outcome.is_clean:
+        return 0
+    return INTERRUPTED if outcome.was_interrupted else 1
+
+
+async def _plan(invocation: Invocation, library: Library, refresh_metadata: bool) -> SyncPlan:
     with invocation.notices().status("scanning") as status:
-        async with library.scan(refresh_metadata=refresh_metadata) as run:
+        async with library.plan_sync(refresh_metadata=refresh_metadata) as run:
             async for report in run.events:
                 status.update(f"scanning: {count(report.found, 'file')} so far")
             return run.progress
 
 
-async def _show_plan(
-    invocation: Invocation, library: Library, options: Options, scanned: ScanReport, wish: _Wish
-) -> dict[str, Any]:
-    work = await library.plan(options)
-    leaving = await library.leaving()
-    left_alone = await count_left_alone(library.catalog, LEAVE_ALONE_S)
-    if not (invocation.json or (invocation.quiet and wish.yes)):
-        say = click.echo
-        print_scan(invocation, scanned, (await library.bound()).root)
-        if work.files or wish.dry_run:
-            say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
-        show_all = invocation.verbosity > 0
-        await print_files(say, library.catalog, options, work.files, show_all=show_all)
-        print_price(say, work, library.settings)
-        if leaving:
-            say(f"To delete from the store: {count(leaving, 'document')} of files that are gone")
-        if left_alone:
-            say(f"Left alone for a day: {count(left_alone, 'file')} that the store could not index")
-    return {
-        "scan": asdict(scanned),
-        "plan": {
-            **plan_as_json(work, library.settings),
-            "to_delete": leaving,
-            "left_alone": left_alone,
-        },
-    }
+async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, wish: _Wish) -> None:
+    if invocation.json or (invocation.quiet and wish.yes):
+        return
+    say, work = click.echo, plan.work
+    print_scan(invocation, plan.scan, (await library.bound()).root)
+    if work.files or wish.dry_run:
+        say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
+    show_all = invocation.verbosity > 0
+    await print_files(say, library, plan.options, work.files, show_all=show_all)
+    print_price(say, work, library.settings)
+    if plan.leaving:
+        say(f"To delete from the store: {count(plan.leaving, 'document')} of files that are gone")
+    if plan.left_alone:
+        left_alone = count(plan.left_alone, "file")
+        say(f"Left alone for a day: {left_alone} that the store could not index")
 
 
-def _ask(invocation: Invocation, plan: dict[str, Any], yes: bool) -> None:
+def _ask(invocation: Invocation, plan: SyncPlan, yes: bool) -> None:
     """Nothing is sent or deleted before somebody has agreed."""
-    if yes or not (plan["plan"]["files"] or plan["plan"]["to_delete"]):
+    if yes or not plan.needs_consent:
         return
     if invocation.json or invocation.log_json or not sys.stdin.isatty():
         raise ConfigurationError("there is nobody to ask; say --yes to go on, or --dry-run to look")
     click.confirm("Go on?", abort=True, err=True)
 
 
-def _print_verdict(invocation: Invocation, synced: Synced, exit_code: int, left_alone: int) -> None:
+async def _carry_out(
+    invocation: Invocation, library: Library, plan: SyncPlan, wish: _Wish
+) -> SyncOutcome:
+    """Carry a plan out, with its progress on the terminal and two signals to stop it."""
+    max_delete, accept_device = wish.limits
+    phase = SyncPhase.UPLOADING
+
+    async def show(survey: SyncReport) -> None:
+        if not (invocation.quiet or invocation.json):
+            await print_survey(invocation, library, survey)
+
+    def interrupted() -> None:
+        if phase is SyncPhase.REPAIRING:
+            say_that_it_stops(invocation)
+
+    async with library.sync(
+        plan, max_delete, accept_device=accept_device, before_repair=show
+    ) as run:
+        spare_the_collector()
+        happened = Subject[ev.Event]()
+        with ExitStack() as stack:
+            stack.enter_context(wish.files.written(happened))
+            stack.enter_context(interruptible(run.shutdown, interrupted))
+            shown = stack.enter_context(ExitStack())
+            async for said in run.events:
+                match said:
+                    case SyncPhase():
+                        phase = said
+                        if said in (SyncPhase.UPLOADING, SyncPhase.UPLOADING_AGAIN):
+                            notices, verbosity = invocation.notices(), invocation.verbosity
+                            shown.enter_context(show_progress(happened, notices, verbosity))
+                    case ev.Event():
+                        happened.on_next(said)
+                    case Uploaded():
+                        shown.close()
+                        _report(invocation, said)
+        return run.progress
+
+
+def _report(invocation: Invocation, uploaded: Uploaded) -> None:
+    code = exit_code_of_upload(invocation, uploaded)
+    if not invocation.json and (code or not invocation.quiet):
+        report_upload(invocation, uploaded)
+
+
+def _as_json(plan: SyncPlan, settings: Settings) -> dict[str, Any]:
+    return {
+        "scan": asdict(plan.scan),
+        "plan": {
+            **plan_as_json(plan.work, settings),
+            "to_delete": plan.leaving,
+            "left_alone": plan.left_alone,
+        },
+    }
+
+
+def _outcome_as_json(outcome: SyncOutcome) -> dict[str, Any]:
+    uploaded, store, again = outcome.uploaded, outcome.store, outcome.uploaded_again
+    said = {
+        "upload": uploaded_as_json(uploaded) if uploaded is not None else None,
+        "store_sync": synced_as_json(store) if store is not None else None,
+    }
+    return said if again is None else {**said, "upload_again": uploaded_as_json(again)}
+
+
+def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
     console = invocation.console()
-    done = synced.done
+    done = outcome.store.repair if outcome.store is not None else None
     if done is not None and done.deleted:
         console.print(f"Deleted {count(done.deleted, 'document')}")
     if done is not None and done.adopted:
         console.print(f"Adopted {count(done.adopted, 'document')}")
     for problem in done.problems if done is not None else ():
         console.print(f"  failed: {one_line(problem)}", markup=False)
-    if exit_code == 0 and invocation.quiet:
+    if outcome.is_clean and invocation.quiet:
         return
-    if exit_code == 0:
+    if outcome.is_clean:
         console.print("The store holds exactly what the library does")
-    elif left_alone:
-        console.print(f"Next: objlib failures ({count(left_alone, 'file')} left alone for a day)")
-    else:
+    elif outcome.is_worth_another:
         console.print("Next: objlib status")
+    else:
+        left_alone = count(outcome.left_alone, "file")
+        console.print(f"Next: objlib failures ({left_alone} left alone for a day)")
 
 
 @asynccontextmanager

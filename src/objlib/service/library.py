@@ -13,15 +13,10 @@ coroutines.
 from __future__ import annotations
 
 import contextlib
-import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
-
-from reactivex import Observable
-from reactivex.subject import Subject
 
 from objlib.catalog.binding import LIBRARY_ROOT, BoundLibrary, bind_library, bound_library
 from objlib.catalog.opening import open_catalog
@@ -30,28 +25,46 @@ from objlib.catalog.queries import get_info
 from objlib.catalog.tallies import Work as PlannedWork
 from objlib.catalog.tallies import count_deleted
 from objlib.config import Settings, load_settings
-from objlib.documents.payload import Source, is_current
+from objlib.documents.payload import Source
 from objlib.errors import ConfigurationError, Hint
-from objlib.gemini.resources import Passage
-from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
-from objlib.search.proof import Proof, ProofReport, Subset, count_proof, proofs
+from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
-from objlib.service.runs import Run, Runs, Work, work_of
+from objlib.service.proving import proving
+from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
+from objlib.service.rounds import (
+    Round,
+    SyncEvent,
+    SyncOutcome,
+    SyncPlan,
+    planning,
+    round_options,
+    shown_to_nobody,
+)
+from objlib.service.runs import Run, Runs, Work
+from objlib.service.scans import scanning
 from objlib.service.stores import Connection
+from objlib.service.uploads import (
+    Account,
+    PlannedFile,
+    Uploading,
+    UploadingRun,
+    planned_files,
+    progress_of,
+    recovery_of,
+    upload_work,
+)
 from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
-from objlib.sync.apply import Repair, RepairReport
+from objlib.sync.apply import RepairReport
 from objlib.sync.listing import SyncReport, survey
-from objlib.sync.plan import MaxDelete
+from objlib.sync.plan import USUAL_MAX_DELETE, MaxDelete, Step, steps
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
-from objlib.threads import in_thread, one_thread
+from objlib.threads import in_thread
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
-from objlib.upload.reports import Progress, RecoveryReport, follow
+from objlib.upload.reports import RecoveryReport
 from objlib.upload.run import UploadRun, expected_work
-from objlib.upload.shutdown import Shutdown
-from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
@@ -61,10 +74,12 @@ RECOVERY_ONLY = Options(limit=0)
 
 R = TypeVar("R")
 
-UploadingRun: TypeAlias = Run[ev.Event, Progress]
 RecoveringRun: TypeAlias = Run[ev.Event, RecoveryReport]
 ScanningRun: TypeAlias = Run[ScanReport, ScanReport]
 VerifyingRun: TypeAlias = Run[Proof, ProofReport]
+PlanningRun: TypeAlias = Run[ScanReport, SyncPlan]
+SyncingRun: TypeAlias = Run[SyncEvent, SyncOutcome]
+RepairingRun: TypeAlias = Run[Step, RepairReport]
 
 
 class Library:
@@ -147,34 +162,50 @@ class Library:
                 another today: after a move, or after a change of templates.
         """
 
-        async def prepared() -> Work[ScanReport, ScanReport]:
-            catalog = self.catalog
-            if await get_info(catalog, LIBRARY_ROOT) is None:
-                raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
-            bound = await self.bound()
-            source = self._source(bound)
-            shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]
+        return Run(self._runs, lambda: self._scanning(refresh_metadata))
 
-            def tell(report: ScanReport) -> None:
-                reports[0] = report
-                told.on_next(report)
+    def plan_sync(self, *, refresh_metadata: bool = False) -> PlanningRun:
+        """Scan, and find out what `sync` would do; nothing is sent or deleted.
 
-            async def until_done() -> None:
-                async with one_thread() as offload:
-                    report = await scan_library(
-                        catalog,
-                        bound.root,
-                        templates=self.settings.path_templates,
-                        lifecycle=AsyncUploadStateManager(catalog),
-                        is_current=partial(is_current, source=source) if refresh_metadata else None,
-                        on_progress=tell,
-                        links_to=self.settings.follow_links_to,
-                        is_stopped=lambda: shutdown.is_stopping,
-                        offload=offload,
-                    )
-                tell(report)
+        Args:
+            refresh_metadata: as for `scan`.
+        """
 
-            return Work(told, until_done, shutdown, lambda: reports[0])
+        async def prepared() -> Work[ScanReport, SyncPlan]:
+            options = round_options(self._options(None, {}))
+            return planning(self.catalog, await self._scanning(refresh_metadata), options)
+
+        return Run(self._runs, prepared)
+
+    def sync(
+        self,
+        plan: SyncPlan,
+        max_delete: MaxDelete = USUAL_MAX_DELETE,
+        *,
+        accept_device: bool = False,
+        before_repair: Callable[[SyncReport], Awaitable[None]] = shown_to_nobody,
+    ) -> SyncingRun:
+        """Bring the store in step with the library, as `plan_sync` has planned it.
+
+        Args:
+            max_delete: nothing is deleted if more documents than that would go.
+            accept_device: the library lies on another device than last time, and that is right.
+            before_repair: waited for after the survey; `repair_steps` has the steps then, and
+                what it raises ends the round before the first of them.
+
+        Raises (when it is waited for):
+            ConfigurationError: a guard refuses to delete; what was uploaded stays.
+        """
+
+        async def prepared() -> Work[SyncEvent, SyncOutcome]:
+            return Round(
+                self.catalog,
+                plan.options,
+                self._accounted,
+                self.survey,
+                lambda survey: self._planned_repair(survey, max_delete, accept_device, False),
+                before_repair,
+            ).work()
 
         return Run(self._runs, prepared)
 
@@ -185,6 +216,17 @@ class Library:
         refuse_unknown("Library.plan", wishes, UploadWishes)
         await self.bound()
         return await expected_work(self.catalog, self._options(options, wishes))
+
+    async def planned_files(
+        self, options: Options | None = None, *, limit: int | None = None
+    ) -> AsyncIterator[PlannedFile]:
+        """Yield the files that an upload would take, by path.
+
+        Args:
+            limit: at most so many of them.
+        """
+        async for file in planned_files(self.catalog, self._options(options, {}), limit):
+            yield file
 
     async def leaving(self) -> int:
         """Return the number of documents in the store whose files are gone from disk."""
@@ -201,7 +243,7 @@ class Library:
         """
         refuse_unknown("Library.upload", wishes, UploadWishes)
         chosen = self._options(options, wishes)
-        return Run(self._runs, lambda: self._uploading(chosen, create_store=True, report=_progress))
+        return UploadingRun(self._runs, lambda: self._accounted(chosen))
 
     def recover(self) -> RecoveringRun:
         """Bring to rest what earlier runs left behind, and upload nothing.
@@ -211,7 +253,7 @@ class Library:
         """
         chosen = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
         return Run(
-            self._runs, lambda: self._uploading(chosen, create_store=False, report=_recovered)
+            self._runs, lambda: self._uploading(chosen, create_store=False, report=recovery_of)
         )
 
     async def rebuild(self, library_id: str | None = None) -> RebuildReport:
@@ -243,50 +285,51 @@ class Library:
             lambda: survey(catalog, self.client, store, bound.library_id)
         )
 
-    async def new_repair(
-        self,
-        report: SyncReport,
-        *,
-        include_foreign: bool = False,
-        shutdown: Shutdown | None = None,
-    ) -> Repair:
-        """Return what the last `survey` calls for: `check` the guards, then `carry_out`.
+    async def survey_lines(self) -> AsyncIterator[SurveyLine]:
+        """Yield one line for each document, ghost and missing file of the last `survey`."""
+        async for line in survey_lines(self.catalog):
+            yield line
 
-        Args:
-            include_foreign: delete documents that are not this library's, too.
-            shutdown: stops it.
-        """
-        bound = await self.bound()
-        return Repair(
-            self.catalog,
-            self.client,
-            report,
-            root=bound.root,
-            waits=self.settings.waits,
-            include_foreign=include_foreign,
-            shutdown=shutdown,
-        )
+    async def repair_steps(self, *, include_foreign: bool = False) -> AsyncIterator[Step]:
+        """Yield the steps of the repair that the last `survey` calls for, in their order."""
+        async for step in steps(self.catalog, include_foreign=include_foreign):
+            yield step
 
-    async def repair(
+    async def refusal(
         self,
         report: SyncReport,
         max_delete: MaxDelete,
         *,
         accept_device: bool = False,
         include_foreign: bool = False,
-    ) -> RepairReport:
-        """Carry out what the last `survey` calls for.
+    ) -> ConfigurationError | None:
+        """Return the reason for which `repair` would refuse, or None."""
+        planned = await self._planned_repair(report, max_delete, accept_device, include_foreign)
+        return await planned.refusal()
+
+    def repair(
+        self,
+        report: SyncReport,
+        max_delete: MaxDelete,
+        *,
+        accept_device: bool = False,
+        include_foreign: bool = False,
+    ) -> RepairingRun:
+        """Carry out what the last `survey` calls for, and tell each step that was taken.
 
         Args:
             accept_device: the library lies on another device than last time, and that is right.
             include_foreign: delete documents that are not this library's, too.
 
-        Raises:
+        Raises (when it is entered):
             ConfigurationError: a guard refuses; nothing was changed.
         """
-        repair = await self.new_repair(report, include_foreign=include_foreign)
-        await repair.check(max_delete, accept_device=accept_device)
-        return await repair.carry_out()
+
+        async def prepared() -> Work[Step, RepairReport]:
+            planned = await self._planned_repair(report, max_delete, accept_device, include_foreign)
+            return await planned.work()
+
+        return Run(self._runs, prepared)
 
     # Questions
 
@@ -333,32 +376,16 @@ class Library:
         async def prepared() -> Work[Proof, ProofReport]:
             catalog, bound = self.catalog, await self.bound()
             store = await self._store.store()
-
-            async def ask(question: str, metadata_filter: str | None) -> Sequence[Passage]:
-                answer = await self.client.generate(
-                    question,
-                    model=self.settings.model,
-                    store_names=[store.name],
-                    metadata_filter=metadata_filter,
-                )
-                return answer.passages
-
-            def asked(shutdown: Shutdown) -> Observable[Proof]:
-                return proofs(
-                    catalog,
-                    bound.root,
-                    ask,
-                    subset=subset,
-                    limit=limit,
-                    concurrency=self.settings.concurrency,
-                    waits=self.settings.waits,
-                    rng=random.Random(seed),
-                    links_to=self.settings.follow_links_to,
-                    until=shutdown.stop_accepting,
-                    offload=in_thread,
-                )
-
-            return work_of(asked, count_proof, ProofReport())
+            return proving(
+                catalog,
+                self.client,
+                bound,
+                store,
+                self.settings,
+                subset=subset,
+                limit=limit,
+                seed=seed,
+            )
 
         return Run(self._runs, prepared)
 
@@ -379,6 +406,37 @@ class Library:
             offload=in_thread,
         )
 
+    async def _scanning(self, refresh_metadata: bool) -> Work[ScanReport, ScanReport]:
+        if await get_info(self.catalog, LIBRARY_ROOT) is None:
+            raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
+        bound = await self.bound()
+        return scanning(
+            self.catalog,
+            bound,
+            self.settings,
+            self._source(bound),
+            refresh_metadata=refresh_metadata,
+        )
+
+    async def _planned_repair(
+        self, report: SyncReport, max_delete: MaxDelete, accept_device: bool, include_foreign: bool
+    ) -> PlannedRepair:
+        bound = await self.bound()
+        return PlannedRepair(
+            self.catalog,
+            self.client,
+            bound.root,
+            self.settings.waits,
+            report,
+            max_delete,
+            accept_device,
+            include_foreign,
+        )
+
+    async def _accounted(self, options: Options) -> Uploading:
+        work = await self._uploading(options, create_store=True, report=progress_of)
+        return Uploading(work, await Account.opened(self.catalog, self.client, options))
+
     async def _uploading(
         self,
         options: Options,
@@ -388,25 +446,12 @@ class Library:
     ) -> Work[ev.Event, R]:
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store(create=create_store)
-        run = UploadRun(
-            catalog=catalog,
-            client=self.client,
-            options=options,
-            gate=self._store.gate,
+        return upload_work(
+            catalog,
+            self._store,
+            options,
             store_name=store.name,
             source=self._source(bound),
             waits=self.settings.waits,
+            report=report,
         )
-        if self._store.observer is not None:
-            self._store.observer.follow_run(run.stream.events)
-        return Work(run.stream.events, run.until_done, run.shutdown, report(run))
-
-
-def _progress(run: UploadRun) -> Callable[[], Progress]:
-    return lambda: run.progress
-
-
-def _recovered(run: UploadRun) -> Callable[[], RecoveryReport]:
-    reports = [RecoveryReport()]
-    run.stream.events.subscribe(lambda event: reports.append(follow(reports.pop(), event)))
-    return lambda: reports[0]

@@ -65,6 +65,10 @@ class MaxDelete:
         return deletions <= max(1.0, (self.share or 0.0) * documents)
 
 
+#: Where nothing was said.
+USUAL_MAX_DELETE = MaxDelete(share=0.1)
+
+
 def deletable(include_foreign: bool) -> tuple[DocumentClass, ...]:
     """The classes whose documents a repair deletes."""
     return (*DELETABLE, DocumentClass.FOREIGN) if include_foreign else DELETABLE

@@ -46,6 +46,11 @@ class Estimate:
     requests: int
     stored_bytes: int
 
+    @property
+    def dollars_per_million_tokens(self) -> float:
+        """Price of a million tokens."""
+        return DOLLARS_PER_MILLION_TOKENS
+
     def minutes(self, requests_per_minute: float, tier: str | None = None) -> float:
         """Return the minutes it lasts: the longest of requests, indexing and spending."""
         by_requests = self.requests / requests_per_minute

@@ -1,0 +1,208 @@
+"""How much of a document each reader finds: objlib beside markitdown and pandoc (`make formats`).
+
+Of documents that are made here the words are known. Of public ones, which PyPI's source archives
+carry for their own tests, those words count that at least two of the readers find. The peers live
+in an environment of their own, in build/peers; where it is missing, their columns are empty.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks.formats_made import made
+from objlib.formats import NoText, read
+from objlib.library.mime import Accepted, look_at
+
+BUILD = Path("build")
+PEERS = BUILD / "peers" / "bin" / "python"
+PUBLIC = BUILD / "documents"
+WORK = BUILD / "formats"
+PAGE = Path("docs/formats.md")
+BEGIN, END = "<!-- make formats -->", "<!-- end -->"
+READERS = ("objlib", "markitdown", "pandoc")
+_KINDS = "docx pptx xlsx odt ods odp epub fb2 html rtf pdf eml mbox mht msg ipynb json".split()
+#: Words that readers add themselves: "Slide number: 1", "[chart]", "image.png".
+_OWN = frozenset("slide number chart image png picture notes table unnamed nan".split())
+_WORD = re.compile(r"[^\W_]{3,}")
+
+#: Runs in the peers' environment: paths on standard input, a JSON line a document and reader.
+_PEER = r"""
+import json, subprocess, sys, time
+from markitdown import MarkItDown
+import pypandoc
+converter, pandoc = MarkItDown(), pypandoc.get_pandoc_path()
+for path in sys.stdin.read().split("\n"):
+    for name in ("markitdown", "pandoc"):
+        begin = time.perf_counter()
+        try:
+            if name == "markitdown":
+                text = converter.convert(path).text_content
+            else:
+                command = [pandoc, "--to=plain", "--wrap=none", "--track-changes=all", path]
+                if path.endswith(".pdf"):
+                    raise ValueError
+                done = subprocess.run(command, capture_output=True, timeout=60, check=True)
+                text = done.stdout.decode("utf-8", "replace")
+        except Exception:
+            text = None
+        seconds = time.perf_counter() - begin
+        print(json.dumps([name, path, text, seconds]), flush=True)
+"""
+
+
+@dataclass(slots=True)
+class Row:
+    """One kind of document: words that count, and by reader those that were found."""
+
+    documents: int = 0
+    words: int = 0
+    found: dict[str, int] = field(default_factory=lambda: dict.fromkeys(READERS, 0))
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(READERS, 0.0))
+    read: dict[str, int] = field(default_factory=lambda: dict.fromkeys(READERS, 0))
+
+
+def main() -> None:
+    """Measure, print the table, and write it into docs/formats.md."""
+    begin = time.perf_counter()
+    known = _written()
+    paths = sorted(known | dict.fromkeys(_public()))
+    texts: dict[Path, dict[str, tuple[str | None, float]]] = defaultdict(dict)
+    for path in paths:
+        texts[path]["objlib"] = _ours(path)
+    for reader, path, text, seconds in _theirs(paths):
+        texts[path][reader] = (text, seconds)
+    tables = "\n\n".join(
+        _table(title, _rows(texts, known, of_known=of_known))
+        for title, of_known in (
+            ("Documents made here, with known words", True),
+            ("Public test documents of python-docx, python-pptx and odfpy", False),
+        )
+    )
+    print(tables)
+    page = PAGE.read_text("utf-8")
+    before, _, rest = page.partition(BEGIN)
+    PAGE.write_text(f"{before}{BEGIN}\n{tables}\n{END}{rest.partition(END)[2]}", "utf-8")
+    print(f"\nwritten to {PAGE} in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+
+
+def _written() -> dict[Path, frozenset[str]]:
+    """Write the documents that are made here; their paths and words."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    known = {}
+    for document in made():
+        path = WORK / document.name
+        path.write_bytes(document.content)
+        known[path] = document.words
+    return known
+
+
+def _public() -> Iterator[Path]:
+    """Unpack the documents in the source archives that were downloaded; yield their paths."""
+    for archive in sorted(PUBLIC.glob("*.tar.gz")):
+        with tarfile.open(archive) as source:
+            for member in source.getmembers():
+                suffix = member.name.rpartition(".")[2].lower()
+                if not member.isfile() or suffix not in _KINDS or not member.size:
+                    continue
+                path = WORK / "public" / member.name.replace("/", "-")
+                path.parent.mkdir(exist_ok=True)
+                content = source.extractfile(member)
+                assert content is not None, "it is a file"
+                path.write_bytes(content.read())
+                yield path
+
+
+def _ours(path: Path) -> tuple[str | None, float]:
+    begin = time.perf_counter()
+    _, verdict = look_at(path)
+    text: str | None = None
+    if isinstance(verdict, Accepted):
+        try:
+            reading = read(path.read_bytes(), verdict.mime_type)
+            text = "\n".join(page.text for page in reading.pages)
+        except NoText:
+            text = None
+    return text, time.perf_counter() - begin
+
+
+def _theirs(paths: list[Path]) -> Iterator[tuple[str, Path, str | None, float]]:
+    if not PEERS.exists():
+        print(f"no peers: {PEERS} is missing", file=sys.stderr)
+        return
+    done = subprocess.run(
+        [PEERS, "-W", "ignore", "-c", _PEER],
+        input="\n".join(map(str, paths)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
+    for line in done.stdout.splitlines():
+        if line.startswith("["):
+            reader, path, text, seconds = json.loads(line)
+            yield reader, Path(path), text, seconds
+
+
+def _rows(
+    texts: dict[Path, dict[str, tuple[str | None, float]]],
+    known: dict[Path, frozenset[str]],
+    *,
+    of_known: bool,
+) -> dict[str, Row]:
+    rows: dict[str, Row] = defaultdict(Row)
+    for path, by_reader in texts.items():
+        if (path in known) != of_known:
+            continue
+        words = {reader: _words(text or "") for reader, (text, _) in by_reader.items()}
+        all_words = [word for found in words.values() for word in found]
+        often = {word for word in all_words if all_words.count(word) > 1}
+        counting = known.get(path) or often - _OWN
+        row = rows[path.suffix[1:].lower()]
+        row.documents += 1
+        row.words += len(counting)
+        for reader, (text, seconds) in by_reader.items():
+            row.found[reader] += len(counting & words[reader])
+            row.seconds[reader] += seconds
+            row.read[reader] += text is not None
+    return rows
+
+
+def _words(text: str) -> set[str]:
+    return set(_WORD.findall(text.casefold()))
+
+
+def _table(title: str, rows: dict[str, Row]) -> str:
+    lines = [
+        f"| {title} | documents | words | {' | '.join(READERS)} | ms a document |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for kind in _KINDS:
+        if (row := rows.get(kind)) is None:
+            continue
+        shares = " | ".join(_share(row, reader) for reader in READERS)
+        times = " / ".join(_time(row, reader) for reader in READERS)
+        lines.append(f"| `.{kind}` | {row.documents} | {row.words} | {shares} | {times} |")
+    return "\n".join(lines)
+
+
+def _share(row: Row, reader: str) -> str:
+    if not row.read[reader]:
+        return "not read"
+    return f"{row.found[reader] / row.words:.0%}" if row.words else "-"
+
+
+def _time(row: Row, reader: str) -> str:
+    return f"{1000 * row.seconds[reader] / row.documents:.0f}" if row.read[reader] else "-"
+
+
+if __name__ == "__main__":
+    main()

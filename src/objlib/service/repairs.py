@@ -1,0 +1,123 @@
+"""Repairs: what a survey found, line by line, and the work of putting it right."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reactivex.subject import Subject
+
+from objlib.catalog.protocol import Catalog
+from objlib.errors import ConfigurationError
+from objlib.service.runs import Work
+from objlib.sync.apply import Repair, RepairReport
+from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
+from objlib.sync.plan import MaxDelete, Step
+from objlib.upload.shutdown import Shutdown
+from objlib.waits import Waits
+
+if TYPE_CHECKING:
+    from objlib.gemini.client import FileSearchClient
+
+GHOST_SIGN, MISSING_SIGN = "!", "+"
+
+
+@dataclass(frozen=True, slots=True)
+class Synced:
+    """The outcome of a survey and, where there was one, of its repair."""
+
+    survey: SyncReport
+    repair: RepairReport | None = None
+    #: The reason for which a repair would be refused.
+    refusal: ConfigurationError | None = None
+    #: The repair was asked to stop before its end.
+    was_interrupted: bool = False
+
+    @property
+    def is_clean(self) -> bool:
+        """True if all that was off was repaired, or nothing was off."""
+        if self.was_interrupted:
+            return False
+        return not self.repair.failed if self.repair is not None else self.survey.is_clean
+
+
+@dataclass(frozen=True, slots=True)
+class SurveyLine:
+    """A document, or a file that has none, as the last survey saw it."""
+
+    #: The sign of its `DocumentClass`, `!` for a ghost, `+` for a file that is not in the store.
+    sign: str
+    #: Path of the file; the document's name where no file is known.
+    name: str
+    reason: str
+
+
+async def survey_lines(catalog: Catalog) -> AsyncIterator[SurveyLine]:
+    """Yield one line for each document, ghost and missing file of the last survey."""
+    async for verdict in verdicts(catalog):
+        name = verdict.path or verdict.document_name
+        yield SurveyLine(verdict.document_class.value, name, verdict.reason)
+    async for row in ghosts(catalog):
+        yield SurveyLine(GHOST_SIGN, row.file_path, "indexed, but the store does not have it")
+    async for row in missing(catalog):
+        yield SurveyLine(MISSING_SIGN, row.file_path, f"its file is {row.gemini_state.value}")
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRepair:
+    """A repair that a survey calls for, and its bounds."""
+
+    catalog: Catalog
+    client: FileSearchClient
+    #: Of the library.
+    root: Path
+    waits: Waits
+    survey: SyncReport
+    max_delete: MaxDelete
+    #: The library lies on another device than last time, and that is right.
+    accept_device: bool = False
+    #: Documents that are not this library's are deleted, too.
+    include_foreign: bool = False
+
+    async def refusal(self) -> ConfigurationError | None:
+        """Return the reason for which a guard would refuse it, or None."""
+        try:
+            await self._check(self._new(Shutdown(), lambda _step: None))
+        except ConfigurationError as error:
+            return error
+        return None
+
+    async def work(self) -> Work[Step, RepairReport]:
+        """Return the work of carrying it out, which tells each step that was taken.
+
+        Raises:
+            ConfigurationError: a guard refuses; nothing was changed.
+        """
+        shutdown, told = Shutdown(), Subject[Step]()
+        repair = self._new(shutdown, told.on_next)
+        await self._check(repair)
+
+        async def until_done() -> None:
+            await repair.carry_out()
+
+        def report() -> RepairReport:
+            return replace(repair.done, problems=list(repair.done.problems))
+
+        return Work(told, until_done, shutdown, report)
+
+    async def _check(self, repair: Repair) -> None:
+        await repair.check(self.max_delete, accept_device=self.accept_device)
+
+    def _new(self, shutdown: Shutdown, on_step: Callable[[Step], None]) -> Repair:
+        return Repair(
+            self.catalog,
+            self.client,
+            self.survey,
+            root=self.root,
+            waits=self.waits,
+            include_foreign=self.include_foreign,
+            shutdown=shutdown,
+            on_step=on_step,
+        )

@@ -1,0 +1,55 @@
+"""The work of a scan."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from reactivex.subject import Subject
+
+from objlib.catalog.binding import BoundLibrary
+from objlib.catalog.protocol import Catalog
+from objlib.config import Settings
+from objlib.documents.payload import Source, is_current
+from objlib.library.scan import scan_library
+from objlib.library.scan_report import ScanReport
+from objlib.service.runs import Work
+from objlib.threads import one_thread
+from objlib.upload.shutdown import Shutdown
+from objlib.upload.state import AsyncUploadStateManager
+
+
+def scanning(
+    catalog: Catalog,
+    bound: BoundLibrary,
+    settings: Settings,
+    source: Source,
+    *,
+    refresh_metadata: bool,
+) -> Work[ScanReport, ScanReport]:
+    """Return the work of recording what is on disk.
+
+    Args:
+        refresh_metadata: compare what is sent for each file with what its document has, too.
+    """
+    shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]
+
+    def tell(report: ScanReport) -> None:
+        reports[0] = report
+        told.on_next(report)
+
+    async def until_done() -> None:
+        async with one_thread() as offload:
+            report = await scan_library(
+                catalog,
+                bound.root,
+                templates=settings.path_templates,
+                lifecycle=AsyncUploadStateManager(catalog),
+                is_current=partial(is_current, source=source) if refresh_metadata else None,
+                on_progress=tell,
+                links_to=settings.follow_links_to,
+                is_stopped=lambda: shutdown.is_stopping,
+                offload=offload,
+            )
+        tell(report)
+
+    return Work(told, until_done, shutdown, lambda: reports[0])
