@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -129,6 +130,7 @@ def test_a_new_file_is_recorded_with_all_that_is_known_of_it(shelf: Shelf) -> No
 
 def test_a_second_scan_reads_no_file(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has the same size, time and inode is unchanged without a look inside."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
     for path in ("a.txt", "b/c.txt", "film.mp4"):
         shelf.write(path)
     assert shelf.scan() == {"found": 3, "new": 2, "skipped": 1}
@@ -508,6 +510,120 @@ def test_a_file_that_may_not_be_read_is_taken_up_once_it_may(
     assert shelf.row("a.txt") == replace(before, mtime=file.stat().st_mtime)
 
 
+@POSIX
+def test_other_content_under_the_same_size_and_time_is_found(shelf: Shelf) -> None:
+    """A program may set the time back, but not the change time."""
+    file = shelf.write("a.txt", "The bees.")
+    shelf.scan()
+    shelf.bring("a.txt", State.INDEXED)
+    moment = file.stat().st_mtime_ns
+
+    file.write_text("The cows.")
+    os.utime(file, ns=(moment, moment))
+
+    assert shelf.scan() == {"found": 1, "changed": 1}
+    assert shelf.row("a.txt").gemini_state is State.UNTRACKED
+
+
+@POSIX
+@pytest.mark.parametrize("touch", ["chmod", "rename", "link"])
+def test_what_changes_the_change_time_alone_is_read_once(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, touch: str
+) -> None:
+    """A mode, a name, another link: the content is hashed, and nothing is uploaded."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
+    file = shelf.write("a.txt")
+    shelf.scan()
+    before = shelf.bring("a.txt", State.INDEXED)
+    match touch:
+        case "chmod":
+            file.chmod(0o600)
+        case "rename":
+            file.rename(file.with_name("b.txt")).rename(file)
+        case "link":
+            os.link(file, file.with_name(".hidden"))
+            file.with_name(".hidden").unlink()
+
+    assert shelf.scan() == {"found": 1, "unchanged": 1}
+    assert shelf.row("a.txt") == before
+    monkeypatch.setattr(hashing, "look_into", lambda path, *_: pytest.fail(path))
+    assert shelf.scan() == {"found": 1, "unchanged": 1}
+
+
+def test_where_no_change_time_helps_everything_can_be_hashed(shelf: Shelf) -> None:
+    """With `checksum` neither size nor times are believed."""
+    file = shelf.write("a.txt", "The bees.")
+    shelf.scan()
+    shelf.bring("a.txt", State.INDEXED)
+    moment = file.stat().st_mtime_ns
+    file.write_text("The cows.")
+    os.utime(file, ns=(moment, moment))
+    with session(shelf.db) as catalog:  # as on a disk that has none
+        catalog.execute("UPDATE files SET ctime = ?", (file.stat().st_ctime_ns,))
+
+    assert shelf.scan() == {"found": 1, "unchanged": 1}
+    assert shelf.scan(checksum=True) == {"found": 1, "changed": 1}
+
+
+def test_the_first_scan_of_an_older_catalog_reads_no_file(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change time that was never recorded is taken as it is now; from then on it counts."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
+    file = shelf.write("a.txt")
+    shelf.scan()
+    with session(shelf.db) as catalog:
+        catalog.execute("UPDATE files SET ctime = NULL")
+    with monkeypatch.context() as patched:
+        patched.setattr(hashing, "look_into", lambda path, *_: pytest.fail(path))
+        assert shelf.scan() == {"found": 1, "unchanged": 1}
+
+    assert rows_of(shelf.db, "ctime") == [(file.stat().st_ctime_ns,)]
+
+
+def test_a_file_that_was_just_written_is_read_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second change within one tick of the clock leaves no trace, so its time is not believed."""
+    monkeypatch.setattr(hashing, "TICK_NS", 3600 * 10**9)
+    shelf.write("a.txt")
+    shelf.scan()
+    assert rows_of(shelf.db, "ctime") == [(-1,)]
+
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
+    shelf.scan()
+    assert rows_of(shelf.db, "ctime") != [(-1,)]
+
+
+@pytest.mark.parametrize("superseding", [False, True])
+def test_a_file_that_can_no_longer_be_read_is_reported_and_stays(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, superseding: bool
+) -> None:
+    """Its document is kept in its old version, also where a newer one was waiting to go up."""
+    shelf.write("a.txt")
+    shelf.scan()
+    shelf.bring("a.txt", State.INDEXED)
+    if superseding:
+        shelf.write("a.txt", "newer")
+        shelf.scan()
+    before = shelf.row("a.txt")
+    shelf.touch("a.txt")
+    with monkeypatch.context() as patched:
+        patched.setattr(hashing, "look_into", _input_output_error)
+        for _ in range(2):
+            assert shelf.scan() == {"found": 1, "unread": 1}
+    assert shelf.row("a.txt") == replace(before, mtime=None)
+    (problem,) = rows_of(shelf.db, "read_problem")
+    assert "input/output error" in problem[0]
+
+    shelf.scan()
+    assert rows_of(shelf.db, "read_problem") == [(None,)]
+
+
+def _input_output_error(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
 # What cannot be uploaded
 
 
@@ -621,7 +737,8 @@ def test_ignored_files_are_not_in_the_catalog(shelf: Shelf) -> None:
 
 def vanish(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, when: str, path: str) -> None:
     """Take a file away after it was listed: before the next folder's, or before it is read."""
-    real: Any = getattr(scan_module, when)
+    module = scan_module if when == "walk" else hashing
+    real: Any = getattr(module, when)
 
     def walk(*arguments: Any) -> Iterator[object]:
         yield from real(*arguments)

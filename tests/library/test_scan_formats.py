@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from objlib.catalog.part_names import part_path
-from objlib.library import parts
+from objlib.library import hashing, parts
 from objlib.library import scan as scan_module
 from objlib.states import State
 from tests.catalog.catalogs import session
@@ -58,7 +59,8 @@ def test_a_text_that_is_too_long_is_as_many_rows_as_it_has_parts(shelf: Shelf) -
 def test_a_second_scan_of_a_long_text_hashes_nothing(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its parts are known by size, time and inode."""
+    """Its parts are known by size, times and inode."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
     shelf.scan()
     monkeypatch.setattr(hashing, "look_into", lambda *_: pytest.fail("nothing is to be read"))
 
@@ -164,6 +166,7 @@ def test_what_an_earlier_objlib_refused_is_looked_at_once_more(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its verdict may be another by now; after that only changes count."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
     shelf.write("film.mp4")
     shelf.write("book.epub").write_bytes(archive(mimetype="application/epub+zip"))
     shelf.scan()

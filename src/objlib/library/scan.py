@@ -278,7 +278,9 @@ class _Scan:
                 continue
             if _keeps_its_document(row, facts):
                 self.tally.unread += 1
-                unread.append(Unread(row.file_path, str(facts.skip_reason), forgets_time=True))
+                was_seen = facts.size_bytes is not None
+                reason = str(facts.skip_reason)
+                unread.append(Unread(row.file_path, reason, forgets_time=was_seen))
                 continue
             self.tally.skipped += facts.skip_reason is not None
             followed += await self._follow(row, self._with_metadata_of(row, facts))
