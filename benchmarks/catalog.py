@@ -238,8 +238,8 @@ def _failed_costs(folder: Path, size: int) -> list[Result]:
 
     async def groups(catalog: Catalog) -> None:
         await tallies.gather_failures(catalog)
-        for group in await tallies.failure_groups(catalog, 0, 20):
-            await tallies.failure_paths(catalog, group, None, 3)
+        for kind, reason, _files in await tallies.failure_groups(catalog, 0, 20):
+            await tallies.failure_paths(catalog, kind, reason, None, 3)
 
     async def page(catalog: Catalog) -> None:
         await queries.failed_page(catalog, middle, 200)

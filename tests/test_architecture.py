@@ -197,3 +197,15 @@ def test_only_the_bridge_touches_asyncio() -> None:
 def test_only_the_bridge_defines_a_scheduler() -> None:
     """Nobody else builds an asyncio scheduler, whose clock would be the wall's."""
     assert modules_matching(r"AsyncIOScheduler") == {"reactive/bridge.py"}
+
+
+def test_every_package_has_its_line_in_the_page_on_architecture() -> None:
+    """The page names each package and top-level module once, with its concern."""
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    table = {
+        name
+        for line in page.splitlines()
+        if line.startswith("| `")
+        for name in re.findall(r"`([a-z]+)`", line.split("|")[1])
+    }
+    assert {package_of(module) for module in MODULES} - ENTRANCES <= table

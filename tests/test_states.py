@@ -37,7 +37,7 @@ def test_an_event_leads_where_the_drawing_says_or_nowhere(state: State, event: M
         return
     with pytest.raises(IllegalTransitionError, match=f"'{event}'.*'{state}'") as refused:
         next_state(state, event)
-    assert (refused.value.state, refused.value.event) == (state, event)
+    assert (refused.value.state, refused.value.move) == (state, event)
     assert isinstance(refused.value, CatalogError)
 
 

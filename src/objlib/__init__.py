@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from objlib import errors
     from objlib.catalog.binding import BoundLibrary
+    from objlib.catalog.records import FileRecord
     from objlib.catalog.tallies import Work
     from objlib.config import Settings
     from objlib.errors import ObjlibError
     from objlib.library.scan_report import ScanReport
     from objlib.search.proof import Proof, ProofReport, Subset, Verdict
     from objlib.search.query import Citation, SearchResult
+    from objlib.service.failures import FailureGroup, Failures, Remedy
+    from objlib.service.files import FilePage
+    from objlib.service.history import History, Trail
     from objlib.service.library import Library
+    from objlib.service.metadata import FileMetadata, MetadataEntry
     from objlib.service.runs import Run
+    from objlib.service.status import Status
+    from objlib.service.steps import NextStep
+    from objlib.service.view import CatalogView, open_view
     from objlib.service.wishes import SettingsWishes, UploadWishes
     from objlib.sync.apply import RepairReport
     from objlib.sync.classify import DocumentClass
@@ -30,19 +38,29 @@ if TYPE_CHECKING:
     from objlib.upload.estimate import Estimate, estimate
     from objlib.upload.events import Event
     from objlib.upload.orchestrator import Options
-    from objlib.upload.reports import Progress, RecoveryReport
+    from objlib.upload.reports import LastRun, Progress, RecoveryReport
 
 __version__ = "0.1.0"
 
 #: Public name -> the module that it lives in.
 _HOMES = {
     "BoundLibrary": "catalog.binding",
+    "CatalogView": "service.view",
     "Citation": "search.query",
     "DocumentClass": "sync.classify",
     "Estimate": "upload.estimate",
     "Event": "upload.events",
+    "FailureGroup": "service.failures",
+    "Failures": "service.failures",
+    "FileMetadata": "service.metadata",
+    "FilePage": "service.files",
+    "FileRecord": "catalog.records",
+    "History": "service.history",
+    "LastRun": "upload.reports",
     "Library": "service.library",
     "MaxDelete": "sync.plan",
+    "MetadataEntry": "service.metadata",
+    "NextStep": "service.steps",
     "ObjlibError": "errors",
     "Options": "upload.orchestrator",
     "Progress": "upload.reports",
@@ -50,30 +68,44 @@ _HOMES = {
     "ProofReport": "search.proof",
     "RebuildReport": "sync.rebuild",
     "RecoveryReport": "upload.reports",
+    "Remedy": "service.failures",
     "RepairReport": "sync.apply",
     "Run": "service.runs",
     "ScanReport": "library.scan_report",
     "SearchResult": "search.query",
     "Settings": "config",
     "SettingsWishes": "service.wishes",
+    "Status": "service.status",
     "Subset": "search.proof",
     "SyncReport": "sync.listing",
+    "Trail": "service.history",
     "UploadWishes": "service.wishes",
     "Verdict": "search.proof",
     "Work": "catalog.tallies",
     "estimate": "upload.estimate",
+    "open_view": "service.view",
 }
 #: Public name of a module -> where it lies.
 _MODULES = {"errors": "errors", "events": "upload.events"}
 
 __all__ = [
     "BoundLibrary",
+    "CatalogView",
     "Citation",
     "DocumentClass",
     "Estimate",
     "Event",
+    "FailureGroup",
+    "Failures",
+    "FileMetadata",
+    "FilePage",
+    "FileRecord",
+    "History",
+    "LastRun",
     "Library",
     "MaxDelete",
+    "MetadataEntry",
+    "NextStep",
     "ObjlibError",
     "Options",
     "Progress",
@@ -81,14 +113,17 @@ __all__ = [
     "ProofReport",
     "RebuildReport",
     "RecoveryReport",
+    "Remedy",
     "RepairReport",
     "Run",
     "ScanReport",
     "SearchResult",
     "Settings",
     "SettingsWishes",
+    "Status",
     "Subset",
     "SyncReport",
+    "Trail",
     "UploadWishes",
     "Verdict",
     "Work",
@@ -96,6 +131,7 @@ __all__ = [
     "errors",
     "estimate",
     "events",
+    "open_view",
 ]
 
 

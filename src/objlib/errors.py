@@ -48,6 +48,7 @@ class Hint(Enum):
     RECOVER_INTO_NEW_CATALOG = "take the documents over into a new catalog"
     RESTORE_OR_START_NEW_CATALOG = "restore the store, or move it away and start a new catalog"
     SCAN_FIRST = "scan the library first"
+    SCAN_NEW_FILES = "scan, which records new files"
     START_NEW_CATALOG = "start a new catalog"
     USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
     WRITE_SETTINGS_FILE = "write a settings file that explains every setting"
@@ -103,12 +104,12 @@ class OCCConflictError(CatalogError):
 
 
 class IllegalTransitionError(CatalogError):
-    """An event was applied to a state that does not know it."""
+    """A move was asked of a state that does not have it."""
 
-    def __init__(self, state: str, event: str) -> None:
+    def __init__(self, state: str, move: str) -> None:
         self.state = state
-        self.event = event
-        super().__init__(f"the event {event!r} is not possible in state {state!r}")
+        self.move = move
+        super().__init__(f"the move {move!r} is not possible in state {state!r}")
 
 
 class NotConvertible(ObjlibError):

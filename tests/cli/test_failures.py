@@ -38,7 +38,7 @@ def test_failures_are_grouped_by_reason_with_a_remedy(
     assert outcome.exit_code == 1
     assert "2 files: the backend could not index it" in outcome.out
     assert "  Course/Year 1/Week 1 - On arches.txt" in outcome.out
-    assert "-> it may pass: objlib fsm-upload --retry-failed" in outcome.out
+    assert "-> it may succeed next time: objlib fsm-upload --retry-failed" in outcome.out
     assert "song 2.mp3" in outcome.out
     assert "song 3.mp3" not in outcome.out
     assert "… and 2 more (-v names all)" in outcome.out

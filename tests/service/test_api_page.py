@@ -15,7 +15,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
-FIRST, BREAK, BAR, SERVER = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+FIRST, BREAK, BAR, LOOKS, SERVER = re.findall(
+    r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
+)
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +56,17 @@ def test_a_bar_of_ones_own() -> None:
     *_, full, summary = lines_of(BAR)
     assert full.endswith("#" * 20 + " 31/31")
     assert summary == "31 indexed, 0 calls repeated"
+
+
+def test_looking_at_a_library() -> None:
+    """A line each for status, failures, files, history and metadata."""
+    status, *failures, files, history, metadata = lines_of(LOOKS)
+    assert status == "31 files wait; upload"
+    assert failures == []
+    after = "Essays/On Walking to Work.md"
+    assert files == f"['In Praise of the Index Card.md', 'On Walking to Work.md'] {after}"
+    assert history == f"{after} []"
+    assert metadata == "{'title': ('On Walking to Work', 'path'), 'folder': ('Essays', 'path')}"
 
 
 def test_inside_a_web_server() -> None:

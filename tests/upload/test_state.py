@@ -139,7 +139,7 @@ def test_an_event_the_state_does_not_know_is_refused(
         before = await row(catalog, state)
         with pytest.raises(IllegalTransitionError) as refused:
             await EVENTS[event](AsyncUploadStateManager(catalog), before)
-        assert (refused.value.state, refused.value.event) == (state, event)
+        assert (refused.value.state, refused.value.move) == (state, event)
         assert await existing(catalog, "a") == before
 
     use(new_catalog(tmp_path), story)

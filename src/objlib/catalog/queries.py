@@ -59,16 +59,6 @@ async def paths_with(catalog: Catalog, fragment: str, size: int) -> list[str]:
     return [str(path) for (path,) in rows]
 
 
-async def paths_beginning(catalog: Catalog, prefix: str, size: int) -> list[str]:
-    """Paths of files on disk that begin with a text, by path."""
-    rows = await catalog.fetch_all(
-        "SELECT file_path FROM files WHERE is_deleted = 0 AND substr(file_path, 1, ?) = ?"
-        " ORDER BY file_path LIMIT ?",
-        (len(prefix), prefix, size),
-    )
-    return [str(path) for (path,) in rows]
-
-
 def _literally(text: str) -> str:
     return re.sub(r"([\\%_])", r"\\\1", text)
 
@@ -103,6 +93,20 @@ async def _page(
         (*parameters, after or "", size),
     )
     return [FileRecord.from_row(row) for row in rows]
+
+
+async def files_page(
+    catalog: Catalog, beginning: str, state: str | None, after: str | None, size: int
+) -> list[FileRecord]:
+    """Return files on disk whose path begins with a text, in one state or any, by path."""
+    condition, parameters = "is_deleted = 0", [beginning] if beginning else []
+    if beginning:  # a range, so that the index serves it; no path has U+10FFFF in it
+        condition += " AND file_path >= ? AND file_path < ?"
+        parameters.append(f"{beginning}\U0010ffff")
+    if state is not None:
+        condition += " AND gemini_state = ?"
+        parameters.append(state)
+    return await _page(catalog, condition, parameters, after, size)
 
 
 async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:

@@ -186,15 +186,6 @@ async def planned_page(
     return [(str(path), str(reason), int(file_size)) for path, reason, file_size in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class FailureGroup:
-    """Files that are not in the store for one reason. `kind`: transient, permanent or skipped."""
-
-    kind: str
-    reason: str
-    files: int
-
-
 #: Messages name the file, its key or its document, which would make a reason of every file.
 _WHY = """
     replace(replace(replace(COALESCE(error_message, 'no reason on record'), file_path || ': ', ''),
@@ -228,23 +219,26 @@ async def gather_failures(catalog: Catalog) -> int:
     return int(row[0]) if row else 0
 
 
-async def failure_groups(catalog: Catalog, first: int, size: int) -> list[FailureGroup]:
-    """Some of the gathered reasons from a position on, what concerns most files first."""
+async def failure_groups(catalog: Catalog, first: int, size: int) -> list[tuple[str, str, int]]:
+    """Return (kind, reason, files) of some of the gathered reasons from a position on.
+
+    The reason of the most files comes first. A kind is `transient`, `permanent` or `skipped`.
+    """
     rows = await catalog.reader.fetch_all(
         "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",
         (first, size),
     )
-    return [FailureGroup(str(kind), str(reason), int(files)) for kind, reason, files in rows]
+    return [(str(kind), str(reason), int(files)) for kind, reason, files in rows]
 
 
 async def failure_paths(
-    catalog: Catalog, group: FailureGroup, after: str | None, size: int
+    catalog: Catalog, kind: str, reason: str, after: str | None, size: int
 ) -> list[str]:
-    """The gathered files of a group, by path."""
+    """Return the gathered files of one kind and reason, by path."""
     rows = await catalog.reader.fetch_all(
         "SELECT path FROM temp.failing WHERE kind = ? AND reason = ? AND path > ?"
         " ORDER BY path LIMIT ?",
-        (group.kind, group.reason, after or "", size),
+        (kind, reason, after or "", size),
     )
     return [str(path) for (path,) in rows]
 

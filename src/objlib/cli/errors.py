@@ -37,6 +37,7 @@ WORDS = {
         "; restore it, or move it away and start a new catalog with --db"
     ),
     Hint.SCAN_FIRST: "; run `objlib scan --library DIR` first",
+    Hint.SCAN_NEW_FILES: ", and `objlib scan` records new files",
     Hint.START_NEW_CATALOG: "; start a new catalog with --db",
     Hint.USE_BOUND_OR_ANOTHER_CATALOG: ", or another catalog with --db",
     Hint.WRITE_SETTINGS_FILE: "; `objlib init` writes a file with all settings",

@@ -174,7 +174,9 @@ def _complaint(error: click.ClickException) -> str:
 
 
 def _say(message: str, exit_code: int, *, is_verbose: bool, as_json: bool) -> int:
-    line = " ".join(message.split())
+    from objlib.cli.render import one_line  # `--help` does without
+
+    line = one_line(" ".join(message.split()))
     if as_json:
         logs.say_as_json(line, logging.ERROR, sys.exc_info() if is_verbose else None)
         return exit_code

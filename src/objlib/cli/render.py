@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from objlib.catalog.part_names import shown
+from objlib.service.files import title
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -71,7 +71,7 @@ def one_line(text: str) -> str:
 
 def path_line(path: str) -> str:
     """The path of a row on one line; of a part of a file `big.txt, part 2`."""
-    return one_line(shown(path))
+    return one_line(title(path))
 
 
 def print_json(document: Any) -> None:

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
-from objlib.catalog import binding, queries, tallies
-from objlib.catalog.opening import open_catalog
-from objlib.catalog.protocol import Catalog
 from objlib.cli.manual import Manual
+from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import ago, count, duration, one_line, path_line, print_json, size
-from objlib.upload.reports import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, last_run
+from objlib.service.status import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, Status
+from objlib.service.view import open_view
 
-NAMED = 10
 BAR_CELLS = 24
 #: What stands before a bar.
 FACTS_CELLS = 34
-STATES = ("indexed", "processing", "uploading", "untracked", "failed")
 _STYLES = {
     "indexed": "green",
     "processing": "cyan",
@@ -51,79 +48,14 @@ def command(invocation: Invocation) -> int:
     return asyncio.run(_status(invocation))
 
 
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the catalog knows at a glance."""
-
-    library: str | None
-    backend: str | None
-    store: str | None
-    store_name: str | None
-    last_run: LastRun | None
-    states: dict[str, dict[str, int]]
-    in_parts: int
-    parts: int
-    proven: int
-    oldest_proof: str | None
-    deleted: int
-    deleted_with_document: int
-    skipped: dict[str, list[str]]
-    skipped_files: int
-    failed: dict[str, str]
-
-    @property
-    def next_step(self) -> str:
-        """The next sensible command."""
-        files = {state: tally["files"] for state, tally in self.states.items()}
-        if self.library is None:
-            return "objlib scan --library DIR"
-        if files["untracked"] or files["uploading"] or files["processing"]:
-            return "objlib fsm-upload"
-        if files["failed"]:
-            return "objlib failures"
-        if self.deleted_with_document:
-            return "objlib store-sync --apply"
-        return 'objlib search "…"' if files["indexed"] else "objlib scan"
-
-
 async def _status(invocation: Invocation) -> int:
-    async with await open_catalog(invocation.settings().db) as catalog:
-        status = await _gather(catalog)
+    async with open_view(invocation.settings()) as view:
+        status = await view.status()
     if invocation.json:
-        print_json({**asdict(status), "next": status.next_step})
+        print_json({**asdict(status), "next": COMMANDS[status.next_step]})
     else:
         _print(invocation, status)
     return 0
-
-
-async def _gather(catalog: Catalog) -> Status:
-    by_state = await tallies.tally_by_state(catalog)
-    deleted, deleted_with_document = await tallies.count_deleted(catalog)
-    in_parts = await tallies.tally_of_parts(catalog)
-    proofs = await tallies.tally_of_proofs(catalog)
-    skipped: dict[str, list[str]] = {}
-    for record in await queries.skipped_page(catalog, None, NAMED):
-        skipped.setdefault(str(record.skip_reason), []).append(record.file_path)
-    return Status(
-        library=await queries.get_info(catalog, binding.LIBRARY_ROOT),
-        backend=await queries.get_info(catalog, binding.BACKEND),
-        store=await queries.get_info(catalog, binding.STORE_DISPLAY_NAME),
-        store_name=await queries.get_info(catalog, binding.STORE_NAME),
-        last_run=await last_run(catalog),
-        states={state: asdict(by_state.get(state, tallies.Tally(0, 0))) for state in STATES},
-        in_parts=in_parts.files,
-        parts=in_parts.parts,
-        proven=proofs.files,
-        oldest_proof=proofs.oldest,
-        deleted=deleted,
-        deleted_with_document=deleted_with_document,
-        skipped=skipped,
-        skipped_files=sum((await tallies.tally_by_skip_reason(catalog)).values()),
-        failed={
-            record.file_path: (record.error_message or "").removeprefix(f"{record.file_path}: ")
-            for record in await queries.failed_page(catalog, None, NAMED)
-        },
-    )
 
 
 def _print(invocation: Invocation, status: Status) -> None:
@@ -136,12 +68,11 @@ def _print(invocation: Invocation, status: Status) -> None:
     backend = f" on {status.backend}" if status.backend else ""
     say(f"Store     {one_line(status.store or 'none yet')}{backend}")
     say(f"Last run  {_described(status.last_run)}")
-    total = sum(tally["files"] for tally in status.states.values())
     cells = max(0, min(BAR_CELLS, console.width - FACTS_CELLS))
     for state, tally in status.states.items():
         files = tally["files"]
         # What is there shows, however little it is.
-        bar = "█" * max(round(cells * files / total), 1 if cells else 0) if files else ""
+        bar = "█" * max(round(cells * files / status.files), 1 if cells else 0) if files else ""
         facts = f"  {state:<10}{files:>9,}  {size(tally['size_bytes']):>9}"
         console.print(f"{facts}  [{_STYLES[state]}]{bar}" if bar else facts)
     if status.in_parts:
@@ -165,7 +96,7 @@ def _print(invocation: Invocation, status: Status) -> None:
         for path, reason in status.failed.items():
             say(f"  {path_line(path)}: {one_line(reason)}", soft_wrap=True)
         _say_rest(say, status.states["failed"]["files"], len(status.failed))
-    say(f"Next: {status.next_step}")
+    say(f"Next: {COMMANDS[status.next_step]}")
 
 
 def _described(run: LastRun | None) -> str:

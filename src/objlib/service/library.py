@@ -18,12 +18,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
-from objlib.catalog.binding import LIBRARY_ROOT, BoundLibrary, bind_library, bound_library
+from objlib.catalog.binding import LIBRARY_ROOT, BoundLibrary, bind_library
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.tallies import Work as PlannedWork
-from objlib.catalog.tallies import count_deleted
 from objlib.config import Settings, load_settings
 from objlib.documents.payload import Source
 from objlib.errors import ConfigurationError, Hint
@@ -55,6 +54,7 @@ from objlib.service.uploads import (
     recovery_of,
     upload_work,
 )
+from objlib.service.view import CatalogView
 from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
 from objlib.sync.apply import RepairReport
 from objlib.sync.listing import SyncReport, survey
@@ -82,18 +82,18 @@ SyncingRun: TypeAlias = Run[SyncEvent, SyncOutcome]
 RepairingRun: TypeAlias = Run[Step, RepairReport]
 
 
-class Library:
+class Library(CatalogView):
     """A folder of texts, its catalog, and the store it is kept in step with.
 
-    The backend is connected to at the first call that needs it. Every method raises the errors of
+    The backend is connected to at the first call that needs it; what `CatalogView` can answer needs
+    none. Every method raises the errors of
     `objlib.errors` and nothing else on purpose; `TypeError` for a keyword that there is not.
     """
 
     def __init__(
         self, catalog: Catalog, settings: Settings, resources: contextlib.AsyncExitStack
     ) -> None:
-        self.settings = settings
-        self._catalog = catalog
+        super().__init__(catalog, settings)
         self._store = Connection(catalog, settings, resources)
         self._runs = Runs()
 
@@ -147,10 +147,6 @@ class Library:
     def client(self) -> FileSearchClient:
         """The client, once something has asked the store."""
         return self._store.client
-
-    async def bound(self) -> BoundLibrary:
-        """Return folder and id of the library. Raises `ConfigurationError` before a scan."""
-        return await bound_library(self.catalog)
 
     # From disk to store
 
@@ -227,10 +223,6 @@ class Library:
         """
         async for file in planned_files(self.catalog, self._options(options, {}), limit):
             yield file
-
-    async def leaving(self) -> int:
-        """Return the number of documents in the store whose files are gone from disk."""
-        return (await count_deleted(self.catalog))[1]
 
     def upload(
         self, options: Options | None = None, /, **wishes: Unpack[UploadWishes]
