@@ -10,6 +10,9 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
 from objlib.catalog.records import UPLOADABLE
 
+#: Files with an older version in the store, or waiting to go there, that cannot be read any more.
+UNREAD = f"read_problem IS NOT NULL AND {UPLOADABLE} AND gemini_state <> 'failed'"
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -81,6 +84,12 @@ async def count_deleted(catalog: Catalog) -> tuple[int, int]:
         "SELECT COUNT(*), COUNT(gemini_store_doc_id) FROM files WHERE is_deleted = 1"
     )
     return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+async def count_unread(catalog: Catalog) -> int:
+    """Count the known files that the last scan could not read."""
+    row = await catalog.reader.fetch_one(f"SELECT COUNT(*) FROM files WHERE {UNREAD}")
+    return int(row[0]) if row else 0
 
 
 async def count_files(catalog: Catalog) -> int:
@@ -202,6 +211,8 @@ _GATHER_FAILURES = (
         FROM files WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
     """INSERT INTO temp.failing SELECT 'skipped', skip_reason, file_path
        FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
+    f"""INSERT INTO temp.failing SELECT 'unread', read_problem, file_path
+       FROM files WHERE {UNREAD}""",
     """CREATE TEMP TABLE failing_for AS
        SELECT kind, reason, COUNT(*) AS files FROM temp.failing
        GROUP BY kind, reason ORDER BY files DESC, reason""",
@@ -222,7 +233,8 @@ async def gather_failures(catalog: Catalog) -> int:
 async def failure_groups(catalog: Catalog, first: int, size: int) -> list[tuple[str, str, int]]:
     """Return (kind, reason, files) of some of the gathered reasons from a position on.
 
-    The reason of the most files comes first. A kind is `transient`, `permanent` or `skipped`.
+    The reason of the most files comes first. A kind is `transient`, `permanent`,
+    `skipped` or `unread`.
     """
     rows = await catalog.reader.fetch_all(
         "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",

@@ -27,6 +27,7 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import (
     Invocation,
     accept_device_option,
+    checksum_option,
     common_options,
     max_delete_option,
     tier_option,
@@ -55,6 +56,7 @@ class _Wish:
 
     limits: tuple[MaxDelete, bool]
     refresh_metadata: bool
+    checksum: bool
     dry_run: bool
     yes: bool
     files: Files
@@ -92,6 +94,7 @@ class _Wish:
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@checksum_option
 @tier_option
 @events_option
 @results_option
@@ -105,6 +108,7 @@ def command(
     max_delete: MaxDelete,
     accept_device: bool,
     refresh_metadata: bool,
+    checksum: bool,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -125,7 +129,7 @@ def command(
     limits = (max_delete, accept_device)
     if dry_run and watch:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    wish = _Wish(limits, refresh_metadata, dry_run, yes, Files(events, results))
+    wish = _Wish(limits, refresh_metadata, checksum, dry_run, yes, Files(events, results))
     return asyncio.run(_sync(invocation, settings, wish, watch))
 
 
@@ -161,7 +165,10 @@ async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
                 outcome = await once()
                 if is_first:
                     notices.print("Watching; Ctrl-C to stop")
-                    is_first, wish = False, replace(wish, refresh_metadata=False, yes=True)
+                    is_first, wish = (
+                        False,
+                        replace(wish, refresh_metadata=False, checksum=False, yes=True),
+                    )
                 while outcome is None or not outcome.was_interrupted:
                     if await next_change() or (outcome is not None and outcome.is_worth_another):
                         outcome = await once()
@@ -178,7 +185,7 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOu
     """Return the outcome of one round, or None if it was only planned. JSON is one document a
     round."""
     with invocation.traced():
-        plan = await _plan(invocation, library, wish.refresh_metadata)
+        plan = await _plan(invocation, library, wish)
         await _show_plan(invocation, library, plan, wish)
         if wish.dry_run:
             if invocation.json:
@@ -199,9 +206,11 @@ def _exit_code(outcome: SyncOutcome | None) -> int:
     return INTERRUPTED if outcome.was_interrupted else 1
 
 
-async def _plan(invocation: Invocation, library: Library, refresh_metadata: bool) -> SyncPlan:
+async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPlan:
     with invocation.notices().status("scanning") as status:
-        async with library.plan_sync(refresh_metadata=refresh_metadata) as run:
+        async with library.plan_sync(
+            refresh_metadata=wish.refresh_metadata, checksum=wish.checksum
+        ) as run:
             async for report in run.events:
                 status.update(f"scanning: {count(report.found, 'file')} so far")
             return run.progress

@@ -150,26 +150,28 @@ class Library(CatalogView):
 
     # From disk to store
 
-    def scan(self, *, refresh_metadata: bool = False) -> ScanningRun:
+    def scan(self, *, refresh_metadata: bool = False, checksum: bool = False) -> ScanningRun:
         """Record what is on disk. Tells how far it has come, now and then, and at the end.
 
         Args:
             refresh_metadata: replace also the documents whose metadata or treatment would be
                 another today: after a move, or after a change of templates.
+            checksum: hash every file, whatever its size and times say.
         """
 
-        return Run(self._runs, lambda: self._scanning(refresh_metadata))
+        return Run(self._runs, lambda: self._scanning(refresh_metadata, checksum))
 
-    def plan_sync(self, *, refresh_metadata: bool = False) -> PlanningRun:
+    def plan_sync(self, *, refresh_metadata: bool = False, checksum: bool = False) -> PlanningRun:
         """Scan, and find out what `sync` would do; nothing is sent or deleted.
 
         Args:
-            refresh_metadata: as for `scan`.
+            refresh_metadata, checksum: as for `scan`.
         """
 
         async def prepared() -> Work[ScanReport, SyncPlan]:
             options = round_options(self._options(None, {}))
-            return planning(self.catalog, await self._scanning(refresh_metadata), options)
+            scan = await self._scanning(refresh_metadata, checksum)
+            return planning(self.catalog, scan, options)
 
         return Run(self._runs, prepared)
 
@@ -398,7 +400,9 @@ class Library(CatalogView):
             offload=in_thread,
         )
 
-    async def _scanning(self, refresh_metadata: bool) -> Work[ScanReport, ScanReport]:
+    async def _scanning(
+        self, refresh_metadata: bool, checksum: bool
+    ) -> Work[ScanReport, ScanReport]:
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
         bound = await self.bound()
@@ -408,6 +412,7 @@ class Library(CatalogView):
             self.settings,
             self._source(bound),
             refresh_metadata=refresh_metadata,
+            checksum=checksum,
         )
 
     async def _planned_repair(
