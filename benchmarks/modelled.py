@@ -19,6 +19,7 @@ from objlib.congestion.outcomes import Answered, Refused
 from objlib.errors import RateLimited
 from objlib.filestore.schedules import TokenBucket
 from objlib.gemini.client import PAGE_SIZE, FileSearchClient
+from objlib.gemini.last_moment import LastMoment
 from objlib.gemini.resources import Document, ImportOperation, Metadata, RawFile, Store
 
 #: The share of refusals is judged after the first minute.
@@ -55,9 +56,16 @@ class ModelledClient(FileSearchClient):
         return RawFile(f"files/{name}", None, "ACTIVE", 0, None, None)
 
     async def import_file(
-        self, store_name: str, *, file_name: str, metadata: Metadata
+        self,
+        store_name: str,
+        *,
+        file_name: str,
+        metadata: Metadata,
+        last_moment: LastMoment | None = None,
     ) -> ImportOperation:
         await self._request("import")
+        if last_moment is not None:
+            await last_moment.check()
         self._imports += 1
         identifier = f"d{self._imports}"
         name = f"{store_name}/documents/{identifier}"

@@ -3,6 +3,7 @@
     ObjlibError
     ├── ConfigurationError               a setting, a flag or a folder is wrong
     │   ├── StoreNotFound                the named store does not exist
+    │   ├── CatalogLost                  the store knows this library, and the catalog does not
     │   └── TooManyDeletions             more would go than the limit allows
     ├── CatalogError                     the catalog cannot be opened, read or written
     │   ├── OCCConflictError             somebody else moved the row first
@@ -46,8 +47,10 @@ class Hint(Enum):
     NAME_LIBRARY_ID = "say by its id which library this is"
     RAISE_MAX_DELETE = "allow more deletions"
     RECOVER_INTO_NEW_CATALOG = "take the documents over into a new catalog"
+    RECOVER_FROM_STORE = "give the lost catalog back from the store"
     RESTORE_OR_START_NEW_CATALOG = "restore the store, or move it away and start a new catalog"
     SCAN_FIRST = "scan the library first"
+    SCAN_OR_RECOVER = "scan the library, or recover a catalog that was lost"
     SCAN_NEW_FILES = "scan, which records new files"
     START_NEW_CATALOG = "start a new catalog"
     USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
@@ -73,6 +76,10 @@ class ConfigurationError(ObjlibError):
 
 class StoreNotFound(ConfigurationError):
     """The named store does not exist on this backend."""
+
+
+class CatalogLost(ConfigurationError):
+    """The store holds documents of the files here, and this catalog knows nothing of them."""
 
 
 class TooManyDeletions(ConfigurationError):

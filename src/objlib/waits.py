@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: Seconds: as long as any other call may take.
+IMPORT_MAX_S = 60.0
+
 
 @dataclass(frozen=True, slots=True)
 class Waits:
@@ -24,6 +27,11 @@ class Waits:
     backoff_cap_s: float = 60.0
     #: How long nothing is sent after too many refusals, when the backend names no time.
     breaker_cooldown_s: float = 30.0
+
+    @property
+    def import_s(self) -> float:
+        """Seconds that an import may take: over, or in doubt, long before the lease runs out."""
+        return min(IMPORT_MAX_S, self.lease_s / 2)
 
 
 #: Waits between two looks grow by this share of the age, up to the cap: 1, 1.5, 2.25 … 15 s.

@@ -166,7 +166,7 @@ async def bring_to(
         )
         return ours(failed)
     intended = await manager.intend_import(
-        ours(begun), file_id=f"files/{path}", file_uri="uri", expires_at="soon"
+        ours(begun), file_id=f"files/{path}", file_uri="uri", expires_at="soon", lease=LEASE
     )
     confirmed = await manager.upload_confirmed(
         ours(intended), operation_name="op", document_name=None

@@ -16,7 +16,16 @@ from objlib.catalog.tallies import Tally, Work
 from objlib.catalog.writes import FileFacts, facts_of
 from objlib.states import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager
-from tests.catalog.catalogs import add_files, bring_to, existing, new_catalog, ours, rows_of, use
+from tests.catalog.catalogs import (
+    LEASE,
+    add_files,
+    bring_to,
+    existing,
+    new_catalog,
+    ours,
+    rows_of,
+    use,
+)
 
 Page: TypeAlias = Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]]
 
@@ -455,7 +464,7 @@ def test_a_raw_file_left_behind_is_found_unless_it_is_of_the_earlier_generation(
         for name in ("ours", "theirs"):
             sending = await bring_to(catalog, name, State.UPLOADING)
             intended = await manager.intend_import(
-                sending, file_id=f"files/{name}", file_uri=None, expires_at=None
+                sending, file_id=f"files/{name}", file_uri=None, expires_at=None, lease=LEASE
             )
             processing = await manager.upload_confirmed(
                 ours(intended), operation_name=None, document_name="d"

@@ -253,8 +253,9 @@ def ambiguous(cli: Cli, uploaded: Path, workplace: Path) -> tuple[str, str]:
     there = workplace / "data" / "twin.db"
     shutil.copytree(uploaded, workplace / "twin")
     add(workplace / "twin", "yeast")
+    min((workplace / "twin").rglob("Week*.txt")).unlink()
     cli("scan", "--library", workplace / "twin", "--db", there)
-    cli("fsm-upload", "--db", there)
+    cli("fsm-upload", "--db", there, "--new-library")
     ids = (library_id(DB), library_id(there))
     lose_the_catalog()
     return ids
@@ -271,13 +272,24 @@ def library_id(path: Path) -> str:
 def test_an_ambiguous_store_is_refused_with_the_ids(
     cli: Cli, uploaded: Path, rows: Query, ambiguous: tuple[str, str]
 ) -> None:
-    """Both libraries have documents at these paths: nothing is adopted, both are named."""
+    """Each has a file here that the other has not: nothing is adopted, both are named."""
+    add(uploaded, "yeast")
     outcome = from_store(cli, uploaded)
     assert outcome.exit_code == 2
     for identifier in ambiguous:
         assert identifier in outcome.err
     assert "--library-id" in outcome.err
-    assert states(rows) == {"untracked": 6}
+    assert states(rows) == {"untracked": 7}
+
+
+def test_in_a_doubled_store_the_library_is_chosen_that_has_all_files(
+    cli: Cli, uploaded: Path, rows: Query, ambiguous: tuple[str, str]
+) -> None:
+    """The other one has documents of the same files and of fewer: nobody has to be asked."""
+    mine, _ = ambiguous
+    assert from_store(cli, uploaded).exit_code == 0
+    assert library_id(DB) == mine
+    assert states(rows) == {"indexed": 6}
 
 
 def test_the_id_can_be_named(
@@ -287,7 +299,7 @@ def test_the_id_can_be_named(
     mine, _ = ambiguous
     add(uploaded, "yeast")  # the same file as in the other library, which alone has uploaded it
     found = from_store(cli, uploaded, "--library-id", mine, "--json").json["from_store"]
-    assert (found["library_id"], found["adopted"], found["foreign"]) == (mine, 6, 7)
+    assert (found["library_id"], found["adopted"], found["foreign"]) == (mine, 6, 6)
     assert states(rows) == {"indexed": 6, "untracked": 1}
 
 

@@ -59,7 +59,7 @@ class Catch:
 def import_without_look_up(put: Replace) -> None:
     """A repeated attempt imports at once."""
 
-    async def nothing(_run: RunContext, _record: FileRecord) -> None:
+    async def nothing(_run: RunContext, _record: FileRecord, **_given: bool) -> None:
         return None
 
     put(send, "document_of_earlier_attempt", nothing)
@@ -141,11 +141,13 @@ def failed_document_is_left(put: Replace) -> None:
     """A retry imports again beside a document that has failed so far."""
     earlier = send.document_of_earlier_attempt
 
-    async def only_if_active(run: RunContext, record: FileRecord) -> Document | None:
+    async def only_if_active(
+        run: RunContext, record: FileRecord, *, was_there: bool
+    ) -> Document | None:
         document = await run.client.document(record.gemini_store_doc_id)
         if document is not None and not document.is_active:
             return None
-        return await earlier(run, record)
+        return await earlier(run, record, was_there=was_there)
 
     put(send, "document_of_earlier_attempt", only_if_active)
 

@@ -109,7 +109,7 @@ def test_a_locked_catalog_is_waited_for() -> None:
 def test_a_scenario_that_goes_wrong_is_made_small(monkeypatch: pytest.MonkeyPatch) -> None:
     """What has nothing to do with it goes: files, actions, faults, locks, pages."""
 
-    async def looks_nowhere(_self: object, _record: object) -> None:
+    async def looks_nowhere(_self: object, _record: object, **_given: bool) -> None:
         return None
 
     monkeypatch.setattr(send, "document_of_earlier_attempt", looks_nowhere)

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import httpx2
+import pytest
+
+from objlib.catalog.queries import pending_page
+from objlib.documents.payload import Source, document_metadata, key_of, prepare
+from objlib.errors import AccessRefused, BackendUnavailable
 from objlib.filestore import Fault, Kind
 from objlib.upload import events as ev
-from tests.upload.world import IMPORT, UPLOAD, assert_all_canonical, make_world
+from tests.upload.world import (
+    IMPORT,
+    LIBRARY_ID,
+    UPLOAD,
+    World,
+    assert_all_canonical,
+    make_world,
+)
 
 
 def test_a_lost_answer_to_an_import_makes_no_second_document(tmp_path: Path) -> None:
@@ -105,14 +123,187 @@ def test_a_raw_file_of_our_bytes_under_our_name_is_adopted(tmp_path: Path) -> No
 
 
 def test_a_store_that_vanished_ends_the_run_and_loses_no_row(tmp_path: Path) -> None:
-    """Imports into nowhere fail with the reason; no row says indexed."""
+    """Imports into nowhere end the run with the reason; the rows wait for a store."""
 
     async def scenes() -> None:
         async with make_world(tmp_path, files=3) as world:
             world.store.delete_store(world.store_name.removeprefix("fileSearchStores/"), force=True)
-            await world.upload()
-            assert await world.states() == {"failed": 3}
-            reasons = await world.catalog.fetch_all("SELECT DISTINCT error_message FROM files")
-            assert all("not found" in str(reason) for (reason,) in reasons)
+            with pytest.raises(BackendUnavailable, match="is gone"):
+                await world.upload()
+            assert await world.states() == {"untracked": 3}
+            assert world.count(":importFile") <= 3
+
+    asyncio.run(scenes())
+
+
+def test_a_lease_that_is_lost_while_an_import_waits_keeps_it_from_being_sent(
+    tmp_path: Path,
+) -> None:
+    """The row is taken over while the import waits for its turn: nothing is imported."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=1) as world:
+            admitted = world.gate.admitted
+
+            async def taken_over_meanwhile() -> None:
+                await admitted()
+                if world.count("/files") >= 2:  # both requests of the upload have gone
+                    await world.catalog.fetch_all(
+                        "UPDATE files SET lease_owner = 'another' WHERE gemini_state = 'uploading'"
+                    )
+
+            world.gate.admitted = taken_over_meanwhile  # type: ignore[method-assign]
+            progress = await world.upload()
+            assert progress.taken == 1
+            assert world.count(":importFile") == 0
+
+    asyncio.run(scenes())
+
+
+async def _send_from_elsewhere(world: World) -> None:
+    """Let another copy of the catalog send every file, and die before its raw files are deleted."""
+    source = Source(world.root, LIBRARY_ID)
+    for listed in await pending_page(world.catalog, None, 100):
+        key = key_of(listed, source, str(listed.content_hash))
+        record = replace(listed, upload_key=key)
+        payload = await prepare(record, source)
+        with payload.open() as content:
+            raw = await world.client.upload_file(content, name=key, mime_type=payload.mime_type)
+        await world.client.import_file(
+            world.store_name, file_name=raw.name, metadata=document_metadata(record, source)
+        )
+
+
+def test_a_copied_catalog_adopts_what_the_other_copy_has_imported(tmp_path: Path) -> None:
+    """Raw files of our keys are there (409) and no intent is on record: that is doubt, too. One
+    look at the store (two listings) finds them all, and nothing is imported twice."""
+
+    async def scenes() -> None:
+        async with make_world(tmp_path) as world:
+            await _send_from_elsewhere(world)
+            progress = await world.upload(concurrency=1)
+            assert (progress.indexed, progress.adopted) == (6, 6)
+            assert world.count(":importFile") == 6
+            assert world.count("GET /{version}/fileSearchStores/{store}/documents") == 2
+            await assert_all_canonical(world)
+
+    asyncio.run(scenes())
+
+
+class _Answers(httpx2.AsyncBaseTransport):
+    """Changes answers on their way back, and tells of each request before it is sent."""
+
+    def __init__(
+        self,
+        inner: httpx2.AsyncBaseTransport,
+        change: Callable[[httpx2.Request, Any], None],
+        before: Callable[[httpx2.Request], None] = lambda _request: None,
+    ) -> None:
+        self._inner, self._change, self._before = inner, change, before
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        self._before(request)
+        response = await self._inner.handle_async_request(request)
+        body = await response.aread()
+        if response.status_code != 200 or not body.startswith(b"{"):
+            return response
+        said = json.loads(body)
+        self._change(request, said)
+        headers = {k: v for k, v in response.headers.items() if k != "content-length"}
+        return httpx2.Response(200, headers=headers, json=said)
+
+
+def _failing(times: int) -> Callable[[httpx2.AsyncBaseTransport], _Answers]:
+    """Let so many looks at a raw file show that it could not be processed."""
+    left = [times]
+
+    def change(request: httpx2.Request, said: Any) -> None:
+        if request.method == "GET" and "/files/" in request.url.path and left[0]:
+            left[0] -= 1
+            said["state"] = "FAILED"
+
+    return lambda inner: _Answers(inner, change)
+
+
+def test_a_raw_file_that_failed_is_deleted_and_sent_once_more(tmp_path: Path) -> None:
+    """The name is taken (409) by what the backend could not process: it does not stay in the way
+    for two days."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DROP_AFTER, route=UPLOAD, times=1, after=1)
+        async with make_world(tmp_path, files=1, faults=[fault], wrap=_failing(2)) as world:
+            progress = await world.upload()
+            assert (progress.indexed, progress.failed) == (1, 0)
+            await assert_all_canonical(world, files=1)
+
+    asyncio.run(scenes())
+
+
+def test_a_raw_file_that_fails_again_fails_its_file_and_frees_the_name(tmp_path: Path) -> None:
+    """The reason is the file's, and the next attempt begins with an upload of its own."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.DROP_AFTER, route=UPLOAD, times=1, after=1)
+
+        def forever(inner: httpx2.AsyncBaseTransport) -> _Answers:
+            def change(_request: httpx2.Request, said: Any) -> None:
+                if "sha256Hash" in said.get("file", said):
+                    said.get("file", said)["state"] = "FAILED"
+
+            return _Answers(inner, change)
+
+        async with make_world(tmp_path, files=1, faults=[fault], wrap=forever) as world:
+            progress = await world.upload()
+            assert (progress.indexed, progress.failed) == (0, 1)
+            assert "could not process" in progress.failures[0].reason
+            assert world.store.all("SELECT id FROM files") == []
+
+    asyncio.run(scenes())
+
+
+def test_bytes_that_change_between_hash_and_send_are_noticed_without_a_hash(
+    tmp_path: Path,
+) -> None:
+    """The service reports no checksum. The file is hashed once more, and what was sent goes."""
+    page = tmp_path / "library" / "Page.html"
+    texts = [b"<p>Seen by the scan.</p>", b"<p>Written by now.</p>!!"]
+    edits = iter(texts[1:])
+
+    def edit(request: httpx2.Request) -> None:
+        is_start = request.headers.get("x-goog-upload-command") == "start"
+        if is_start and (text := next(edits, None)) is not None:
+            page.write_bytes(text)
+
+    def unhashed(inner: httpx2.AsyncBaseTransport) -> _Answers:
+        return _Answers(
+            inner, lambda _request, said: said.get("file", said).pop("sha256Hash", None), edit
+        )
+
+    async def scenes() -> None:
+        page.parent.mkdir()
+        page.write_bytes(texts[0])
+        async with make_world(tmp_path, files=0, wrap=unhashed) as world:
+            progress = await world.upload()
+            assert progress.indexed == 1
+            (document,) = await world.documents()
+            assert document.metadata["objlib_sha256"] == hashlib.sha256(texts[1]).hexdigest()
+            stored = world.store.all("SELECT text FROM chunks")
+            assert ["now" in text for (text,) in stored] == [True]
+
+    asyncio.run(scenes())
+
+
+def test_imports_that_are_always_refused_end_the_run(tmp_path: Path) -> None:
+    """403 to every import, although the raw files are there: three files cost three uploads, not
+    thirty, and wait as they were."""
+
+    async def scenes() -> None:
+        fault = Fault(Kind.ERROR, route=IMPORT, status=403, message="Not allowed.")
+        async with make_world(tmp_path, files=3, faults=[fault]) as world:
+            with pytest.raises(AccessRefused, match="imports are refused"):
+                await world.upload()
+            assert await world.states() == {"untracked": 3}
+            assert world.count(":importFile") <= 3
+            assert world.requests["POST /upload/{version}/files"] <= 6  # a start and a content each
 
     asyncio.run(scenes())

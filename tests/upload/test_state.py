@@ -291,7 +291,7 @@ async def _with_an_import_in_doubt(manager: AsyncUploadStateManager, catalog: Ca
         await existing(catalog, "a"), upload_key="another key", run_id="rival", lease=LEASE
     )
     intended = await manager.intend_import(
-        ours(begun), file_id="files/another", file_uri=None, expires_at=None
+        ours(begun), file_id="files/another", file_uri=None, expires_at=None, lease=LEASE
     )
     await manager.release(ours(intended), reason="drained")
 
@@ -374,8 +374,14 @@ def test_a_row_that_keeps_moving_is_tried_again_and_at_last_a_conflict(
 NOTES: dict[str, tuple[State, Call, dict[str, Any]]] = {
     "intend_import": (
         State.UPLOADING,
-        lambda m, r: m.intend_import(r, file_id="files/2", file_uri="uri", expires_at="soon"),
-        {"gemini_file_id": "files/2", "import_intent_at": "now"},
+        lambda m, r: m.intend_import(
+            r, file_id="files/2", file_uri="uri", expires_at="soon", lease=LEASE
+        ),
+        {
+            "gemini_file_id": "files/2",
+            "import_intent_at": "now",
+            "lease_expires_at": LEASE.expires_at,
+        },
     ),
     "withdraw_import_intent": (
         State.PROCESSING,

@@ -24,6 +24,8 @@ class Found:
     sha256: str
     #: Id of the library that uploaded it.
     library: str
+    #: When it was made: ISO 8601, UTC; None if the store does not say.
+    made_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +44,16 @@ async def start_listing(catalog: Catalog) -> None:
     await catalog.reader.execute("DROP TABLE IF EXISTS temp.found")
     await catalog.reader.execute(
         "CREATE TEMP TABLE found (position INTEGER PRIMARY KEY, document_name TEXT, state TEXT,"
-        " key TEXT, path TEXT, sha256 TEXT, library TEXT, is_taken INTEGER DEFAULT 0)"
+        " key TEXT, path TEXT, sha256 TEXT, library TEXT, made_at TEXT,"
+        " is_taken INTEGER DEFAULT 0)"
     )
 
 
 async def remember_found(catalog: Catalog, page: Sequence[Found]) -> None:
     """Add one page of a listing."""
     await catalog.reader.execute_many(
-        "INSERT INTO temp.found (document_name, state, key, path, sha256, library)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO temp.found (document_name, state, key, path, sha256, library, made_at)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         [astuple(one) for one in page],
     )
 
@@ -85,10 +88,51 @@ async def _candidates(catalog: Catalog, is_ours: str) -> list[tuple[str, int]]:
     return [(str(library), int(files)) for library, files in rows]
 
 
-async def has_uploaded(catalog: Catalog) -> bool:
-    """Return whether any file was ever sent by this catalog."""
-    row = await catalog.reader.fetch_one("SELECT 1 FROM files WHERE upload_key IS NOT NULL LIMIT 1")
-    return row is not None
+@dataclass(frozen=True, slots=True)
+class LibraryFound:
+    """One library that has documents in the store."""
+
+    library: str
+    #: Its documents, those that failed left out.
+    documents: int
+    #: Of those the ones of files that lie here, by path and content.
+    here: int
+    #: Files here that it has documents of.
+    files: int
+
+
+#: Path and content of a document equal those of a file on disk.
+_LIES_HERE = "file_path = path AND content_hash = sha256 AND is_deleted = 0"
+
+
+async def libraries_of_our_files(catalog: Catalog) -> list[LibraryFound]:
+    """Return the libraries in the store.
+
+    Most files of ours come first, then the fewest documents of others, then the oldest.
+    """
+    rows = await catalog.reader.fetch_all(
+        "SELECT library, COUNT(*), COUNT(file_path), COUNT(DISTINCT file_path) FROM temp.found"
+        f" LEFT JOIN files ON {_LIES_HERE} WHERE state <> 'STATE_FAILED'"
+        " GROUP BY library ORDER BY 4 DESC, 2, MIN(made_at), MIN(position)"
+    )
+    return [LibraryFound(str(library), *map(int, counts)) for library, *counts in rows]
+
+
+async def count_files_found(catalog: Catalog) -> int:
+    """Return how many files here have a document of any library, by path and content."""
+    row = await catalog.reader.fetch_one(
+        "SELECT COUNT(DISTINCT file_path) FROM temp.found"
+        f" JOIN files ON {_LIES_HERE} WHERE state <> 'STATE_FAILED'"
+    )
+    return int(row[0]) if row else 0
+
+
+async def last_made(catalog: Catalog, library_id: str) -> str | None:
+    """Return when the newest document of a library was made: ISO 8601, UTC."""
+    row = await catalog.reader.fetch_one(
+        "SELECT MAX(made_at) FROM temp.found WHERE library = ?", (library_id,)
+    )
+    return row[0] if row else None
 
 
 async def count_of_library(catalog: Catalog, library_id: str) -> int:
@@ -133,15 +177,34 @@ async def moved_files(catalog: Catalog, library_id: str) -> list[tuple[str, Matc
     return [(str(path), Match(*document)) for path, *document in rows]
 
 
+#: Documents that this catalog has not seen: no row names them, and the trail has no such key; or
+#: the row has that very key, but no document.
+_NEWS = """ AND found.document_name NOT IN (
+        SELECT gemini_store_doc_id FROM files WHERE gemini_store_doc_id IS NOT NULL
+        UNION SELECT superseded_doc_id FROM files WHERE superseded_doc_id IS NOT NULL
+        UNION SELECT document_name FROM leftovers)
+    AND (key = upload_key OR (key NOT IN
+            (SELECT upload_key FROM transitions WHERE upload_key IS NOT NULL)
+        AND key NOT IN (SELECT upload_key FROM files WHERE upload_key IS NOT NULL)))"""
+
+
 async def matches_page(
-    catalog: Catalog, library_id: str, after: str, size: int, *, same_content: bool
+    catalog: Catalog,
+    library_id: str,
+    after: str,
+    size: int,
+    *,
+    same_content: bool,
+    only_news: bool = False,
 ) -> dict[str, list[Match]]:
     """Path -> documents of that path, oldest first, for the next rows without a document.
 
     Args:
         same_content: only documents that were made from what the file holds now.
+        only_news: only documents that this catalog has not seen yet.
     """
     condition = "path = file_path" + (" AND sha256 = content_hash" if same_content else "")
+    condition += _NEWS if only_news else ""
     matching = f"FROM files JOIN temp.found ON {condition} WHERE {_HOMELESS} AND {_USABLE}"
     paths = await catalog.reader.fetch_all(
         f"SELECT DISTINCT file_path {matching} AND file_path > ? ORDER BY file_path LIMIT ?",

@@ -43,6 +43,12 @@ async def claim_info(catalog: Catalog, key: str, value: str) -> str:
     return str(row[0]) if row else value
 
 
+async def forget_info(catalog: Catalog, key: str) -> None:
+    """Delete a fact about the whole catalog."""
+    async with catalog.transaction():
+        await catalog.execute("DELETE FROM catalog_info WHERE key = ?", (key,))
+
+
 async def get_file(catalog: Catalog, file_path: str) -> FileRecord | None:
     """The row of one file."""
     row = await catalog.fetch_one(f"SELECT {COLUMNS} FROM files WHERE file_path = ?", (file_path,))

@@ -36,7 +36,15 @@ WORDS = {
     Hint.RESTORE_OR_START_NEW_CATALOG: (
         "; restore it, or move it away and start a new catalog with --db"
     ),
+    Hint.RECOVER_FROM_STORE: (
+        "; give the catalog back with `objlib recover --from-store`"
+        " (or send all the same, as a library of its own, with --new-library)"
+    ),
     Hint.SCAN_FIRST: "; run `objlib scan --library DIR` first",
+    Hint.SCAN_OR_RECOVER: (
+        "; run `objlib scan --library DIR` first, or if it was lost"
+        " `objlib recover --from-store --library DIR`"
+    ),
     Hint.SCAN_NEW_FILES: ", and `objlib scan` records new files",
     Hint.START_NEW_CATALOG: "; start a new catalog with --db",
     Hint.USE_BOUND_OR_ANOTHER_CATALOG: ", or another catalog with --db",

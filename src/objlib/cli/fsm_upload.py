@@ -15,7 +15,7 @@ from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options, tier_option
+from objlib.cli.options import Invocation, common_options, new_library_option, tier_option
 from objlib.cli.plan import (
     actual_beside_expected,
     plan_as_json,
@@ -67,6 +67,7 @@ from objlib.service.uploads import Uploaded
     type=click.FloatRange(min=0, max=3600),
     help="Seconds between the starts of two files [0].",
 )
+@new_library_option
 @tier_option
 @events_option
 @results_option
@@ -79,6 +80,7 @@ def command(
     dry_run: bool,
     concurrency: int | None,
     stagger_s: float | None,
+    new_library: bool,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -103,7 +105,7 @@ def command(
         return asyncio.run(_dry_run(invocation, settings, options))
     files = Files(events, results)
     with invocation.traced():
-        return asyncio.run(_upload(invocation, settings, options, files))
+        return asyncio.run(_upload(invocation, settings, options, files, new_library))
 
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
@@ -121,10 +123,12 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
 
 
 async def _upload(
-    invocation: Invocation, settings: Settings, options: Options, files: Files
+    invocation: Invocation, settings: Settings, options: Options, files: Files, new_library: bool
 ) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
+        if new_library:
+            await library.declare_new_library()
         uploaded = await upload(invocation, library, options, files)
     if invocation.json:
         print_json(uploaded_as_json(uploaded))

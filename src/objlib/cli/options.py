@@ -166,6 +166,11 @@ def _max_delete(_ctx: click.Context, _parameter: click.Parameter, text: str) -> 
         raise ConfigurationError(message) from error
 
 
+new_library_option = click.option(
+    "--new-library",
+    is_flag=True,
+    help="Send also what the store has under another library's id; that is remembered.",
+)
 max_delete_option = click.option(
     "--max-delete",
     callback=_max_delete,

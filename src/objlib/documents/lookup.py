@@ -96,6 +96,9 @@ class DocumentLookup:
         #: Path -> version of the rows that the listing under way looks for without being asked.
         self._expected: dict[str, int] = {}
         self._known: dict[tuple[str, int], Document | None] = {}
+        self._censuses = SingleFlight(self._take_census, self._cut_off)
+        #: Upload key -> names of its documents, of all there were when it was taken.
+        self._census: dict[str, list[str]] | None = None
 
     async def find(self, record: FileRecord) -> Document | None:
         """Return the document of one row, or None when the store does not have it.
@@ -109,6 +112,41 @@ class DocumentLookup:
             if place in self._known:
                 return self._known.pop(place)
         return (await self.find_all([record])).get(record.file_path)
+
+    async def find_unrecorded(self, record: FileRecord) -> Document | None:
+        """Return the document of a row that another copy of the catalog has sent, or None.
+
+        One listing serves all such rows of a run: what it shows is asked for by name. It proves
+        nothing of documents that were made later, by somebody who works at the same time from a
+        catalog of his own.
+
+        Raises: what `find_all` raises.
+        """
+        if self._census is None:
+            self._census = await self._censuses.ask(None)
+        best: Document | None = None
+        for name in self._census.get(str(record.upload_key), ()):
+            if name == full_name(record.superseded_doc_id or "files/", self._store_name):
+                continue
+            document = await self._client.get_document(name)
+            if document is None or not is_for(document, record):
+                continue
+            if best is None or _rank(document) > _rank(best):
+                best = document
+        return best
+
+    async def _take_census(self, _questions: Sequence[None]) -> dict[str, list[str]]:
+        if self._census is not None:  # taken while this round waited for the one before
+            return self._census
+        names: dict[str, list[str]] = {}
+        for _ in range(2):  # absence is shown twice in a row
+            store = await self._client.get_store(self._store_name)
+            async for page in complete_pages(self._client, store):
+                for document in page:
+                    of_key = names.setdefault(str(document.metadata.get(KEY)), [])
+                    if document.name not in of_key:
+                        of_key.append(document.name)
+        return names
 
     async def find_all(self, records: Iterable[FileRecord]) -> dict[str, Document]:
         """Return path -> document, for the rows that have one, by a listing that begins now.

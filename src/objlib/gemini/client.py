@@ -25,6 +25,7 @@ from objlib.congestion.gate import RequestGate
 from objlib.errors import NotFound, Rejected, Transient
 from objlib.gemini.answers import Judged
 from objlib.gemini.calls import Call, Observed
+from objlib.gemini.last_moment import Checked, LastMoment
 from objlib.gemini.resources import (
     Answer,
     Document,
@@ -71,8 +72,8 @@ class FileSearchClient:
             gate: what every request has to pass; None lets them all pass.
         """
         self._wire = Observed(transport)
-        judged = Judged(self._wire, base_url)
-        gated = judged if gate is None else Gated(judged, gate)
+        self._checked = Checked(Judged(self._wire, base_url))
+        gated = self._checked if gate is None else Gated(self._checked, gate)
         self._secret = api_key
         self._client = genai.Client(
             api_key=api_key,
@@ -187,20 +188,32 @@ class FileSearchClient:
     # Documents
 
     async def import_file(
-        self, store_name: str, *, file_name: str, metadata: Metadata
+        self,
+        store_name: str,
+        *,
+        file_name: str,
+        metadata: Metadata,
+        last_moment: LastMoment | None = None,
     ) -> ImportOperation:
         """Copy a raw file into the store. Not idempotent: each call makes a document.
+
+        Args:
+            last_moment: a check right before it is sent, and how long it may take from then.
 
         Raises:
             InDoubt: the answer was lost; look the document up before importing again.
         """
         what = f"import {file_name}"
-        with translated(what, Effect.UNKEYED, secret=self._secret, gone_is_403=True):
+        with (
+            translated(what, Effect.UNKEYED, secret=self._secret, gone_is_403=True),
+            self._checked.asked(last_moment) as headers,
+        ):
             operation = await self._calls.file_search_stores.import_file(
                 file_search_store_name=store_name,
                 file_name=file_name,
                 config=types.ImportFileConfig(
-                    custom_metadata=[_metadatum(key, value) for key, value in metadata.items()]
+                    custom_metadata=[_metadatum(key, value) for key, value in metadata.items()],
+                    http_options=types.HttpOptions(headers=headers) if headers else None,
                 ),
             )
         return _operation(operation, store_name)

@@ -18,13 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
-from objlib.catalog.binding import LIBRARY_ROOT, BoundLibrary, bind_library
+from objlib.catalog.binding import LIBRARY_ROOT, bind_library
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.tallies import Work as PlannedWork
 from objlib.config import Settings, load_settings
-from objlib.documents.payload import Source
 from objlib.errors import ConfigurationError, Hint
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
@@ -43,7 +42,7 @@ from objlib.service.rounds import (
 )
 from objlib.service.runs import Run, Runs, Work
 from objlib.service.scans import scanning
-from objlib.service.stores import Connection
+from objlib.service.stores import Connection, source_of
 from objlib.service.uploads import (
     Account,
     PlannedFile,
@@ -60,7 +59,6 @@ from objlib.sync.apply import RepairReport
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import USUAL_MAX_DELETE, MaxDelete, Step, steps
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
-from objlib.threads import in_thread
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import RecoveryReport
@@ -226,6 +224,14 @@ class Library(CatalogView):
         async for file in planned_files(self.catalog, self._options(options, {}), limit):
             yield file
 
+    async def look_first(self, options: Options | None = None) -> int:
+        """Adopt what the store has already of an upload's files; every upload begins so.
+
+        Raises:
+            CatalogLost: half of another library's documents are of files here; see `rebuild`.
+        """
+        return await self._store.look_first(self._options(options, {}))
+
     def upload(
         self, options: Options | None = None, /, **wishes: Unpack[UploadWishes]
     ) -> UploadingRun:
@@ -267,7 +273,7 @@ class Library(CatalogView):
             lambda: list_documents(catalog, self.client, store)
         )
         chosen = await choose_library_id(catalog, library_id)
-        return await rebuild(catalog, self._source(bound, chosen), listed=listed)
+        return await rebuild(catalog, source_of(self.settings, bound, chosen), listed=listed)
 
     # What is in the store
 
@@ -390,16 +396,6 @@ class Library(CatalogView):
         usual = Options(concurrency=self.settings.concurrency, stagger_s=self.settings.stagger_s)
         return replace(options or usual, **wishes)
 
-    def _source(self, bound: BoundLibrary, library_id: str | None = None) -> Source:
-        settings = self.settings
-        return Source(
-            bound.root,
-            library_id or bound.library_id,
-            settings.identity_header,
-            settings.follow_links_to,
-            offload=in_thread,
-        )
-
     async def _scanning(
         self, refresh_metadata: bool, checksum: bool
     ) -> Work[ScanReport, ScanReport]:
@@ -410,7 +406,7 @@ class Library(CatalogView):
             self.catalog,
             bound,
             self.settings,
-            self._source(bound),
+            source_of(self.settings, bound),
             refresh_metadata=refresh_metadata,
             checksum=checksum,
         )
@@ -441,14 +437,16 @@ class Library(CatalogView):
         create_store: bool,
         report: Callable[[UploadRun], Callable[[], R]],
     ) -> Work[ev.Event, R]:
-        catalog, bound = self.catalog, await self.bound()
+        catalog, _ = self.catalog, await self.bound()
         store = await self._store.store(create=create_store)
+        await self._store.look_first(options, store)
+        bound = await self.bound()  # with another id, where that has finished a recovery
         return upload_work(
             catalog,
             self._store,
             options,
             store_name=store.name,
-            source=self._source(bound),
+            source=source_of(self.settings, bound),
             waits=self.settings.waits,
             report=report,
         )

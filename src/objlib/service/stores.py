@@ -7,13 +7,26 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from objlib import backend, telemetry
-from objlib.catalog.binding import BACKEND, STORE_DISPLAY_NAME, STORE_NAME, refuse_other
+from objlib.catalog.accounts import RECOVERING
+from objlib.catalog.binding import (
+    BACKEND,
+    STORE_DISPLAY_NAME,
+    STORE_NAME,
+    BoundLibrary,
+    bound_library,
+    refuse_other,
+)
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import claim_info, get_info, set_info
 from objlib.config import Settings
 from objlib.congestion.gate import RequestGate
+from objlib.documents.payload import Source
 from objlib.errors import BackendUnavailable, Hint, NotFound, StoreNotFound, Unreachable
 from objlib.reactive.retry import Retry
+from objlib.sync.first_look import look_first
+from objlib.threads import in_thread
+from objlib.upload.orchestrator import Options
+from objlib.upload.run import expected_work
 
 if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `status` do without
     from objlib.gemini.client import FileSearchClient
@@ -79,6 +92,29 @@ class Connection:
 
         return await Retry.of(self._settings.waits).call(bound)
 
+    async def look_first(self, options: Options, store: Store | None = None) -> int:
+        """Make sure that the store has not already what an upload would send.
+
+        Args:
+            store: as it was just looked up; else it is looked up where that matters.
+
+        Returns and raises: as `objlib.sync.first_look.look_first`, and what `store` raises.
+        """
+        catalog = self._catalog
+        sends = (await expected_work(catalog, options)).files > 0
+        if not sends and await get_info(catalog, RECOVERING) is None:
+            return 0
+        source = source_of(self._settings, await bound_library(catalog))
+        try:
+            found = store or await self.store()
+        except StoreNotFound:
+            if await get_info(catalog, STORE_NAME) is not None:
+                raise
+            return 0  # there is none yet, so there is nothing in it
+        return await Retry.of(self._settings.waits).call(
+            lambda: look_first(catalog, self.client, found, source, sends=sends)
+        )
+
     async def _connect(self, chosen: backend.Backend) -> None:
         self._gate = RequestGate.open(
             concurrency=self._settings.concurrency,
@@ -92,6 +128,17 @@ class Connection:
         self.observer = telemetry.new_observer()
         if self.observer is not None:
             self.observer.follow_calls(self._client.calls)
+
+
+def source_of(settings: Settings, bound: BoundLibrary, library_id: str | None = None) -> Source:
+    """Return the library that files are sent from; with an id, as that library."""
+    return Source(
+        bound.root,
+        library_id or bound.library_id,
+        settings.identity_header,
+        settings.follow_links_to,
+        offload=in_thread,
+    )
 
 
 async def bind_store(

@@ -9,9 +9,11 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from objlib.catalog.accounts import NEW_LIBRARY
 from objlib.catalog.binding import BoundLibrary, bound_library
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
+from objlib.catalog.queries import set_info
 from objlib.catalog.tallies import count_deleted
 from objlib.config import Settings
 from objlib.service.failures import Failures, failures_of
@@ -39,6 +41,10 @@ class CatalogView:
     async def bound(self) -> BoundLibrary:
         """Return folder and id of the library. Raises `ConfigurationError` before a scan."""
         return await bound_library(self.catalog)
+
+    async def declare_new_library(self) -> None:
+        """Say that other libraries in the store may hold the same files. That is remembered."""
+        await set_info(self.catalog, **{NEW_LIBRARY: "1"})
 
     async def status(self) -> Status:
         """Return the state of the library at a glance."""

@@ -1,20 +1,22 @@
 """Gives a lost catalog back: a fresh scan says what is on disk, the documents say what is stored.
 
 Nothing is sent but one listing, and nothing is deleted. Every document that holds a file of this
-library is adopted by the legal road; what no file claims is left to `store-sync`.
+library is adopted by the legal road; what no file claims is left to `store-sync`. A recovery that
+is killed leaves a mark in the catalog, by which whatever runs next finishes it.
 """
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
-from objlib.catalog import found
+from objlib.catalog import accounts, found
 from objlib.catalog.binding import LIBRARY_ID
 from objlib.catalog.lease import Lease, owner_of_this_process
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import files_by_path, get_info, set_info
+from objlib.catalog.queries import files_by_path, forget_info, get_info, set_info
 from objlib.catalog.records import FileRecord
 from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256, Source, key_of
@@ -62,7 +64,7 @@ async def list_documents(catalog: Catalog, client: FileSearchClient, store: Stor
         await found.remember_found(
             catalog,
             [
-                found.Found(document.name, document.state, *identity)
+                found.Found(document.name, document.state, *identity, _made_at(document))
                 for document in page
                 if (identity := _identity(document)) is not None
             ],
@@ -71,19 +73,28 @@ async def list_documents(catalog: Catalog, client: FileSearchClient, store: Stor
     return listed
 
 
-def _identity(document: Document) -> tuple[str, ...] | None:
+def _made_at(document: Document) -> str | None:
+    made_at = document.created_at
+    return made_at.astimezone(UTC).isoformat(timespec="microseconds") if made_at else None
+
+
+def _identity(document: Document) -> tuple[str, str, str, str] | None:
     """Return key, path, hash and library of a document that objlib made."""
     said = [document.metadata.get(name) for name in (KEY, PATH, SHA256, LIBRARY)]
-    texts = tuple(text for text in said if isinstance(text, str) and text)
-    return texts if len(texts) == len(said) else None
+    match said:
+        case [str(key), str(path), str(sha256), str(library)] if all(said):
+            return key, path, sha256, library
+    return None
 
 
 async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> str:
     """Which library's documents are ours: the id the catalog has, or the one to take over.
 
     An id is taken over only by a catalog that has uploaded nothing itself: its keys are made with
-    it. It must be the only one that documents at the paths of this library carry or, where there is
-    none, the only one with its contents.
+    it. It is the one whose documents are of all the files here that have any, by path and content:
+    in a store that was doubled, that of the first of two libraries. Else it must be the only one
+    that documents at the paths of this library carry or, where there is none, the only one with its
+    contents.
 
     Raises:
         ConfigurationError: there are several, or none of the id asked for.
@@ -94,19 +105,28 @@ async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> s
         raise ConfigurationError(f"no document in the store belongs to the library {asked_for!r}")
     if (asked_for or own) in listed:
         chosen = asked_for or own
+    elif (doubled := await _library_of_all_files(catalog)) is not None:
+        chosen = doubled
     else:
         candidates = await found.libraries_at_our_paths(catalog)
         candidates = candidates or await found.libraries_with_our_contents(catalog)
         if len(candidates) > 1:
             raise ConfigurationError(_ambiguous(candidates), hint=Hint.NAME_LIBRARY_ID)
         chosen = candidates[0][0] if candidates else own
-    if chosen != own and await found.has_uploaded(catalog):
+    if chosen != own and await accounts.has_uploaded(catalog):
         raise ConfigurationError(
             f"the catalog {catalog.description} has uploaded files as the library {own!r}, "
             f"so it cannot take over the documents of {chosen!r}",
             hint=Hint.RECOVER_INTO_NEW_CATALOG,
         )
     return chosen
+
+
+async def _library_of_all_files(catalog: Catalog) -> str | None:
+    first = next(iter(await found.libraries_of_our_files(catalog)), None)
+    if first is None or not first.files:
+        return None
+    return first.library if first.files == await found.count_files_found(catalog) else None
 
 
 def _ambiguous(candidates: Sequence[tuple[str, int]]) -> str:
@@ -123,13 +143,34 @@ async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildRe
     """
     before = await get_info(catalog, LIBRARY_ID)
     report = RebuildReport(source.library_id, before != source.library_id, listed)
-    await set_info(catalog, **{LIBRARY_ID: source.library_id})
+    facts = {LIBRARY_ID: source.library_id, accounts.RECOVERING: source.library_id}
+    if (made_at := await found.last_made(catalog, source.library_id)) is not None:
+        facts[accounts.KEYS_RECORDED_SINCE] = made_at  # whoever recovers says that all are theirs
+    await set_info(catalog, **facts)
     report.foreign = listed - await found.count_of_library(catalog, source.library_id)
     adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, report)
     await adoption.of_files_where_they_were()
     await adoption.of_files_that_moved()
     await adoption.of_older_versions()
+    if await accounts.has_uploaded(catalog):
+        await accounts.note_listed(catalog, listed)
+    await forget_info(catalog, accounts.RECOVERING)
     return report
+
+
+async def adopt_news(catalog: Catalog, source: Source) -> int:
+    """Adopt what `list_documents` has found of this library, and the catalog has not seen.
+
+    That is of a newer state of this catalog, or of a copy: it is taken where the file lies here,
+    unchanged and without a document.
+
+    Returns:
+        How many documents were adopted.
+    """
+    report = RebuildReport(source.library_id)
+    adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, report)
+    await adoption.of_files_where_they_were(only_news=True)
+    return report.adopted
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +180,9 @@ class _Adoption:
     source: Source
     report: RebuildReport
 
-    async def of_files_where_they_were(self) -> None:
+    async def of_files_where_they_were(self, *, only_news: bool = False) -> None:
         """Same path, same content; of several documents one that is active, then the first."""
-        async for rows, matching in self._matches(same_content=True):
+        async for rows, matching in self._matches(same_content=True, only_news=only_news):
             for path, documents in matching.items():
                 record = rows[path]
                 key = key_of(record, self.source, str(record.content_hash))
@@ -182,12 +223,17 @@ class _Adoption:
         return True
 
     async def _matches(
-        self, *, same_content: bool
+        self, *, same_content: bool, only_news: bool = False
     ) -> AsyncIterator[tuple[dict[str, FileRecord], dict[str, list[Document]]]]:
         """Rows without a document and the documents that match them, oldest first, in pages."""
         after = ""
         while page := await found.matches_page(
-            self.catalog, self.source.library_id, after, _PAGE, same_content=same_content
+            self.catalog,
+            self.source.library_id,
+            after,
+            _PAGE,
+            same_content=same_content,
+            only_news=only_news,
         ):
             after = max(page)
             documents = {path: list(map(_document, ones)) for path, ones in page.items()}

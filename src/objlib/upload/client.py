@@ -19,6 +19,7 @@ from reactivex import operators as ops
 from objlib.documents.lookup import full_name, is_for
 from objlib.documents.payload import Payload
 from objlib.errors import AlreadyExists, NotFound, Rejected, Transient
+from objlib.gemini.last_moment import LastMoment
 from objlib.gemini.resources import Document, ImportOperation, Metadata, RawFile
 from objlib.reactive.bridge import from_coroutine
 from objlib.reactive.retry import retry_when
@@ -62,20 +63,28 @@ class GeminiFileSearchClient:
 
     # Raw files
 
-    async def send_raw_file(self, payload: Payload, key: str) -> RawFile:
+    async def send_raw_file(self, payload: Payload, key: str) -> tuple[RawFile, bool]:
         """Upload bytes under their upload key. This is safe to repeat, because the name is ours.
 
         Returns:
-            The raw file of that name: this one, or the one of an earlier attempt that got through.
+            The raw file of that name, and whether it was there before.
 
         Raises:
             OSError: the file cannot be read any more.
         """
         try:
             with contextlib.closing(payload.open()) as content:
-                return await self.wire.upload_file(content, name=key, mime_type=payload.mime_type)
+                sent = await self.wire.upload_file(content, name=key, mime_type=payload.mime_type)
+            return sent, False
         except AlreadyExists:
-            return await self.wire.get_file(f"files/{key}")
+            return await self.wire.get_file(f"files/{key}"), True
+
+    async def raw_file(self, name: str) -> RawFile | None:
+        """Return a raw file, or None when there is none of that name (any more)."""
+        try:
+            return await self.wire.get_file(name)
+        except NotFound:
+            return None
 
     def wait_for_active(self, name: str) -> Observable[RawFile]:
         """Look at a raw file until it is ACTIVE and can be imported.
@@ -105,13 +114,24 @@ class GeminiFileSearchClient:
 
     # Imports
 
-    async def import_raw_file(self, name: str, metadata: Metadata) -> ImportOperation:
+    async def import_raw_file(
+        self, name: str, metadata: Metadata, renew: Callable[[], Awaitable[None]]
+    ) -> ImportOperation:
         """Copy a raw file into the store. This is not idempotent: each call makes a document.
+
+        Args:
+            renew: renews the lease when the import's turn has come. Raises when it is lost, and
+                then nothing is sent.
 
         Raises:
             InDoubt: the answer was lost; look the document up before importing again.
         """
-        return await self.wire.import_file(self.store_name, file_name=name, metadata=metadata)
+        return await self.wire.import_file(
+            self.store_name,
+            file_name=name,
+            metadata=metadata,
+            last_moment=LastMoment(renew, self.waits.import_s),
+        )
 
     async def operation(self, name: str) -> ImportOperation | None:
         """Return how an import stands, or None when its operation has vanished."""

@@ -5,10 +5,20 @@ from __future__ import annotations
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
 from objlib.documents.lookup import is_for
-from objlib.documents.payload import LIBRARY, PATH, document_metadata
-from objlib.errors import InDoubt, IntegrityError, NotFound, RateLimited, Rejected, Transient
+from objlib.documents.payload import LIBRARY, PATH, Payload, document_metadata
+from objlib.errors import (
+    AccessRefused,
+    BackendUnavailable,
+    InDoubt,
+    IntegrityError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Transient,
+)
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document, ImportOperation, RawFile
+from objlib.library.hashing import sha256_file
 from objlib.upload import events as ev
 from objlib.upload._operators import settled
 from objlib.upload.context import Attempt, RunContext, still_ours
@@ -26,8 +36,8 @@ async def send(run: RunContext, attempt: Attempt) -> FileRecord:
     if attempt.raw_file is None:
         attempt.raw_file = await _send_raw_file(run, attempt)
     if attempt.raw_file.state != "ACTIVE":  # seldom, so that no file pays for the wait of another
-        attempt.raw_file = await settled(run.client.wait_for_active(attempt.raw_file.name))
-    found = await document_of_earlier_attempt(run, attempt.record)
+        attempt.raw_file = await _active_raw_file(run, attempt, attempt.raw_file)
+    found = await document_of_earlier_attempt(run, attempt.record, was_there=attempt.was_there)
     if found is not None:
         return await adopt(run, attempt.record, found)
     operation = await _import(run, attempt, attempt.raw_file)
@@ -42,43 +52,101 @@ async def adopt(run: RunContext, record: FileRecord, document: Document) -> File
 
 
 async def _send_raw_file(run: RunContext, attempt: Attempt) -> RawFile:
-    path = attempt.record.file_path
+    path, key = attempt.record.file_path, str(attempt.record.upload_key)
     try:
-        raw_file = await run.client.send_raw_file(attempt.payload, str(attempt.record.upload_key))
+        raw_file, was_there = await run.client.send_raw_file(attempt.payload, key)
+        attempt.was_there |= was_there
+        if was_there and raw_file.sha256 is None and raw_file.state != "FAILED":
+            # Nothing tells what is in it, so it gives way to what is known.
+            await run.client.delete_raw_file(raw_file.name)
+            raw_file, _ = await run.client.send_raw_file(attempt.payload, key)
+        held = raw_file.sha256 or await _sha256_as_sent(run, attempt.payload)
     except FileNotFoundError as error:
         run.source.check()
         raise Transient(f"{path}: gone while it was being sent") from error
-    if raw_file.sha256 not in (None, attempt.payload.sha256):
+    if held != attempt.payload.sha256:
         await run.client.delete_raw_file(raw_file.name)
         raise IntegrityError(
-            f"{path}: the backend holds other bytes than were sent "
-            f"(SHA-256 {raw_file.sha256}); deleted there"
+            f"{path}: the backend holds other bytes than were hashed "
+            f"(SHA-256 {held}); deleted there"
         )
     return raw_file
 
 
-async def _import(run: RunContext, attempt: Attempt, raw_file: RawFile) -> ImportOperation:
-    """Import the raw file, with the intent on record for as long as the effect is in doubt."""
-    attempt.record = still_ours(
-        await run.state.intend_import(
-            attempt.record,
-            file_id=raw_file.name,
-            file_uri=raw_file.uri,
-            expires_at=raw_file.expires_at,
-        )
-    )
+async def _sha256_as_sent(run: RunContext, payload: Payload) -> str:
+    """Hash a file once more after it was sent: the backend does not say what it has received."""
+    if payload.body is not None:
+        return payload.sha256
+    seen = await run.source.offload(lambda: sha256_file(payload.path, payload.opener))
+    return seen.sha256_hex
+
+
+async def _active_raw_file(run: RunContext, attempt: Attempt, raw_file: RawFile) -> RawFile:
+    """Wait until a raw file can be imported.
+
+    One that the backend could not process keeps its name for two days, and every attempt would
+    meet it again. So it is deleted; one that was there before is sent once more.
+    """
     try:
-        return await run.client.import_raw_file(
-            raw_file.name, document_metadata(attempt.record, run.source)
+        return await settled(run.client.wait_for_active(raw_file.name))
+    except Rejected as refusal:
+        await run.client.delete_raw_file(raw_file.name)
+        attempt.raw_file = None
+        if not attempt.was_there or attempt.was_sent_again:
+            raise
+        attempt.was_sent_again = True
+        raise Transient(f"{refusal}; deleted there, to be sent once more") from refusal
+
+
+async def _import(run: RunContext, attempt: Attempt, raw_file: RawFile) -> ImportOperation:
+    """Import the raw file, with the intent on record for as long as the effect is in doubt.
+
+    Its turn may come late. So intent and lease are written when it has come, and only where the row
+    is still ours; then nobody else takes it over before the import is over or in doubt.
+    """
+
+    async def renew() -> None:
+        attempt.record = still_ours(
+            await run.state.intend_import(
+                attempt.record,
+                file_id=raw_file.name,
+                file_uri=raw_file.uri,
+                expires_at=raw_file.expires_at,
+                lease=run.lease(),
+            )
         )
+
+    metadata = document_metadata(attempt.record, run.source)
+    try:
+        return await run.client.import_raw_file(raw_file.name, metadata, renew)
     except InDoubt as doubt:
         raise Transient(str(doubt)) from doubt
     except (RateLimited, Rejected, NotFound) as refusal:
         attempt.record = still_ours(await run.state.withdraw_import_intent(attempt.record))
-        if isinstance(refusal, NotFound):  # the raw file expired: send it again
-            attempt.raw_file = None
+        if isinstance(refusal, NotFound):
+            await _look_what_is_gone(run, raw_file, refusal)
+            attempt.raw_file = None  # it expired: send it again
             raise Transient(str(refusal)) from refusal
         raise
+
+
+async def _look_what_is_gone(run: RunContext, raw_file: RawFile, refusal: NotFound) -> None:
+    """Find out why an import was answered as if its raw file were gone. The API says 403 to both.
+
+    Raises:
+        BackendUnavailable: the store is gone.
+        AccessRefused: raw file and store are there, so it is the import that is not allowed.
+    """
+    if await run.client.raw_file(raw_file.name) is None:
+        return
+    try:
+        await run.client.wire.get_store(run.client.store_name)
+    except NotFound as error:
+        raise BackendUnavailable(f"the store {run.client.store_name} is gone") from error
+    raise AccessRefused(
+        f"{refusal}, although the file is there: imports are refused; "
+        "check GEMINI_API_KEY, its project and its billing"
+    ) from refusal
 
 
 async def _confirm(
@@ -93,10 +161,16 @@ async def _confirm(
     return confirmed
 
 
-async def document_of_earlier_attempt(run: RunContext, record: FileRecord) -> Document | None:
+async def document_of_earlier_attempt(
+    run: RunContext, record: FileRecord, *, was_there: bool
+) -> Document | None:
     """Return the document that an earlier attempt at this version has made, if it is any good.
 
     One that is not is deleted before anything is imported beside it.
+
+    Args:
+        was_there: its raw file was there before anything was sent, so that its document may be,
+            although no intent is on record: another copy of the catalog may have made it.
     """
     earlier = await run.client.document(record.gemini_store_doc_id)
     if earlier is not None:
@@ -106,9 +180,12 @@ async def document_of_earlier_attempt(run: RunContext, record: FileRecord) -> Do
             await condemn(run, earlier)
             if is_for(earlier, record):  # the one that its import has made: no doubt is left
                 return None
-    if record.import_intent_at is None:
+    if record.import_intent_at is not None:
+        found = await run.lookup.find(record)
+    elif was_there:
+        found = await run.lookup.find_unrecorded(record)
+    else:
         return None
-    found = await run.lookup.find(record)
     if found is not None and (
         found.name in run.condemned or (found.is_failed and has_settled(run, found))
     ):

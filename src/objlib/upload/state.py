@@ -113,9 +113,18 @@ class AsyncUploadStateManager:
         return await self._move(record, Move.BEGIN_UPLOAD, reason, columns, stands, durable=durable)
 
     async def intend_import(
-        self, record: FileRecord, *, file_id: str, file_uri: str | None, expires_at: str | None
+        self,
+        record: FileRecord,
+        *,
+        file_id: str,
+        file_uri: str | None,
+        expires_at: str | None,
+        lease: Lease,
     ) -> FileRecord | None:
-        """Still uploading: the raw file is there and `importFile` is about to be sent."""
+        """Still uploading: the raw file is there and `importFile` is about to be sent.
+
+        The lease begins anew in the same statement, which matches no row that was taken over.
+        """
         return await self._note(
             record,
             _same_attempt(record),
@@ -123,6 +132,7 @@ class AsyncUploadStateManager:
             gemini_file_uri=file_uri,
             remote_expiration_ts=expires_at,
             import_intent_at=self._catalog.now(),
+            lease_expires_at=lease.expires_at,
         )
 
     async def upload_confirmed(

@@ -63,7 +63,7 @@ def test_a_catalog_that_is_not_there_is_not_made_by_reading(tmp_path: Path) -> N
 
     with pytest.raises(CatalogError, match="no catalog at ") as raised:
         asyncio.run(run())
-    assert raised.value.hint is Hint.SCAN_FIRST
+    assert raised.value.hint is Hint.SCAN_OR_RECOVER
     assert list(tmp_path.iterdir()) == []
 
 

@@ -296,7 +296,7 @@ def test_a_line_of_the_trail_is_not_replaced(plain: sqlite3.Connection, verb: st
     before = plain.execute("SELECT * FROM transitions").fetchall()
 
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-        plain.execute(f"{verb} INTO transitions VALUES (1, 'a.txt', 'x', 'y', 1, '', 1, '')")
+        plain.execute(f"{verb} INTO transitions VALUES (1, 'a.txt', 'x', 'y', 1, '', 1, '', '')")
 
     assert plain.execute("SELECT * FROM transitions").fetchall() == before
 

@@ -66,9 +66,9 @@ class SqliteCatalog:
         with translated(str(path)):
             if path.is_dir():
                 raise CatalogError(f"{path} is a folder", hint=Hint.NAME_CATALOG_FILE)
-            if not path.exists():
+            if not (path.exists() and path.stat().st_size):  # nobody can tell what it was
                 if not create:
-                    raise CatalogError(f"there is no catalog at {path}", hint=Hint.SCAN_FIRST)
+                    raise CatalogError(f"there is no catalog at {path}", hint=Hint.SCAN_OR_RECOVER)
                 prepare_private(path)
             await patiently(lambda: _prepare(path))
             make_private(path)

@@ -65,10 +65,12 @@ def triggers() -> dict[str, str]:
         "files_audit_move": """
             AFTER UPDATE ON files WHEN NEW.gemini_state IS NOT OLD.gemini_state
             BEGIN INSERT INTO transitions
-                    (file_path, from_state, to_state, version, reason, attempt, at)
+                    (file_path, from_state, to_state, version, reason, attempt, at, upload_key)
                   VALUES (NEW.file_path, OLD.gemini_state, NEW.gemini_state, NEW.version,
                           NEW.transition_reason, NEW.attempt_count,
-                          COALESCE(NEW.gemini_state_updated_at, datetime('now'))); END""",
+                          COALESCE(NEW.gemini_state_updated_at, datetime('now')),
+                          CASE WHEN NEW.gemini_state = 'uploading' THEN NEW.upload_key END);
+            END""",
         "files_audit_rename": """
             AFTER UPDATE ON files WHEN NEW.file_path IS NOT OLD.file_path
             BEGIN INSERT INTO transitions

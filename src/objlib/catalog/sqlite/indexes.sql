@@ -11,3 +11,4 @@ CREATE INDEX IF NOT EXISTS files_with_leftovers ON files (file_path)
     WHERE gemini_state = 'indexed' AND upload_key IS NOT NULL
     AND (superseded_doc_id IS NOT NULL OR gemini_file_id IS NOT NULL);
 CREATE INDEX IF NOT EXISTS files_reserved ON files (reserved_by) WHERE reserved_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS transitions_by_key ON transitions (upload_key) WHERE upload_key IS NOT NULL;

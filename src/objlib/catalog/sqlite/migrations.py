@@ -2,8 +2,8 @@
 
 A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
 catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept; 20 had no
-table of leftovers, 21 no columns for sidecars and proofs, 22 none for reservations, 23 none for
-change times and for files that can no longer be read.
+table of leftovers, 21 no columns for sidecars and proofs, 22 none for reservations, 23 none for the
+keys of the trail, change times and files that cannot be read any more.
 """
 
 from __future__ import annotations
@@ -108,15 +108,21 @@ def _adopt_earlier_generation(connection: sqlite3.Connection) -> None:
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
-    have = {row[1] for row in connection.execute("PRAGMA table_info(files)")}
-    for name, declaration in _declared_columns().items():
-        if name not in have:
-            connection.execute(f"ALTER TABLE files ADD COLUMN {name} {declaration}")
+    for table in ("files", "transitions"):
+        have = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
+        for name, declaration in _declared_columns(table).items():
+            if have and name not in have:
+                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {declaration}")
 
 
 def _complete(connection: sqlite3.Connection) -> None:
     """Add the tables, indexes and triggers that are missing."""
     _run_script(connection, "schema.sql", skip_existing=True)
+    connection.execute(
+        "INSERT INTO catalog_info (key, value)"
+        " VALUES ('keys_recorded_since', strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))"
+        " ON CONFLICT (key) DO NOTHING"
+    )
     _run_script(connection, "indexes.sql")
     _install_guards(connection)
 
@@ -127,7 +133,7 @@ def _allow_unknown_facts(connection: sqlite3.Connection) -> None:
     Dropping NOT NULL changes no row, so it is done in the stored schema, as section 7 of
     https://www.sqlite.org/lang_altertable.html has it.
     """
-    needed = {name for name, kind in _declared_columns().items() if "NOT NULL" not in kind}
+    needed = {name for name, kind in _declared_columns("files").items() if "NOT NULL" not in kind}
     strict = [row[1] for row in connection.execute("PRAGMA table_info(files)") if row[3]]
     too_strict = sorted(needed.intersection(strict) - {"file_path", "filename", *_STAMPS})
     if not too_strict:
@@ -147,12 +153,12 @@ def _allow_unknown_facts(connection: sqlite3.Connection) -> None:
 _STAMPS = ("created_at", "updated_at")
 
 
-def _declared_columns() -> dict[str, str]:
-    """Column -> declaration of the current `files`, in a form that ALTER TABLE accepts."""
+def _declared_columns(table: str) -> dict[str, str]:
+    """Column -> declaration of a current table, in a form that ALTER TABLE accepts."""
     scratch = sqlite3.connect(":memory:")
     try:
         scratch.executescript(_script("schema.sql"))
-        columns = scratch.execute("PRAGMA table_info(files)").fetchall()
+        columns = scratch.execute(f"PRAGMA table_info({table})").fetchall()
     finally:
         scratch.close()
     # A column that is added to existing rows may be NOT NULL only if it has a default.

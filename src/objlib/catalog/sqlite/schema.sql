@@ -55,7 +55,8 @@ CREATE TABLE transitions (
     version    INTEGER NOT NULL,
     reason     TEXT,
     attempt    INTEGER NOT NULL,
-    at         TEXT NOT NULL
+    at         TEXT NOT NULL,
+    upload_key TEXT                       -- of the attempt that begins with this move
 );
 
 -- Documents that no row names any more and that still have to be deleted; filled by a trigger.

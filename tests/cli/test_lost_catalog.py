@@ -1,0 +1,183 @@
+"""A catalog that is lost, emptied or half recovered: nothing is sent twice, by real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from objlib.errors import CatalogLost
+from objlib.filestore import Fault, Kind
+from objlib.service.library import Library
+from tests.cli.servers import server
+from tests.conftest import Query, states
+
+DB = Path("data") / "library.db"
+IMPORTS = "SELECT COUNT(*) FROM documents"
+
+
+@pytest.fixture
+def served(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A server in a process of its own, in use by every command; its database."""
+    slow = Fault(Kind.LATENCY, seconds=0.01)
+    with server(workplace / "served.db", slow, indexing_delay_s=0.01) as url:
+        monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        yield workplace / "served.db"
+
+
+def objlib(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `objlib` in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "objlib", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def documents(store: Path) -> int:
+    """Count the documents in the server's own database."""
+    with closing(sqlite3.connect(store)) as connection:
+        (number,) = connection.execute(IMPORTS).fetchone()
+    return int(number)
+
+
+def lose_the_catalog() -> None:
+    for file in DB.parent.glob("library.db*"):
+        file.unlink()
+
+
+def empty_the_catalog() -> None:
+    lose_the_catalog()
+    DB.touch()
+
+
+@pytest.fixture
+def synced(served: Path, library: Path) -> Path:
+    """Six files in the store."""
+    assert objlib("sync", "--library", "library", "--yes").returncode == 0
+    assert documents(served) == 6
+    return library
+
+
+@pytest.mark.parametrize("lose", [lose_the_catalog, empty_the_catalog])
+@pytest.mark.parametrize("command", ["sync", "fsm-upload"])
+def test_a_lost_catalog_ends_in_one_line_and_one_command_that_works(
+    synced: Path, served: Path, lose: object, command: str
+) -> None:
+    """Nothing is sent again; the command that is named gives the catalog back."""
+    assert callable(lose)
+    lose()
+    if command == "sync":
+        lost = objlib("sync", "--library", "library", "--yes")
+    else:
+        assert objlib("scan", "--library", "library").returncode == 0
+        lost = objlib("fsm-upload")
+    assert lost.returncode == 2
+    said = lost.stderr.splitlines()[-1]
+    assert "6 of 6 documents of another library" in said
+    assert "`objlib recover --from-store`" in said
+    assert documents(served) == 6
+
+    assert objlib("recover", "--from-store").returncode == 0
+
+    again = objlib("sync", "--yes")
+    assert (again.returncode, documents(served)) == (0, 6)
+    assert "The store holds exactly what the library does" in again.stdout
+
+
+def test_a_missing_catalog_names_both_ways_on(synced: Path, served: Path) -> None:
+    """Who lost it is not led into sending everything again."""
+    for lose in (lose_the_catalog, empty_the_catalog):
+        lose()
+        missing = objlib("fsm-upload")
+        assert missing.returncode == 2
+        assert "objlib scan --library DIR" in missing.stderr
+        assert "objlib recover --from-store --library DIR" in missing.stderr
+
+
+def test_a_new_library_may_share_the_store(synced: Path, served: Path) -> None:
+    """With --new-library its files are sent, and it need be said only once."""
+    lose_the_catalog()
+    assert objlib("scan", "--library", "library").returncode == 0
+    assert objlib("fsm-upload", "--new-library", "--limit", "2").returncode == 0
+    assert documents(served) == 8
+    assert objlib("fsm-upload").returncode == 0
+    assert documents(served) == 12
+
+
+def test_other_files_in_the_store_stop_nobody(synced: Path, served: Path, workplace: Path) -> None:
+    """A library of its own sends at once where less than half of another one lies in it."""
+    other = workplace / "other"
+    other.mkdir()
+    shutil.copytree(synced / "Course", other / "Course")
+    for file in sorted(other.rglob("*.txt"))[:4]:
+        file.write_text(f"Something else altogether: {file.name}\n")
+    done = objlib("sync", "--db", "data/other.db", "--library", "other", "--yes")
+    assert documents(served) == 12, done.stderr
+
+
+def test_a_program_is_told_too(synced: Path, served: Path) -> None:
+    """`Library.upload` raises `CatalogLost` before anything is sent."""
+    lose_the_catalog()
+
+    async def run() -> None:
+        async with Library.open("library") as library:
+            await library.scan()
+            with pytest.raises(CatalogLost):
+                await library.upload()
+            await library.declare_new_library()
+            await library.upload()
+
+    asyncio.run(run())
+    assert documents(served) == 12
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_recovery_that_was_killed_is_finished_by_whatever_runs_next(
+    synced: Path, served: Path, rows: Query, seed: int
+) -> None:
+    """Killed with some rows adopted and some not: sync sends nothing, and all have documents."""
+    lose_the_catalog()
+    rng, limit = random.Random(seed), seed + 1
+    with subprocess.Popen(
+        [sys.executable, "-c", _DIES_WITHIN, str(limit), str(rng.randint(0, 2))],
+        stdout=subprocess.DEVNULL,
+    ) as process:
+        assert process.wait() == -9
+    assert states(rows).get("indexed", 0) + states(rows).get("untracked", 0) > 0
+    assert rows("SELECT value FROM catalog_info WHERE key = 'recovering'") != []
+
+    done = objlib("sync", "--yes")
+
+    assert (done.returncode, documents(served)) == (0, 6), done.stderr
+    assert states(rows) == {"indexed": 6}
+    assert rows("SELECT value FROM catalog_info WHERE key = 'recovering'") == []
+    assert rows("SELECT COUNT(*) FROM transitions WHERE reason = 'claimed'") == [(0,)]
+
+
+#: `objlib recover --from-store`, killed at the nth move of the kth file.
+_DIES_WITHIN = """
+import os, signal, sys
+from objlib.cli.main import main
+from objlib.upload.state import AsyncUploadStateManager
+
+limit, move = int(sys.argv[1]), int(sys.argv[2])
+names = ("begin_adoption", "upload_confirmed", "import_confirmed")
+original, taken = getattr(AsyncUploadStateManager, names[move]), [0]
+
+async def counted(self, *arguments, **options):
+    result = await original(self, *arguments, **options)
+    taken[0] += 1
+    if taken[0] == limit:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(AsyncUploadStateManager, names[move], counted)
+main(["recover", "--from-store", "--library", "library"])
+"""
