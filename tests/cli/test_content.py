@@ -60,7 +60,8 @@ def test_a_file_that_goes_bad_is_reported_until_it_is_well(cli: Cli, library: Pa
         outcome = cli("sync", "--yes")
         assert outcome.exit_code == 1
         assert "1  cannot be read any more" in outcome.out
-        assert "exactly" not in outcome.out
+        assert "holds exactly" not in outcome.out
+        assert "1 file in the store in an older version" in outcome.out
     failures = cli("failures")
     assert failures.exit_code == 1
     assert str(WEEK_1) in failures.out

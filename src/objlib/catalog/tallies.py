@@ -92,6 +92,38 @@ async def count_unread(catalog: Catalog) -> int:
     return int(row[0]) if row else 0
 
 
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Files on disk by what keeps them from being proved to be in the store."""
+
+    in_flight: int
+    waiting: int
+    failed: int
+    unread: int
+    skipped: int
+    #: Indexed, and the last survey did not see their documents.
+    unseen: int
+
+
+async def count_rows_after_survey(catalog: Catalog) -> RowCounts:
+    """Count the rows that are not proved to be in the store; a survey must have gone before."""
+    readable = f"{UPLOADABLE} AND read_problem IS NULL"
+    row = await catalog.reader.fetch_one(
+        f"""SELECT
+            COUNT(*) FILTER (WHERE {readable} AND gemini_state IN ('uploading', 'processing')),
+            COUNT(*) FILTER (WHERE {readable} AND gemini_state = 'untracked'),
+            COUNT(*) FILTER (WHERE {UPLOADABLE} AND gemini_state = 'failed'),
+            COUNT(*) FILTER (WHERE {UNREAD}),
+            COUNT(*) FILTER (WHERE skip_reason IS NOT NULL),
+            COUNT(*) FILTER (WHERE {readable} AND gemini_state = 'indexed' AND NOT EXISTS (
+                SELECT 1 FROM temp.verdicts AS seen
+                WHERE seen.path = file_path AND seen.sign IN ('=', 'a')))
+        FROM files WHERE is_deleted = 0"""
+    )
+    assert row is not None, "an aggregate always answers"
+    return RowCounts(*map(int, row))
+
+
 async def count_files(catalog: Catalog) -> int:
     """Rows of files that exist on disk as far as the last scan knows."""
     row = await catalog.reader.fetch_one("SELECT COUNT(*) FROM files WHERE is_deleted = 0")

@@ -38,6 +38,7 @@ from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.cli.scan import print_scan
 from objlib.cli.screen import Screen
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
+from objlib.cli.verdict import verdict_lines
 from objlib.config import Settings
 from objlib.errors import ConfigurationError
 from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
@@ -311,9 +312,14 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
         console.print(f"  failed: {one_line(problem)}", markup=False)
     if outcome.is_clean and invocation.quiet:
         return
+    if outcome.verdict is not None and not outcome.was_interrupted:
+        for line in verdict_lines(outcome.verdict):
+            console.print(line)
     if outcome.is_clean:
-        console.print("The store holds exactly what the library does")
-    elif outcome.is_worth_another:
+        return
+    if outcome.verdict is not None and outcome.verdict.unread:
+        console.print("Next: objlib failures")
+    elif outcome.is_worth_another or not outcome.left_alone:
         console.print("Next: objlib status")
     else:
         left_alone = count(outcome.left_alone, "file")

@@ -396,9 +396,7 @@ class Library(CatalogView):
         usual = Options(concurrency=self.settings.concurrency, stagger_s=self.settings.stagger_s)
         return replace(options or usual, **wishes)
 
-    async def _scanning(
-        self, refresh_metadata: bool, checksum: bool
-    ) -> Work[ScanReport, ScanReport]:
+    async def _scanning(self, refresh: bool, checksum: bool) -> Work[ScanReport, ScanReport]:
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
         bound = await self.bound()
@@ -407,7 +405,7 @@ class Library(CatalogView):
             bound,
             self.settings,
             source_of(self.settings, bound),
-            refresh_metadata=refresh_metadata,
+            refresh_metadata=refresh,
             checksum=checksum,
         )
 
