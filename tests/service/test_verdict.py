@@ -17,10 +17,10 @@ from objlib.sync.listing import SyncReport
 ALL_WELL = RowCounts(0, 0, 0, 0, 0, 0)
 
 
-def synced(*, foreign: int = 0, **done: int) -> Synced:
+def synced(*, foreign: int = 0, failed: int = 0, overtaken: int = 0) -> Synced:
     survey = SyncReport("fileSearchStores/s")
     survey.documents[DocumentClass.FOREIGN] = foreign
-    return Synced(survey, RepairReport(**done))
+    return Synced(survey, RepairReport(failed=failed, overtaken=overtaken))
 
 
 def test_exactly_is_said_when_nothing_speaks_against_it() -> None:
@@ -41,7 +41,8 @@ def test_each_row_that_is_not_proved_forbids_it(what: str) -> None:
 @pytest.mark.parametrize("what", ["failed", "overtaken"])
 def test_a_repair_that_did_not_do_all_forbids_it(what: str) -> None:
     """A document that was not put right is off."""
-    assert not verdict_on(ALL_WELL, synced(**{what: 1}), 0).is_in_step
+    store = synced(failed=int(what == "failed"), overtaken=int(what == "overtaken"))
+    assert not verdict_on(ALL_WELL, store, 0).is_in_step
 
 
 def test_documents_of_others_are_named_and_no_trouble() -> None:
