@@ -403,12 +403,7 @@ class Library(CatalogView):
         catalog, bound = self.catalog, await self.bound()
         source = source_of(self.settings, bound)
         return scanning(
-            catalog,
-            bound,
-            self.settings,
-            source,
-            refresh_metadata=refresh,
-            checksum=checksum,
+            catalog, bound, self.settings, source, refresh_metadata=refresh, checksum=checksum
         )
 
     async def _planned_repair(
