@@ -92,6 +92,21 @@ def modules_matching(pattern: str, *folders: str) -> set[str]:
     }
 
 
+#: What a front end may import besides itself and the public names of `objlib`.
+FRONT_DOORS = {"service", "config", "errors", "telemetry"}
+
+
+@pytest.mark.parametrize("package", STOREYS[-1])
+def test_a_front_end_knows_the_service_and_nothing_behind_it(package: str) -> None:
+    """Whatever it needs of a lower package, the service gives it or a public name does."""
+    allowed = {package, *FRONT_DOORS}
+    for module in MODULES:
+        if package_of(module) == package:
+            for name in imports_of(module) - set(objlib.__all__):
+                top = name.split(".")[0]
+                assert top in allowed, f"{module.name} imports objlib.{name}"
+
+
 def test_only_the_backend_choice_imports_the_server() -> None:
     """`objlib.filestore` is imported in one place outside itself."""
     importers = {

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from objlib import backend
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
+from objlib.service import servers
 
 KEY_VARIABLE = "OBJLIB_SERVE_KEY"
 
@@ -71,16 +71,16 @@ def command(
     With --faults or --latency it misbehaves as the service was seen to; docs/emulator.md says how.
     """
     settings = invocation.settings()
-    data = data or backend.embedded_data(settings)
     key = os.environ.get(KEY_VARIABLE) or None
 
-    def say(url: str) -> None:
-        click.echo(f"listening on {url}, data in {data} (Ctrl-C stops)")
+    def say(url: str, file: Path) -> None:
+        click.echo(f"listening on {url}, data in {file} (Ctrl-C stops)")
         if faults is not None or latency > 0:
             click.echo(f"trouble is on: {url}/debug/faults shows it")
 
     asyncio.run(
-        backend.serve(
+        servers.serve(
+            settings,
             data,
             host=host,
             port=port,
@@ -88,7 +88,7 @@ def command(
             public_url=public_url,
             faults=faults,
             latency_s=latency,
-            semantic=semantic or settings.semantic,
+            semantic=semantic,
             on_listening=say,
         )
     )

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from objlib.congestion.pressure import LONGEST_WAIT_S
 from objlib.errors import (
     AccessRefused,
     AlreadyExists,
@@ -47,8 +48,8 @@ class Effect(Enum):
 
 #: Answers that say nothing about the call: the same one may succeed later.
 PASSING_CODES = frozenset({408, 500, 502, 503, 504})
-#: Whatever an answer asks for, we look again after an hour.
-LONGEST_WAIT_S = 3600.0
+#: Seconds: more than this is no answer that anybody waits for.
+_SAID_MAX_S = 30 * 86_400.0
 
 #: Raised in the SDK they are about an answer with other kinds of values than it should hold.
 _ODD = (TypeError, AttributeError, RecursionError)
@@ -194,7 +195,8 @@ def _reason(error: genai_errors.APIError) -> str | None:
 
 def _retry_after_s(error: genai_errors.APIError) -> float | None:
     headers = getattr(error.response, "headers", None) or {}
-    return _longest_wait_s(headers, error.details)
+    asked_s = _longest_wait_s(headers, error.details)
+    return None if asked_s is None else min(asked_s, LONGEST_WAIT_S)
 
 
 def requested_wait_s(headers: Mapping[str, str], body: bytes) -> float | None:
@@ -216,7 +218,7 @@ def _longest_wait_s(headers: Mapping[str, str], body: object) -> float | None:
         with contextlib.suppress(ValueError):
             delays.append(float(text.removesuffix("s")))
     usable = [delay for delay in delays if math.isfinite(delay) and delay >= 0]
-    return min(max(usable), LONGEST_WAIT_S) if usable else None
+    return min(max(usable), _SAID_MAX_S) if usable else None
 
 
 def _seconds_between(earlier: str, later: str) -> float | None:

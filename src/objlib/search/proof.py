@@ -67,6 +67,10 @@ class Verdict(StrEnum):
     CHANGED = "changed on disk"
 
 
+#: The store does not hold what the catalog says; the gravest first.
+FAILURES = (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """The verdict on one file, and the question that was asked."""
@@ -78,7 +82,7 @@ class Proof:
     @property
     def is_failure(self) -> bool:
         """True if the store does not hold what the catalog says."""
-        return self.verdict in (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
+        return self.verdict in FAILURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,20 @@ class ProofReport:
     def asked(self) -> int:
         """Files that the store was asked about."""
         return sum(self.verdicts.values())
+
+    def count(self, verdict: Verdict) -> int:
+        """Return the number of files with this verdict."""
+        return self.verdicts.get(verdict, 0)
+
+    @property
+    def is_clean(self) -> bool:
+        """True if the store holds what the catalog says, as far as it was asked."""
+        return not any(map(self.count, FAILURES))
+
+    @property
+    def gravest(self) -> Verdict | None:
+        """The gravest verdict about which something can be done, if there is one."""
+        return next(filter(self.count, (*FAILURES, Verdict.CHANGED)), None)
 
 
 def count_proof(report: ProofReport, proof: Proof) -> ProofReport:
