@@ -7,8 +7,7 @@ import click
 from objlib.cli.manual import Manual, ManualGroup
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
-from objlib.config import key_origin, origins
-from objlib.redaction import without_credentials
+from objlib.config import key_origin, origins, shown
 
 
 @click.group(
@@ -43,13 +42,11 @@ def show(invocation: Invocation) -> int:
     settings = invocation.settings()
     said = {name: invocation.said.get(name) for name in ("db", "store")}
     where = origins(invocation.said.get("config"), said)
-    values = settings.model_dump(mode="json")
-    if settings.base_url is not None:
-        values["base_url"] = without_credentials(settings.base_url) or "no address"
+    values = shown(settings)
     key = key_origin(settings)
     if invocation.json:
-        shown = {name: {"value": values[name], "from": where[name]} for name in values}
-        print_json({"settings": shown, "key": key})
+        each = {name: {"value": values[name], "from": where[name]} for name in values}
+        print_json({"settings": each, "key": key})
         return 0
     console = invocation.console()
     width = max(map(len, values))
