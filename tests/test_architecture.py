@@ -31,7 +31,7 @@ STOREYS: tuple[tuple[str, ...], ...] = (
     ("cli", "web", "mcp"),
 )
 #: What stands beside: package -> what it may import.
-BESIDE = {"filestore": {"formats"}}
+BESIDE = {"filestore": {"formats", "privacy"}}
 #: Starts the command line; names the public face.
 ENTRANCES = {"__main__", "__init__"}
 

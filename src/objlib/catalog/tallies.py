@@ -9,6 +9,7 @@ from objlib.catalog.part_names import SEPARATOR
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
 from objlib.catalog.records import UPLOADABLE
+from objlib.catalog.resets import TO_BE_RESET
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +146,7 @@ async def work_of_upload(
         "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
         f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
         "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED}"
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
         " ORDER BY file_path LIMIT ?) GROUP BY reason",
         (*states, rested_since(catalog, leave_alone_s), -1 if limit is None else limit),
     )
@@ -179,7 +180,8 @@ async def planned_page(
     marks = ", ".join("?" * len(states))
     rows = await catalog.reader.fetch_all(
         f"SELECT file_path, {_REASON}, COALESCE(file_size, 0) FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND file_path > ?"
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
+        " AND file_path > ?"
         " ORDER BY file_path LIMIT ?",
         (*states, rested_since(catalog, leave_alone_s), after or "", size),
     )
