@@ -241,8 +241,9 @@ def _refuse_what_only_the_user_sets(path: Path) -> None:
     for name in ONLY_THE_USER:
         if name in said:
             raise ConfigurationError(
-                f"{path} sets {name!r}, which a file that is merely found may not; set "
-                f"OBJLIB_{name.upper()}, or name the file with --config"
+                f"{path} sets {name!r}, which a file that is merely found may not; "
+                f"set OBJLIB_{name.upper()}",
+                hint=Hint.NAME_SETTINGS_FILE,
             )
 
 

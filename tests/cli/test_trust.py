@@ -37,3 +37,17 @@ def test_no_key_goes_over_plain_http(
 
     assert outcome.exit_code == 2
     assert "unencrypted" in outcome.err
+
+
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_a_document_cannot_steer_the_terminal(cli: Cli, library: Path, command: str) -> None:
+    """Colour, title, clipboard, cursor and bidi controls of a text are shown, not obeyed."""
+    hostile = "Quinces \x1b]0;owned\x07 \x1b[2J \x9b31m \u202egnp.exe \u2066 ripen in lofts late."
+    (library / "Quinces.md").write_text(hostile, encoding="utf-8")
+    cli("sync", "--library", library, "--yes")
+
+    outcome = cli(command, "Where do quinces ripen late?")
+
+    assert "uinces" in outcome.out
+    controls = "\x1b\x07\x9b\r\u202e\u2066"
+    assert not [one for one in outcome.out + outcome.err if one in controls]

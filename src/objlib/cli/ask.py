@@ -11,7 +11,7 @@ from objlib import Library
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import print_citation
-from objlib.cli.render import print_json
+from objlib.cli.render import print_json, text_lines
 from objlib.errors import ConfigurationError
 
 
@@ -54,7 +54,7 @@ async def _ask(
         print_json({"question": question, **asdict(result)})
         return 0 if result.citations else 1
     console = invocation.console()
-    console.print(result.cited_answer, markup=False)
+    console.print(text_lines(result.cited_answer), markup=False)
     if result.citations:
         console.print()
     for number, citation in enumerate(result.citations, start=1):

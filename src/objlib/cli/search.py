@@ -16,7 +16,7 @@ from objlib.cli.errors import worded
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import open_file, print_citation
-from objlib.cli.render import one_line, print_json
+from objlib.cli.render import one_line, print_json, text_lines
 from objlib.errors import ConfigurationError, ObjlibError
 
 HISTORY_FILE = "search-history"
@@ -125,7 +125,7 @@ async def _ask(library: Library, query: str, how: _How) -> SearchResult:
 
 def _print(invocation: Invocation, result: SearchResult, query: str, root: Path) -> None:
     console = invocation.console()
-    console.print(result.answer, markup=False)
+    console.print(text_lines(result.answer), markup=False)
     if not result.citations:
         return
     console.print()
