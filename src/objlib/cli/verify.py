@@ -19,6 +19,7 @@ _MEANING = {
     Verdict.NOT_CITED: "not cited, even when asked of this file alone",
     Verdict.OTHER_TEXT: "cited with a text that is not in the file",
     Verdict.CHANGED: "changed on disk since the last scan",
+    Verdict.NO_VERDICT: "no verdict: the answer was blocked, cut short or empty; ask again later",
 }
 _REMEDY = {
     Verdict.NOT_CITED: "objlib store-sync, then objlib fsm-upload",
