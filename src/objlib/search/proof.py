@@ -69,10 +69,11 @@ class Verdict(StrEnum):
     OTHER_TEXT = "other text"
     CHANGED = "changed on disk"
     NO_VERDICT = "no verdict"
+    UNREADABLE = "cannot be read"
 
 
 #: The store does not hold what the catalog says; the gravest first.
-FAILURES = (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
+FAILURES = (Verdict.NOT_CITED, Verdict.OTHER_TEXT, Verdict.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +206,8 @@ async def _prove(
     own_rng = random.Random(rng.getrandbits(64))  # drawn here, where the order is that of the files
     try:
         text, question = await offload(lambda: _question_of(read, record, own_rng))
-    except _AnotherFile:
-        return Proof(record.file_path, Verdict.CHANGED, "")
+    except _AnotherFile as difference:
+        return Proof(record.file_path, difference.verdict, "")
     verdict = Verdict.PROVEN
     try:
         found = await _repeated(ask, question, None)
@@ -268,15 +269,20 @@ class NoVerdict(Exception):
 
 
 class _AnotherFile(Exception):
-    """What lies on disk is not what was uploaded."""
+    """What lies on disk is not what was uploaded, or cannot be read."""
+
+    def __init__(self, verdict: Verdict = Verdict.CHANGED) -> None:
+        self.verdict = verdict
 
 
 def _text_of(read: Read, record: FileRecord) -> str | None:
     """The text as it was sent; None for formats that are not text."""
     try:
         content = read(record.file_path)
-    except (OSError, FileChanged) as error:
+    except (FileNotFoundError, FileChanged) as error:
         raise _AnotherFile from error
+    except OSError as error:
+        raise _AnotherFile(Verdict.UNREADABLE) from error
     if content.fingerprint.sha256_hex != record.content_hash:
         raise _AnotherFile
     return content.text if record.mime_type in HEADED_TYPES else None
