@@ -12,12 +12,15 @@ from typing import Any
 
 import httpx2
 import pytest
+from reactivex import operators as ops
 
 from objlib.catalog.lease import Lease
 from objlib.catalog.queries import get_file
+from objlib.congestion.pressure import is_down
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.errors import BackendUnavailable, ConfigurationError
 from objlib.filestore import Fault, Kind
+from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.states import State
 from objlib.sync.apply import AT_ONCE, Repair, RepairReport
 from objlib.sync.guards import LIBRARY_DEVICE
@@ -211,6 +214,8 @@ def test_a_vanished_network_ends_the_repair(tmp_path: Path) -> None:
         await add_orphans(world, 5)
         with pytest.raises(BackendUnavailable):
             await mend(world)
+        is_up = ops.first(lambda state: not is_down(state))
+        await completion(world.gate.states.pipe(is_up), LoopScheduler.running())
         assert counts(await world.survey()) == {"CANONICAL": 6, "ORPHAN": 5}
 
     story(tmp_path, tell, wrap=Gone)
