@@ -16,7 +16,7 @@ from reactivex import operators as ops
 
 from objlib.catalog.lease import Lease
 from objlib.catalog.queries import get_file
-from objlib.congestion.pressure import is_down
+from objlib.congestion.pressure import Pressure, is_down
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.errors import BackendUnavailable, ConfigurationError
 from objlib.filestore import Fault, Kind
@@ -207,6 +207,11 @@ class Gone(httpx2.AsyncBaseTransport):
         return await self._inner.handle_async_request(request)
 
 
+def is_up(state: Pressure) -> bool:
+    """True once the next look at the backend may be made."""
+    return not is_down(state)
+
+
 def test_a_vanished_network_ends_the_repair(tmp_path: Path) -> None:
     """It is no trouble of one document, so it is not reported as such a hundred times."""
 
@@ -214,8 +219,8 @@ def test_a_vanished_network_ends_the_repair(tmp_path: Path) -> None:
         await add_orphans(world, 5)
         with pytest.raises(BackendUnavailable):
             await mend(world)
-        is_up = ops.first(lambda state: not is_down(state))
-        await completion(world.gate.states.pipe(is_up), LoopScheduler.running())
+        recovered = world.gate.states.pipe(ops.filter(is_up), ops.first())
+        await completion(recovered, LoopScheduler.running())
         assert counts(await world.survey()) == {"CANONICAL": 6, "ORPHAN": 5}
 
     story(tmp_path, tell, wrap=Gone)
