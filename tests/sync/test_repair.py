@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.catalog.lease import Lease
@@ -219,7 +220,7 @@ def test_a_vanished_network_ends_the_repair(tmp_path: Path) -> None:
         await add_orphans(world, 5)
         with pytest.raises(BackendUnavailable):
             await mend(world)
-        recovered = world.gate.states.pipe(ops.filter(is_up), ops.first())
+        recovered: Observable[Pressure] = world.gate.states.pipe(ops.first(is_up))
         await completion(recovered, LoopScheduler.running())
         assert counts(await world.survey()) == {"CANONICAL": 6, "ORPHAN": 5}
 
