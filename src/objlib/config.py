@@ -25,6 +25,7 @@ from pydantic_settings import (
 from objlib.congestion.pressure import TIERS
 from objlib.errors import ConfigurationError, Hint
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
+from objlib.redaction import without_credentials
 from objlib.waits import Waits
 
 CONFIG_FILE = Path("objlib.toml")
@@ -32,6 +33,10 @@ GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
 
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 KEYRING_SERVICE = "objlib"
+
+#: `./objlib.toml` may have come with a library that somebody sent. These lead the key, or files
+#: that are none of the library's, to other places, so only the user says them.
+ONLY_THE_USER = ("base_url", "follow_links_to")
 
 _WAITS = Waits()
 
@@ -167,6 +172,14 @@ def _key_from_keyring() -> str | None:
     return (key or "").strip() or None
 
 
+def shown(settings: Settings) -> dict[str, Any]:
+    """Return every setting and its value, as it may be shown."""
+    values = settings.model_dump(mode="json")
+    if settings.base_url is not None:
+        values["base_url"] = without_credentials(settings.base_url) or "no address"
+    return values
+
+
 def key_origin(settings: Settings) -> str | None:
     """Where the key comes from; never the key."""
     for variable in KEY_VARIABLES:
@@ -220,6 +233,20 @@ def _explained(
     return ConfigurationError(f"the setting {name!r}, from {where}: {first['msg']}")
 
 
+def _refuse_what_only_the_user_sets(path: Path) -> None:
+    try:
+        said = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except (ValueError, OSError):
+        return  # loading it says what is wrong with it
+    for name in ONLY_THE_USER:
+        if name in said:
+            raise ConfigurationError(
+                f"{path} sets {name!r}, which a file that is merely found may not; "
+                f"set OBJLIB_{name.upper()}",
+                hint=Hint.NAME_SETTINGS_FILE,
+            )
+
+
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     """The settings of this invocation.
 
@@ -233,6 +260,8 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     if config is not None and not config.is_file():
         raise ConfigurationError(f"there is no configuration file {config}")
     path = config or CONFIG_FILE
+    if config is None:
+        _refuse_what_only_the_user_sets(path)
 
     class FromFile(Settings):
         @classmethod

@@ -29,6 +29,11 @@ KEY_VARIABLE = "OBJLIB_SERVE_KEY"
     "--port", metavar="N", type=click.IntRange(0, 65535), default=8471, help="0: any free [8471]."
 )
 @click.option(
+    "--public-url",
+    metavar="URL",
+    help="The address of a proxy before it; uploads go there [what was reached].",
+)
+@click.option(
     "--data",
     metavar="FILE",
     type=click.Path(path_type=Path),
@@ -52,6 +57,7 @@ def command(
     invocation: Invocation,
     host: str,
     port: int,
+    public_url: str | None,
     data: Path | None,
     faults: str | None,
     latency: float,
@@ -79,6 +85,7 @@ def command(
             host=host,
             port=port,
             key=key,
+            public_url=public_url,
             faults=faults,
             latency_s=latency,
             semantic=semantic,

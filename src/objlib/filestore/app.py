@@ -14,12 +14,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from objlib.filestore.debug import debug_routes
+from objlib.filestore.endpoints import models
 from objlib.filestore.endpoints.documents import IMPORT, Documents
 from objlib.filestore.endpoints.files import FILE, Files
 from objlib.filestore.endpoints.interactions import Interactions
 from objlib.filestore.endpoints.search import Search
 from objlib.filestore.endpoints.stores import Stores
-from objlib.filestore.endpoints.uploads import STORE_UPLOAD, Uploads
+from objlib.filestore.endpoints.uploads import PLAIN_STORE_UPLOAD, STORE_UPLOAD, Uploads
 from objlib.filestore.faults import FaultPlan
 from objlib.filestore.gate import Gate, Handler, Sleep, json_error
 from objlib.filestore.storage import FileStore
@@ -68,10 +69,11 @@ def _table(store: FileStore, faults: FaultPlan) -> list[tuple[str, str, Handler]
     documents, uploads, search = Documents(store, faults), Uploads(store, faults), Search(store)
     interactions = Interactions(store, search)
     every = "/{version}/fileSearchStores"
-    one = every + "/{store}"
+    one, model = every + "/{store}", "/{version}/models/{model}"
     return [
         ("POST", "/upload/{version}/files", uploads.upload),
         ("POST", STORE_UPLOAD, uploads.upload),
+        ("POST", PLAIN_STORE_UPLOAD, uploads.upload),
         ("GET", "/{version}/files", files.list),
         ("GET", FILE, files.get),
         ("DELETE", FILE, files.delete),
@@ -86,6 +88,11 @@ def _table(store: FileStore, faults: FaultPlan) -> list[tuple[str, str, Handler]
         ("GET", one, stores.get),
         ("DELETE", one, stores.delete),
         ("POST", "/{version}/interactions", interactions.create),
-        ("POST", "/{version}/models/{model}:generateContent", search.generate),
-        ("POST", "/{version}/models/{model}:streamGenerateContent", search.generate),
+        ("GET", "/{version}/models", models.list_models),
+        ("POST", model + ":generateContent", search.generate),
+        ("POST", model + ":streamGenerateContent", search.generate),
+        ("POST", model + ":countTokens", models.count_tokens),
+        ("POST", model + ":embedContent", models.embed),
+        ("POST", model + ":batchEmbedContents", models.batch_embed),
+        ("GET", model, models.get_model),
     ]

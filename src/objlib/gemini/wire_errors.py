@@ -63,14 +63,14 @@ def translated(
     what: str,
     effect: Effect = Effect.REPEATABLE,
     *,
-    secret: str | None = None,
+    secrets: tuple[str, ...] = (),
     gone_is_403: bool = False,
 ) -> Iterator[None]:
     """Raise our errors instead of the SDK's.
 
     Args:
         what: the call in words, for messages ("upload files/x").
-        secret: the API key, kept out of every message.
+        secrets: the API key and the like, kept out of every message.
         gone_is_403: the call names a raw file, which the API answers with 403 once it has expired.
     """
     from google.genai import errors as genai_errors  # whoever calls it has loaded the SDK
@@ -80,12 +80,12 @@ def translated(
     except (*_OURS_TO_TRANSLATE, genai_errors.APIError) as error:
         if isinstance(error, _ODD) and not _is_the_sdks(error):
             raise
-        ours = _translate(error, what, effect, secret)
+        ours = _translate(error, what, effect, secrets)
         is_refusal = isinstance(error, genai_errors.APIError) and error.code == 403
         if gone_is_403 and is_refusal and _is_googles(error):
-            ours = NotFound(f"{what}: {_said(error, secret)}")
+            ours = NotFound(f"{what}: {_said(error, secrets)}")
         # A traceback shows the cause as it was, so one that repeats the key is left out.
-        raise ours from None if redacted(repr(error), secret) != repr(error) else error
+        raise ours from None if redacted(repr(error), secrets) != repr(error) else error
 
 
 #: Insufficient Storage: a server's disk is full, and waiting does not help.
@@ -94,16 +94,18 @@ _NO_ROOM = 507
 _DATA_LOSS = "DATA_LOSS"
 
 
-def _translate(error: Exception, what: str, effect: Effect, secret: str | None) -> ObjlibError:
+def _translate(
+    error: Exception, what: str, effect: Effect, secrets: tuple[str, ...]
+) -> ObjlibError:
     from google.genai import errors as genai_errors
 
     if isinstance(error, genai_errors.APIError):
-        return _from_answer(error, what, effect, secret)
-    reason = redacted(f"{type(error).__name__}: {error}".rstrip(": "), secret)
+        return _from_answer(error, what, effect, secrets)
+    reason = redacted(f"{type(error).__name__}: {error}".rstrip(": "), secrets)
     if isinstance(error, _NEVER_SENT):
         return Unreachable(f"{what}: the backend cannot be reached ({reason})")
     if isinstance(error, Unusable):
-        unusable = f"{what}: the backend cannot be used: {error}"
+        unusable = f"{what}: the backend cannot be used: {redacted(str(error), secrets)}"
         return InDoubt(unusable) if effect is Effect.UNKEYED else BackendUnavailable(unusable)
     if _is_of_wrong_types(error):
         wrong = f"{what}: the answer is not what File Search says (it holds other kinds of values)"
@@ -129,8 +131,8 @@ def _is_of_wrong_types(error: Exception) -> bool:
     return isinstance(error, (ValidationError, *_ODD))
 
 
-def _said(error: Exception, secret: str | None) -> str:
-    return redacted(str(getattr(error, "message", None) or error), secret)
+def _said(error: Exception, secrets: tuple[str, ...]) -> str:
+    return redacted(str(getattr(error, "message", None) or error), secrets)
 
 
 def _is_googles(error: Exception) -> bool:
@@ -142,10 +144,10 @@ def _is_googles(error: Exception) -> bool:
 
 
 def _from_answer(
-    error: genai_errors.APIError, what: str, effect: Effect, secret: str | None
+    error: genai_errors.APIError, what: str, effect: Effect, secrets: tuple[str, ...]
 ) -> ObjlibError:
     code = error.code
-    said = redacted(str(error.message or error.status or "no message"), secret)
+    said = redacted(str(error.message or error.status or "no message"), secrets)
     message = f"{what}: {code} {said}"
     if code == 429:
         if "storage limit" in said.lower():
