@@ -320,6 +320,9 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
         return
     if outcome.is_clean:
         console.print("The store holds exactly what the library does")
+    elif done is not None and done.left_for_consent and not done.failed:
+        left = count(done.left_for_consent, "document")
+        console.print(f"The store holds more than the library does: {left}, named above")
     elif outcome.is_worth_another:
         console.print("Next: objlib status")
     else:
