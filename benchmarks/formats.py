@@ -14,12 +14,16 @@ import sys
 import tarfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from charset_normalizer import from_bytes
+from tests.formats.languages import samples
+
 from benchmarks.formats_made import made
 from objlib.formats import NoText, read
+from objlib.formats.decoding import decode_text
 from objlib.library.mime import Accepted, look_at
 
 BUILD = Path("build")
@@ -87,6 +91,7 @@ def main() -> None:
             ("Public test documents of python-docx, python-pptx and odfpy", False),
         )
     )
+    tables += f"\n\n{_encodings()}"
     print(tables)
     page = PAGE.read_text("utf-8")
     before, _, rest = page.partition(BEGIN)
@@ -191,6 +196,24 @@ def _table(title: str, rows: dict[str, Row]) -> str:
         shares = " | ".join(_share(row, reader) for reader in READERS)
         times = " / ".join(_time(row, reader) for reader in READERS)
         lines.append(f"| `.{kind}` | {row.documents} | {row.words} | {shares} | {times} |")
+    return "\n".join(lines)
+
+
+def _encodings() -> str:
+    """How many texts from before UTF-8 are read right, by their length in characters."""
+    readers: dict[str, Callable[[bytes], str]] = {
+        "objlib": decode_text,
+        "charset-normalizer": lambda content: str(from_bytes(content).best()),
+    }
+    lines = [
+        f"| Texts from before UTF-8 | samples | {' | '.join(readers)} |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for title, least, most in (("up to 60 characters", 1, 60), ("more", 61, 10**6)):
+        texts = [(text, raw) for _, _, text, raw in samples() if least <= len(text) <= most]
+        shares = [sum(reader(raw) == text for text, raw in texts) for reader in readers.values()]
+        shown = " | ".join(f"{share / len(texts):.0%}" for share in shares)
+        lines.append(f"| {title} | {len(texts)} | {shown} |")
     return "\n".join(lines)
 
 

@@ -104,7 +104,7 @@ def _asked(
                     tool = {"fileSearch": {"fileSearchStoreNames": [STORE]}}
                     body = {"contents": [{"parts": [{"text": question}]}], "tools": [tool]}
                     started = time.perf_counter()
-                    answer = await http.post("/v1beta/models/m:generateContent", json=body)
+                    answer = await http.post("/v1beta/models/gemini-m:generateContent", json=body)
                     took.append(time.perf_counter() - started)
                     answer.raise_for_status()
 

@@ -31,7 +31,7 @@ STOREYS: tuple[tuple[str, ...], ...] = (
     ("cli", "web", "mcp"),
 )
 #: What stands beside: package -> what it may import.
-BESIDE = {"filestore": {"formats"}}
+BESIDE = {"filestore": {"formats", "privacy"}}
 #: Starts the command line; names the public face.
 ENTRANCES = {"__main__", "__init__"}
 
@@ -90,6 +90,21 @@ def modules_matching(pattern: str, *folders: str) -> set[str]:
         if (not folders or module.relative_to(SOURCE).parts[0] in folders)
         and regex.search(module.read_text("utf-8"))
     }
+
+
+#: What a front end may import besides itself and the public names of `objlib`.
+FRONT_DOORS = {"service", "config", "errors", "telemetry"}
+
+
+@pytest.mark.parametrize("package", STOREYS[-1])
+def test_a_front_end_knows_the_service_and_nothing_behind_it(package: str) -> None:
+    """Whatever it needs of a lower package, the service gives it or a public name does."""
+    allowed = {package, *FRONT_DOORS}
+    for module in MODULES:
+        if package_of(module) == package:
+            for name in imports_of(module) - set(objlib.__all__):
+                top = name.split(".")[0]
+                assert top in allowed, f"{module.name} imports objlib.{name}"
 
 
 def test_only_the_backend_choice_imports_the_server() -> None:
@@ -209,3 +224,15 @@ def test_every_package_has_its_line_in_the_page_on_architecture() -> None:
         for name in re.findall(r"`([a-z]+)`", line.split("|")[1])
     }
     assert {package_of(module) for module in MODULES} - ENTRANCES <= table
+
+
+LINES_MAX = 450
+
+
+def test_no_module_is_longer_than_one_concern() -> None:
+    """A module past 450 lines holds two concerns."""
+    lengths = {
+        module.relative_to(SOURCE).as_posix(): module.read_text("utf-8").count("\n")
+        for module in MODULES
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from objlib.filestore import FileStore
 from tests.conftest import Cli
 
 
@@ -91,3 +93,45 @@ def test_a_database_of_another_program_is_not_touched(
         photos.execute("CREATE TABLE photos (id INTEGER)")
     assert cli("--db", "photos.db", "scan", "--library", library).exit_code == 2
     assert mode(workplace / "photos.db") == 0o644
+
+
+def test_a_store_that_is_opened_directly_is_private_too(tmp_path: Path) -> None:
+    """Folder and file, made or found."""
+    data = tmp_path / "made" / "filestore.db"
+    FileStore.open(data).close()
+    assert (mode(data.parent), mode(data)) == (0o700, 0o600)
+    data.chmod(0o644)
+    FileStore.open(data).close()
+    assert mode(data) == 0o600
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+def test_what_belongs_to_somebody_else_opens_and_is_left_alone(
+    cli: Cli, library: Path, workplace: Path
+) -> None:
+    """A folder and databases of another user, on a disk that is shared."""
+    cli("scan", "--library", library)
+    assert cli("fsm-upload").exit_code == 0
+    data = workplace / "data"
+    for path in (data, *data.iterdir()):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        os.chown(path, 12345, 12345)
+    assert cli("store-sync").exit_code == 0
+    assert mode(data) == 0o755
+    assert mode(data / "library.db") == mode(data / "filestore.db") == 0o644
+
+
+def test_a_disk_without_modes_stops_nothing(
+    cli: Cli, library: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A mode that cannot be changed, as on FAT or a read-only mount, is left as it is."""
+    cli("scan", "--library", library)
+    data = workplace / "data"
+    (data / "library.db").chmod(0o644)
+
+    def refused(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "chmod", refused)
+    assert cli("status").exit_code == 0
+    assert mode(data / "library.db") == 0o644

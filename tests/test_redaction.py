@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.redaction import redacted, without_credentials
+from objlib.redaction import redacted, secrets_of, without_credentials
 
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=60)
 
@@ -27,8 +27,8 @@ def test_no_form_of_a_secret_is_left(secret: str, before: bytes, after: bytes) -
         repr(secret)[1:-1],
         raw.hex(),
     ):
-        assert form not in redacted(f"<{form}>", secret)
-    shown = redacted(base64.b64encode(before + raw + after).decode(), secret)
+        assert form not in redacted(f"<{form}>", [secret])
+    shown = redacted(base64.b64encode(before + raw + after).decode(), [secret])
     assert "***" in shown
 
 
@@ -44,3 +44,19 @@ def test_no_form_of_a_secret_is_left(secret: str, before: bytes, after: bytes) -
 def test_an_address_is_shown_without_what_is_secret_in_it(url: str, shown: str) -> None:
     """User, password, query and fragment go; what is no address is not repeated."""
     assert without_credentials(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("key", "url", "secrets"),
+    [
+        (None, "http://host", ()),
+        ("key", "http://host", ("key",)),
+        (None, "http://me:p%40ss@host", ("me:p@ss", "p@ss")),
+        ("key", "http://token@host", ("key", "token")),
+    ],
+)
+def test_key_and_credentials_of_an_address_are_secret(
+    key: str | None, url: str, secrets: tuple[str, ...]
+) -> None:
+    """A user's name is not: it may be any word."""
+    assert secrets_of(key, url) == secrets

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from objlib.service.history import History, Trail
     from objlib.service.library import Library
     from objlib.service.metadata import FileMetadata, MetadataEntry
+    from objlib.service.repairs import Synced
+    from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
     from objlib.service.runs import Run
     from objlib.service.status import Status
     from objlib.service.steps import NextStep
+    from objlib.service.uploads import Uploaded
     from objlib.service.view import CatalogView, open_view
     from objlib.service.wishes import SettingsWishes, UploadWishes
     from objlib.sync.apply import RepairReport
@@ -77,9 +80,14 @@ _HOMES = {
     "SettingsWishes": "service.wishes",
     "Status": "service.status",
     "Subset": "search.proof",
+    "SyncOutcome": "service.rounds",
+    "SyncPhase": "service.rounds",
+    "SyncPlan": "service.rounds",
     "SyncReport": "sync.listing",
+    "Synced": "service.repairs",
     "Trail": "service.history",
     "UploadWishes": "service.wishes",
+    "Uploaded": "service.uploads",
     "Verdict": "search.proof",
     "Work": "catalog.tallies",
     "estimate": "upload.estimate",
@@ -122,9 +130,14 @@ __all__ = [
     "SettingsWishes",
     "Status",
     "Subset",
+    "SyncOutcome",
+    "SyncPhase",
+    "SyncPlan",
     "SyncReport",
+    "Synced",
     "Trail",
     "UploadWishes",
+    "Uploaded",
     "Verdict",
     "Work",
     "__version__",

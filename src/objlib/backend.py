@@ -7,6 +7,7 @@ three cases, and nothing behind it knows which one it has.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -28,7 +29,6 @@ from objlib.filestore import (
     create_app,
 )
 from objlib.gemini.transport import network_transport
-from objlib.privacy import make_private, prepare_private
 from objlib.redaction import without_credentials
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Backend:
     identity: str
     description: str
     base_url: str
-    api_key: str
+    api_key: str | None
     data: Path | None = None
     is_semantic: bool = False
 
@@ -60,7 +60,7 @@ def choose(settings: Settings) -> Backend:
         place = without_credentials(url)
         if not place or not url.isprintable() or " " in url:
             raise ConfigurationError("the base URL is no address; write http://HOST:PORT")
-        return Backend(place.rstrip("/"), f"server at {place}", url, key or "none")
+        return Backend(place.rstrip("/"), f"server at {place}", url, key)
     if key is not None:
         return Backend("gemini", "Gemini", GEMINI_BASE_URL, key)
     data = embedded_data(settings)
@@ -68,7 +68,7 @@ def choose(settings: Settings) -> Backend:
         "embedded",
         f"embedded, {data} (set GEMINI_API_KEY to use Gemini)",
         EMBEDDED_URL,
-        "embedded",
+        None,
         data,
         settings.semantic,
     )
@@ -85,6 +85,7 @@ async def serve(
     host: str,
     port: int,
     key: str | None,
+    public_url: str | None,
     faults: str | None,
     latency_s: float,
     semantic: bool,
@@ -93,6 +94,7 @@ async def serve(
     """Serve a data file on a port until a signal comes.
 
     Args:
+        public_url: the address of a proxy before the server; None for none.
         faults: trouble on purpose: a ready-made profile or a fault file; None for none.
         latency_s: what every request takes at least.
         semantic: search by meaning too.
@@ -105,15 +107,16 @@ async def serve(
     from objlib.filestore.server import RefusedToListen
     from objlib.filestore.server import serve as serve_filestore
 
+    if public_url is not None and not _is_origin(public_url):
+        raise ConfigurationError(f"the public URL {public_url!r} is not of the form https://HOST")
     try:
         declared = load_faults(faults, latency_s=latency_s)
-        prepare_private(data)
-        make_private(data)
         await serve_filestore(
             data=data,
             host=host,
             port=port,
             key=key,
+            public_url=public_url,
             faults=None if declared is None else FaultPlan(declared.faults, declared.seed),
             indexing_delay_s=0.0 if declared is None else declared.indexing_delay_s,
             embedder=_embedder(semantic),
@@ -125,6 +128,14 @@ async def serve(
         raise ConfigurationError(f"{error} (OBJLIB_SERVE_KEY)") from error
     except OSError as error:
         raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _is_origin(url: str) -> bool:
+    """Return True for scheme and host, with or without a port, and nothing else."""
+    return (
+        re.fullmatch(r"https?://[\w.-]+(:\d{1,5})?/?|https?://\[[\da-f:]+\](:\d{1,5})?/?", url)
+        is not None
+    )
 
 
 def _embedder(is_wanted: bool) -> Embedder | None:
@@ -164,8 +175,6 @@ async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSe
         else:
             embedder = _embedder(backend.is_semantic)
             try:
-                prepare_private(backend.data)
-                make_private(backend.data)
                 store = FileStore.open(backend.data, embedder=embedder)
             except (sqlite3.Error, OSError) as error:
                 raise BackendUnavailable(

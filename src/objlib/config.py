@@ -25,6 +25,7 @@ from pydantic_settings import (
 from objlib.congestion.pressure import TIERS
 from objlib.errors import ConfigurationError, Hint
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
+from objlib.redaction import without_credentials
 from objlib.waits import Waits
 
 CONFIG_FILE = Path("objlib.toml")
@@ -165,6 +166,14 @@ def _key_from_keyring() -> str | None:
     except keyring.errors.KeyringError as error:
         raise ConfigurationError(f"the system's keyring cannot be read: {error}") from error
     return (key or "").strip() or None
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """Return every setting and its value, as it may be shown."""
+    values = settings.model_dump(mode="json")
+    if settings.base_url is not None:
+        values["base_url"] = without_credentials(settings.base_url) or "no address"
+    return values
 
 
 def key_origin(settings: Settings) -> str | None:

@@ -39,6 +39,7 @@ class Hint(Enum):
     """A kind of remedy. A front end words it."""
 
     ACCEPT_DEVICE = "say that the library may lie on another device now"
+    CHECK_LIBRARY = "check the library's folder"
     CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
     CREATE_STORE = "upload something, which makes the store, or name another store"
     GIVE_LIBRARY_ITS_OWN_CATALOG = "give this library a catalog of its own"

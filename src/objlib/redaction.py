@@ -5,15 +5,29 @@ from __future__ import annotations
 import base64
 import json
 import re
+from collections.abc import Iterable
 from functools import lru_cache
-from urllib.parse import quote, quote_plus, urlsplit, urlunsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit, urlunsplit
 
 MASK = "***"
 
 
-def redacted(text: str, secret: str | None) -> str:
-    """Return a text without a secret: as it is, URL-encoded, in base64, hex or escaped."""
-    return _forms_of(secret).sub(MASK, text) if secret else text
+def secrets_of(api_key: str | None, base_url: str) -> tuple[str, ...]:
+    """Return what must come out nowhere: the key, and the credentials in an address.
+
+    A user without a password is a token. One with a password is a name and may be any word.
+    """
+    parts = urlsplit(base_url)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    of_address = (f"{user}:{password}", password) if password else (user,)
+    return tuple(secret for secret in (api_key, *of_address) if secret)
+
+
+def redacted(text: str, secrets: Iterable[str]) -> str:
+    """Return a text without secrets: as they are, URL-encoded, in base64, hex or escaped."""
+    for secret in secrets:
+        text = _forms_of(secret).sub(MASK, text)
+    return text
 
 
 def without_credentials(url: str) -> str:

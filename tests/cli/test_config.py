@@ -48,6 +48,18 @@ def test_the_key_is_named_and_never_shown(cli: Cli, monkeypatch: pytest.MonkeyPa
     assert SECRET not in outcome.out + cli("config", "show", "--json").out
 
 
+def test_an_address_is_shown_without_its_credentials(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of it is."""
+    monkeypatch.setenv("OBJLIB_BASE_URL", "https://somebody:hunter2@files.example.org/v1")
+    for arguments in ([], ["--json"]):
+        out = cli("config", "show", *arguments).out
+        assert "https://files.example.org/v1" in out
+        assert "hunter2" not in out
+        assert "somebody" not in out
+
+
 def test_a_bad_file_is_refused(cli: Cli, workplace: Path) -> None:
     """With its name."""
     (workplace / "objlib.toml").write_text("store = ")

@@ -26,7 +26,7 @@ MASKS = [
     (r"the oldest proof of \d{4}-\d\d-\d\d", "the oldest proof of DAY"),
     (r"(?<=after )[\d.]+ s", "N s"),
     (r"(?<=in )[\d.]+ s, [\d,.]+ files/s", "N s, N files/s"),
-    (r"(?<=in )[\d,]+ requests(?=; expected)", "N requests"),
+    (r"(?<=in )[\d,]+ requests(?=; the estimate)", "N requests"),
     (r"fileSearchStores/[\w-]+/documents/[\w-]+", "DOCUMENT"),
     (r"(?<=files/)[a-z0-9]{20,}", "KEY"),
     (r"(?<=Library id: )\w+", "ID"),

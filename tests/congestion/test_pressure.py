@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from objlib.congestion.controllers import Circuit
 from objlib.congestion.outcomes import (
     Abandoned,
+    Accepted,
     Answered,
     Broken,
     CooledDown,
     DocumentActive,
     DocumentFailed,
+    GivenUp,
     Outcome,
     Refused,
     Sent,
@@ -24,9 +26,13 @@ from objlib.congestion.outcomes import (
     Watched,
 )
 from objlib.congestion.pressure import (
+    PROBES_IN_VAIN_MAX,
     TIERS,
     Pressure,
+    accepts_nothing,
+    is_down,
     pace,
+    pause_s,
     permission,
     reopens_in_s,
     respond,
@@ -300,3 +306,34 @@ def test_the_limit_of_indexing_settles_near_the_knee(capacity: int) -> None:
     limits = served(starting(now=0.0), capacity, rounds=400)[200:]
     assert max(limits) <= 1.3 * capacity + 2
     assert sum(limits) / len(limits) >= 0.6 * capacity
+
+
+def test_a_wait_of_ten_hours_is_told_in_full_and_kept_for_one() -> None:
+    """People hear what was asked for; the backend is looked at again after an hour."""
+    state = after(starting(now=0.0), Refused(0.1, 36_000.0))
+    assert (state.asked_s, state.not_before) == (36_000.0, 100.0 + 3600.0)
+    assert pause_s(state, 100.0) == 3600.0
+    assert after(state, Refused(0.1, 5.0)).asked_s == 36_000.0
+
+
+def test_probes_in_vain_are_counted_until_something_is_accepted() -> None:
+    """The eighth tells of an outage; an answer to all probes begins anew."""
+    state = starting(now=0.0, cool_down_s=1.0)
+    state = after(state, *[Broken()] * 5)
+    assert state.breaker.circuit is Circuit.OPEN
+    for _ in range(PROBES_IN_VAIN_MAX):
+        assert not is_down(state)
+        state = after(state, CooledDown(), Sent(), Broken())
+    assert is_down(state)
+    probing = after(state, CooledDown())
+    assert not is_down(probing)  # whoever comes now makes the next probe
+    assert is_down(after(probing, Sent(), Broken()))
+    healed = after(probing, *[Sent(), Answered()] * 4)
+    assert healed.breaker.failed_probes == 0
+
+
+def test_files_given_up_in_a_row_tell_of_a_refusal() -> None:
+    """The third, unless one was accepted in between."""
+    state = after(starting(now=0.0), GivenUp(), GivenUp(), Accepted(), GivenUp(), GivenUp())
+    assert not accepts_nothing(state)
+    assert accepts_nothing(after(state, GivenUp()))

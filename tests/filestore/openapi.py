@@ -23,6 +23,13 @@ INT64: Schema = {"type": "string", "pattern": "^-?[0-9]{1,19}$"}
 TIME: Schema = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$"}
 STATE: Schema = {"enum": ["STATE_PENDING", "STATE_ACTIVE", "STATE_FAILED"]}
 
+_VECTOR: Schema = {
+    "type": "object",
+    "required": ["values"],
+    "properties": {"values": {"type": "array", "items": {"type": "number"}}},
+    "additionalProperties": False,
+}
+
 #: Answers: name -> (required fields, other fields).
 _ANSWERS: dict[str, tuple[Schema, Schema]] = {
     "Empty": ({}, {}),
@@ -68,6 +75,18 @@ _ANSWERS: dict[str, tuple[Schema, Schema]] = {
         {"candidates": {"type": "array", "minItems": 1}, "usageMetadata": {"type": "object"}},
         {"modelVersion": TEXT, "responseId": TEXT},
     ),
+    "Model": (
+        {
+            **dict.fromkeys(("name", "version", "displayName", "description"), TEXT),
+            "inputTokenLimit": {"type": "integer"},
+            "outputTokenLimit": {"type": "integer"},
+            "supportedGenerationMethods": {"type": "array", "items": TEXT},
+        },
+        {},
+    ),
+    "Count": ({"totalTokens": {"type": "integer"}, "promptTokensDetails": {"type": "array"}}, {}),
+    "Embedding": ({"embedding": _VECTOR}, {}),
+    "Embeddings": ({"embeddings": {"type": "array", "items": _VECTOR}}, {}),
     "Interaction": (
         {
             **dict.fromkeys(("id", "object", "status", "model", "role"), TEXT),
@@ -78,7 +97,12 @@ _ANSWERS: dict[str, tuple[Schema, Schema]] = {
         {},
     ),
 }
-for _name, _items in (("files", "File"), ("fileSearchStores", "Store"), ("documents", "Document")):
+for _name, _items in (
+    ("files", "File"),
+    ("fileSearchStores", "Store"),
+    ("documents", "Document"),
+    ("models", "Model"),
+):
     _items_schema = {"type": "array", "items": {"$ref": f"#/components/schemas/{_items}"}}
     _ANSWERS[f"List{_items}s"] = ({}, {_name: _items_schema, "nextPageToken": TEXT})
 
@@ -94,6 +118,7 @@ _ERROR: Schema = {
     },
 }
 
+_MODEL = "/{version}/models/{model}"
 _STORE = "/{version}/fileSearchStores/{store}"
 #: (method, template, message of the request, name of the answer)
 _CALLS: list[tuple[str, str, wire.Message | None, str]] = [
@@ -110,8 +135,13 @@ _CALLS: list[tuple[str, str, wire.Message | None, str]] = [
     ("delete", _STORE + "/documents/{document}", None, "Empty"),
     ("get", _STORE + "/operations/{operation}", None, "Operation"),
     ("get", _STORE + "/upload/operations/{operation}", None, "Operation"),
-    ("post", "/{version}/models/{model}:generateContent", wire.GENERATE, "Answer"),
-    ("post", "/{version}/models/{model}:streamGenerateContent", wire.GENERATE, "Answers"),
+    ("get", "/{version}/models", None, "ListModels"),
+    ("get", _MODEL, None, "Model"),
+    ("post", _MODEL + ":generateContent", wire.GENERATE, "Answer"),
+    ("post", _MODEL + ":streamGenerateContent", wire.GENERATE, "Answers"),
+    ("post", _MODEL + ":countTokens", wire.COUNT_TOKENS, "Count"),
+    ("post", _MODEL + ":embedContent", wire.EMBED, "Embedding"),
+    ("post", _MODEL + ":batchEmbedContents", wire.BATCH_EMBED, "Embeddings"),
     ("post", "/{version}/interactions", wire.INTERACTION, "Interaction"),
     ("post", "/upload/{version}/files", wire.START_FILE, "Upload"),
     ("post", "/upload" + _STORE + ":uploadToFileSearchStore", wire.START_STORE_UPLOAD, "Upload"),

@@ -213,7 +213,7 @@ def test_a_search_that_makes_no_sense_is_refused(
         async with mounted(tmp_path) as server:
             store = await server.new_store()
             named = [name.format(store=store) for name in stores]
-            path = "/v1beta/models/m:generateContent"
+            path = "/v1beta/models/gemini-m:generateContent"
             error = await server.refused("POST", path, asking("arches", *named, **search))
             assert error["code"] == code
 
@@ -225,7 +225,7 @@ def test_without_the_tool_the_answer_is_polite_and_plain(tmp_path: Path) -> None
 
     async def story() -> None:
         async with mounted(tmp_path) as server:
-            answer = await server.sdk.models.generate_content(model="m", contents="Hello?")
+            answer = await server.sdk.models.generate_content(model="gemini-m", contents="Hello?")
             assert answer.candidates and answer.candidates[0].grounding_metadata is None
             assert answer.text
 
@@ -241,7 +241,7 @@ def test_the_sdk_raises_a_client_error_for_a_bad_filter(tmp_path: Path) -> None:
             search = types.FileSearch(file_search_store_names=[store], metadata_filter='a = "b')
             with pytest.raises(errors.ClientError, match="position 4"):
                 await server.sdk.models.generate_content(
-                    model="m",
+                    model="gemini-m",
                     contents="x",
                     config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
                 )

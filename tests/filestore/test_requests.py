@@ -32,8 +32,8 @@ ROUTES = [
     ("GET", "/v1beta/{store}"),
     ("DELETE", "/v1beta/{store}"),
     ("POST", "/v1beta/interactions"),
-    ("POST", "/v1beta/models/m:generateContent"),
-    ("POST", "/v1beta/models/m:streamGenerateContent"),
+    ("POST", "/v1beta/models/gemini-m:generateContent"),
+    ("POST", "/v1beta/models/gemini-m:streamGenerateContent"),
 ]
 POSTS = [path for method, path in ROUTES if method == "POST"]
 
@@ -65,7 +65,7 @@ def test_all_versions_are_spoken_alike(tmp_path: Path, version: str) -> None:
         ("PUT", "/v1beta/files/x"),
         ("POST", "/v1beta/files"),
         ("GET", "/v1beta/fileSearchStores/a/b/c/d"),
-        ("POST", "/v1beta/models/m:countTokens"),
+        ("POST", "/v1beta/models/gemini-m:nothing"),
         ("GET", "/v1beta/fileSearchStores/%00"),
         ("GET", "/v1beta/files/%ff%fe"),
     ],
@@ -247,7 +247,7 @@ def test_a_bug_is_answered_with_an_internal_error(
             with monkeypatch.context() as patch:
                 patch.setattr("objlib.filestore.endpoints.search.find", broken)
                 store = await server.new_store()
-                path = "/v1beta/models/m:generateContent"
+                path = "/v1beta/models/gemini-m:generateContent"
                 error = await server.refused("POST", path, asking("arches", store))
                 assert error["status"] == "INTERNAL"
                 assert "detail" not in json.dumps(error)

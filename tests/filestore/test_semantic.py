@@ -79,7 +79,7 @@ class Client:
         """The titles of the chunks that are cited, best first."""
         tool = {"fileSearch": {"fileSearchStoreNames": list(stores), "topK": 20, **search}}
         body = {"contents": [{"parts": [{"text": question}]}], "tools": [tool]}
-        answer = await self._http.post("/v1beta/models/any:generateContent", json=body)
+        answer = await self._http.post("/v1beta/models/gemini-any:generateContent", json=body)
         grounding = answer.json()["candidates"][0].get("groundingMetadata", {})
         return [
             chunk["retrievedContext"]["title"] for chunk in grounding.get("groundingChunks", [])

@@ -145,3 +145,39 @@ def test_with_a_key_a_server_answers_to_any_name(tmp_path: Path) -> None:
     with serving(tmp_path / "filestore.db", key="secret") as (url, _):
         headers = {"host": "files.example.org", "x-goog-api-key": "secret"}
         assert httpx2.get(f"{url}/v1beta/fileSearchStores", headers=headers).status_code == 200
+
+
+def upload_address(url: str, host: str, key: str) -> str:
+    """The address that a started upload is told to go on at."""
+    started = httpx2.post(
+        f"{url}/upload/v1beta/files",
+        headers={
+            "host": host,
+            "x-goog-api-key": key,
+            "x-goog-upload-protocol": "resumable",
+            "x-goog-upload-command": "start",
+        },
+    )
+    assert started.status_code == 200, started.text
+    return started.headers["x-goog-upload-url"].partition("/upload/")[0]
+
+
+def test_uploads_go_on_at_a_name_of_the_servers_own(tmp_path: Path) -> None:
+    """A Host header that is none of its names is replaced by the address that was reached."""
+    with serving(tmp_path / "filestore.db", host="0.0.0.0", key="secret") as (bound, _):
+        url = bound.replace("0.0.0.0", "127.0.0.1")
+        port = urlsplit(url).port
+        assert upload_address(url, "evil.example", "secret") == url
+        assert upload_address(url, f"evil.example:{port}", "secret") == url
+        assert upload_address(url, "user@localhost", "secret") == url
+        for own in ("localhost", "127.0.0.1", socket.gethostname()):
+            asked = f"{own}:{port}"
+            assert upload_address(url, asked, "secret") == f"http://{asked}"
+
+
+def test_a_proxys_address_goes_before_all_others(tmp_path: Path) -> None:
+    """Clients see that one, over https."""
+    public = "https://files.example.org"
+    with serving(tmp_path / "filestore.db", key="secret", public_url=public) as (url, _):
+        for host in ("files.example.org", "127.0.0.1"):
+            assert upload_address(url, host, "secret") == public

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import gzip
 import io
+import json
 import subprocess
 import sys
 import threading
@@ -69,12 +71,12 @@ def wire(answer: Callable[[str, str], Said]) -> Iterator[tuple[str, list[str]]]:
 Call = Callable[[FileSearchClient], Awaitable[object]]
 
 
-def failure(url: str, call: Call) -> ObjlibError:
+def failure(url: str, call: Call, key: str | None = KEY) -> ObjlibError:
     """What a call ends with."""
 
     async def made() -> None:
         transport = network_transport(url)
-        async with FileSearchClient(api_key=KEY, base_url=url, transport=transport) as client:
+        async with FileSearchClient(api_key=key, base_url=url, transport=transport) as client:
             await call(client)
 
     with pytest.raises(ObjlibError) as caught:
@@ -250,3 +252,42 @@ def test_an_endless_answer_is_refused_before_it_fills_the_memory(
         assert said.startswith("BackendUnavailable")
         assert "larger than 32 MB" in said
     assert int(grown_kb) < 120 * 1024
+
+
+def google_error(message: str) -> bytes:
+    """An error in the API's shape."""
+    said = json.dumps({"error": {"code": 400, "message": message, "status": "X"}})
+    return said.encode()
+
+
+def test_without_a_key_no_word_counts_as_one() -> None:
+    """What stands in the key's place on the wire is no secret."""
+    said = google_error("none of the embedded files")
+    with wire(lambda *_: (400, {"content-type": "application/json"}, said)) as (url, _):
+        error = failure(url, REPEATABLE["get store"], key=None)
+    assert "none of the embedded files" in str(error)
+
+
+def test_what_an_import_ended_with_repeats_no_secret() -> None:
+    """An operation's error is kept in the catalog and shown by `failures`."""
+    password = "hunter2hunter2"
+    spelt = base64.b64encode(f"me:{password}".encode()).decode()
+    said = {
+        "name": "fileSearchStores/s/operations/o",
+        "done": True,
+        "error": {"code": 3, "message": f"refused {KEY} {password} Basic {spelt}"},
+    }
+    body = json.dumps(said).encode()
+    with wire(lambda *_: (200, {"content-type": "application/json"}, body)) as (url, _):
+
+        async def asked() -> str | None:
+            at = url.replace("//", f"//me:{password}@")
+            transport = network_transport(at)
+            async with FileSearchClient(api_key=KEY, base_url=at, transport=transport) as client:
+                name = "fileSearchStores/s/operations/o"
+                return (await client.get_operation(name, "fileSearchStores/s")).error
+
+        error = asyncio.run(asked())
+    assert error is not None
+    for secret in (KEY, password, spelt):
+        assert secret not in error

@@ -64,7 +64,7 @@ INFO = {"error": {"details": [{"@type": "…/RetryInfo", "retryDelay": "7.5s"}]}
         ("GET", httpx2.Response(429, json=INFO), Refused(1.0, 7.5)),
         ("GET", httpx2.Response(429, json=[INFO]), Refused(1.0, 7.5)),
         ("GET", httpx2.Response(429, json=INFO, headers={"Retry-After": "9"}), Refused(1.0, 9.0)),
-        ("GET", httpx2.Response(429, headers={"Retry-After": "1e99"}), Refused(1.0, 3600.0)),
+        ("GET", httpx2.Response(429, headers={"Retry-After": "1e99"}), Refused(1.0, 30 * 86_400.0)),
         ("GET", httpx2.Response(429, headers={"Retry-After": "inf"}), Refused(1.0, None)),
         ("GET", httpx2.Response(429, headers={"Retry-After": "-5"}), Refused(1.0, None)),
         ("GET", httpx2.Response(429, headers={"Retry-After": "soon"}), Refused(1.0, None)),

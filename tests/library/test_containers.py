@@ -33,7 +33,7 @@ def archive(*names: str, mimetype: str | None = None, comment: bytes = b"") -> b
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as written:
         if mimetype is not None:
-            written.writestr("mimetype", mimetype, zipfile.ZIP_STORED)
+            written.writestr(zipfile.ZipInfo("mimetype"), mimetype, zipfile.ZIP_STORED)
         for name in names:
             # A fixed time: the bytes are in the names of tests.
             written.writestr(zipfile.ZipInfo(name), f"The content of {name}.", zipfile.ZIP_DEFLATED)

@@ -15,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "api.md").read_text("utf-8")
-FIRST, BREAK, BAR, LOOKS, SERVER = re.findall(
+FIRST, BREAK, ROUND, BAR, LOOKS, SERVER = re.findall(
     r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL
 )
 
@@ -49,6 +49,19 @@ def test_break_and_a_second_run() -> None:
     first, second = lines_of(BREAK)
     assert first.startswith("the first one is ")
     assert re.fullmatch(r"(\d|[12]\d|30) more, 0 failed", second)
+
+
+def test_a_round_of_sync() -> None:
+    """The plan comes first, then each phase, then the verdict."""
+    assert lines_of(ROUND) == [
+        "31 files to upload, 0 documents to delete",
+        "that costs about $0.0012",
+        "uploading",
+        "31 of 31 indexed",
+        "surveying",
+        "repairing",
+        "clean",
+    ]
 
 
 def test_a_bar_of_ones_own() -> None:

@@ -178,3 +178,15 @@ def test_a_view_needs_no_library_on_disk(library: Path) -> None:
             return (await view.status()).library
 
     assert asyncio.run(story()) == str(library)
+
+
+def test_a_folder_that_is_none_is_an_error_with_a_hint(workplace: Path) -> None:
+    """The message names the folder; a front end says how another one is named."""
+
+    async def story() -> None:
+        with pytest.raises(ConfigurationError, match=r"nowhere is not a folder$") as refused:
+            async with Library.open("nowhere"):
+                pass
+        assert refused.value.hint is Hint.CHECK_LIBRARY
+
+    asyncio.run(story())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from objlib.catalog.protocol import utc_now
 from objlib.congestion.outcomes import DocumentActive, DocumentFailed, Outcome
 from objlib.filestore import Fault, Kind
 from objlib.reactive.bridge import LoopScheduler
@@ -20,7 +21,7 @@ def test_each_change_that_people_want_to_hear_of_is_emitted_once() -> None:
 
     async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
         gate, heard = new_gate(scheduler), list[ev.Event]()
-        announcements = announce_pressure(gate, heard.append)
+        announcements = announce_pressure(gate, heard.append, utc_now)
         assert heard == [ev.PressureChanged("closed", 0.0, 8, 50, None)]
 
         for _ in range(3):

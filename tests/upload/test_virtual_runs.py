@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from objlib.errors import BackendUnavailable
 from objlib.filestore import Fault, Kind
 from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
 from objlib.waits import Waits
 from tests.upload.virtual_loop import VirtualLoop, run
-from tests.upload.world import World, make_world
+from tests.upload.world import IMPORT, UPLOAD, World, make_world
 
 DISTANCE = Fault(Kind.LATENCY, seconds=0.2)
 IN_FLIGHT = {"uploading", "processing"}
@@ -263,3 +264,59 @@ def test_documents_that_take_minutes_hold_no_upload_slot_and_are_asked_for_seldo
         assert looks / 12 < 20
 
     play(tmp_path, story, indexing_s=120.0)
+
+
+def test_uploads_that_are_never_accepted_end_the_run_within_the_hour(tmp_path: Path) -> None:
+    """Every upload is a 500, for ever: a bounded number of probes, and nothing that has not been
+    tried is touched. It is said within seconds."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        with pytest.raises(BackendUnavailable):
+            await world.upload(concurrency=4)
+        assert loop.elapsed_s() < 3600.0
+        assert world.requests["POST /upload/{version}/files"] <= 40
+        opened = next(event for event in changes(world) if event.circuit == "open")
+        assert opened.next_look_at is not None
+        assert (await world.states()).get("untracked", 0) >= 8
+        assert "uploading" not in await world.states()
+
+    play(tmp_path, story, Fault(Kind.ERROR, route=UPLOAD, status=500))
+
+
+def test_imports_that_always_break_end_the_run_after_a_few_files(tmp_path: Path) -> None:
+    """Uploads pass and look-ups are answered, so the circuit stays closed; but file after file is
+    given up."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        with pytest.raises(BackendUnavailable, match="in a row were given up"):
+            await world.upload(concurrency=1)
+        assert world.count(":importFile") <= 20
+        assert await world.states() == {"failed": 2, "untracked": 10}
+
+    play(tmp_path, story, Fault(Kind.ERROR, route=IMPORT, status=500))
+
+
+def test_a_wait_of_ten_hours_is_told_at_once_and_given_up_in_the_end(tmp_path: Path) -> None:
+    """The first refusal tells how long; the next look is after an hour, and looks are few."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        began_s = loop.elapsed_s()
+        told: list[tuple[float, ev.PressureChanged]] = []
+        run = world.new_run(concurrency=1)
+        run.stream.events.subscribe(
+            lambda event: (
+                told.append((loop.elapsed_s() - began_s, event))
+                if isinstance(event, ev.PressureChanged)
+                else None
+            )
+        )
+        with pytest.raises(BackendUnavailable):
+            await run.until_done()
+        after_s, event = next((at, event) for at, event in told if event.asked_s)
+        assert after_s < 5.0
+        assert event.asked_s == 36_000.0
+        assert event.pause_s == pytest.approx(3600.0, abs=1.0)
+        assert loop.elapsed_s() - began_s < 16 * 3600.0
+        assert set(await world.states()) <= {"untracked", "failed"}
+
+    play(tmp_path, story, Fault(Kind.RATE_LIMIT, seconds=36_000.0))

@@ -14,6 +14,7 @@ from objlib.catalog.lease import Lease
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import RESTED, SECOND_CHANCE, rested_since
 from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
+from objlib.catalog.resets import TO_BE_RESET
 
 
 async def reserve_page(
@@ -31,7 +32,7 @@ async def reserve_page(
         lease: in whose name, and until when.
         leave_alone_s: without those that the store could not index within so many seconds.
     """
-    condition = f"gemini_state = ? AND {UPLOADABLE} AND {RESTED}"
+    condition = f"gemini_state = ? AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
     given = (state, rested_since(catalog, leave_alone_s))
     return await _reserve(catalog, condition, given, lease, after, size)
 

@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 import click
 
+from objlib import Library
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import print_citation
 from objlib.cli.render import print_json
 from objlib.errors import ConfigurationError
-from objlib.service.library import Library
 
 
 @click.command(
@@ -48,7 +48,7 @@ async def _ask(
     settings = invocation.settings()
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
-        result = await library.search(question, top_k=top_k, metadata_filter=metadata_filter)
+        result = await library.ask(question, top_k=top_k, metadata_filter=metadata_filter)
         root = (await library.bound()).root
     if invocation.json:
         print_json({"question": question, **asdict(result)})

@@ -7,7 +7,7 @@ import click
 from objlib.cli.manual import Manual, ManualGroup
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import one_line, print_json
-from objlib.config import key_origin, origins
+from objlib.config import key_origin, origins, shown
 
 
 @click.group(
@@ -36,16 +36,17 @@ def show(invocation: Invocation) -> int:
     """Show every setting, its value, and where the value comes from.
 
     Options go before OBJLIB_* in the environment, that before objlib.toml, and that before the
-    defaults. The key is never shown, only where it is found.
+    defaults. The key is never shown, only where it is found, and addresses are shown without their
+    user and password.
     """
     settings = invocation.settings()
     said = {name: invocation.said.get(name) for name in ("db", "store")}
     where = origins(invocation.said.get("config"), said)
-    values = settings.model_dump(mode="json")
+    values = shown(settings)
     key = key_origin(settings)
     if invocation.json:
-        shown = {name: {"value": values[name], "from": where[name]} for name in values}
-        print_json({"settings": shown, "key": key})
+        each = {name: {"value": values[name], "from": where[name]} for name in values}
+        print_json({"settings": each, "key": key})
         return 0
     console = invocation.console()
     width = max(map(len, values))

@@ -177,6 +177,11 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
     def say(line: str, **how: Any) -> None:
         console.print(line, markup=False, **how)
 
+    if uploaded.to_be_reset:
+        say(
+            f"A reset is unfinished: {count(uploaded.to_be_reset, 'file')} to go; "
+            "`objlib fsm-upload --reset-existing` goes on with it"
+        )
     if not (progress.settled or progress.released):
         if uploaded.failed:
             say(f"Nothing was uploaded; {count(uploaded.failed, 'file')} failed before")

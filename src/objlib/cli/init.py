@@ -11,7 +11,7 @@ from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import print_json
 from objlib.config import CONFIG_FILE, Settings
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, Hint
 
 _HEAD = """\
 # Settings of objlib. What is commented out has the value that is shown.
@@ -53,7 +53,7 @@ def command(invocation: Invocation, library: Path | None) -> int:
     """
     path = Path(invocation.said.get("config") or CONFIG_FILE)
     if library is not None and not library.is_dir():
-        raise ConfigurationError(f"{library} is not a folder; check --library")
+        raise ConfigurationError(f"{library} is not a folder", hint=Hint.CHECK_LIBRARY)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(_text(library))

@@ -15,9 +15,9 @@ from objlib.cli import logs
 from objlib.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from objlib import MaxDelete
     from objlib.cli.screen import Screen
     from objlib.config import Settings
-    from objlib.sync.plan import MaxDelete
 
 
 @dataclass(slots=True)
@@ -69,9 +69,9 @@ class Invocation:
 
     def name_the_store(self, settings: Settings) -> None:
         """The first line of every command that talks to a store says which one."""
-        from objlib import backend
+        from objlib.service.servers import description
 
-        self.notices().print(f"Store: {backend.choose(settings).description}", markup=False)
+        self.notices().print(f"Store: {description(settings)}", markup=False)
 
     def console(self) -> Screen:
         """Standard output, for results."""
@@ -157,7 +157,7 @@ filter_option = click.option(
 
 
 def _max_delete(_ctx: click.Context, _parameter: click.Parameter, text: str) -> MaxDelete:
-    from objlib.sync.plan import MaxDelete  # with it comes the catalog
+    from objlib import MaxDelete  # with it comes the catalog
 
     try:
         return MaxDelete.parse(text)
@@ -177,6 +177,11 @@ max_delete_option = click.option(
     metavar="AMOUNT",
     default="10%",
     help="Delete nothing if more documents than that would go: a count or a share [10%].",
+)
+checksum_option = click.option(
+    "--checksum",
+    is_flag=True,
+    help="Read every file, whatever its size and times say.",
 )
 accept_device_option = click.option(
     "--accept-device",

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
+from objlib import Citation
 from objlib.cli.render import one_line
 from objlib.errors import ConfigurationError
-from objlib.search.query import Citation
 
 PASSAGE_CHARS = 280
 _INDENT = "    "

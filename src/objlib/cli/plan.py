@@ -68,7 +68,7 @@ def actual_beside_expected(uploaded: Uploaded) -> str:
         f"{size(uploaded.progress.begun_bytes)} of files in {count(uploaded.requests, 'request')}"
     )
     expected = f"{size(uploaded.expected.size_bytes)} in {uploaded.expected_requests:,}"
-    return f"Sent {sent}; expected were {expected}"
+    return f"Sent {sent}; the estimate was {expected}"
 
 
 def print_price(say: Callable[[str], None], work: Work, settings: Settings) -> None:

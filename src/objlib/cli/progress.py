@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from reactivex import Observable
 from rich.progress import (
@@ -24,12 +25,16 @@ from rich.text import Text
 
 from objlib import Progress
 from objlib import events as ev
-from objlib.cli.render import count, duration, path_line
+from objlib.cli.render import count, duration, one_line, path_line
 from objlib.cli.screen import Screen
 from objlib.service.uploads import progress_after
 
 #: Without a terminal: a line at least this often while something happens.
 PLAIN_INTERVAL_S = 5.0
+#: Seconds: for a longer pause it is said when it ends.
+_LONG_S = 60.0
+#: The failed attempt at a call from which on a run tells of it, once.
+_TOLD_ATTEMPT = 2
 
 #: Columns of a terminal from which there is room for the speed, and for more beside it.
 _ROOM_FOR_DETAIL = 58
@@ -123,11 +128,28 @@ def _brakes(pressure: ev.PressureChanged | None) -> list[str]:
     """What else holds a run back, where something does."""
     if pressure is None:
         return []
+    brakes = []
     if pressure.circuit != "closed":
-        return [f"circuit {pressure.circuit}"]
+        brakes.append(f"circuit {pressure.circuit}")
+    if pressure.pause_s >= ev.SAID_FROM_S and not _is_over(pressure):
+        brakes.append(_next_look(pressure).removeprefix("; "))
+    if brakes:
+        return brakes
     if pressure.requests_per_minute is not None:
         return [f"{pressure.requests_per_minute:.0f} requests/min"]
     return []
+
+
+def _next_look(pressure: ev.PressureChanged) -> str:
+    """Return `; next look at 14:05`, by the clock on the wall."""
+    if pressure.next_look_at is None:
+        return ""
+    return f"; next look at {datetime.fromisoformat(pressure.next_look_at).astimezone():%H:%M}"
+
+
+def _is_over(pressure: ev.PressureChanged) -> bool:
+    at = pressure.next_look_at
+    return at is None or datetime.fromisoformat(at) <= datetime.now(UTC)
 
 
 class _Narrator:
@@ -136,6 +158,7 @@ class _Narrator:
     def __init__(self, notices: Screen, verbosity: int) -> None:
         self._notices = notices
         self._verbosity = verbosity
+        self._has_told_of_trouble = verbosity > 0  # then each retry is told
 
     def tell(self, event: ev.Event) -> None:
         line = self._line(event)
@@ -146,8 +169,16 @@ class _Narrator:
         match event:
             case ev.Draining(reason="interrupted"):
                 return "Finishing what is in flight; interrupt again to stop at once"
+            case ev.PressureChanged(asked_s=float(asked_s)) if asked_s >= ev.SAID_FROM_S:
+                return f"The backend asks to wait {duration(asked_s)}{_next_look(event)}"
             case ev.PressureChanged(circuit="open", pause_s=pause_s):
-                return f"The backend refuses or fails too often; pausing for {duration(pause_s)}"
+                said = f"The backend refuses or fails too often; pausing for {duration(pause_s)}"
+                return said + (_next_look(event) if pause_s >= _LONG_S else "")
+            case ev.CallRetried(wait_s=wait_s, reason=reason, attempt=attempt) if (
+                attempt >= _TOLD_ATTEMPT and not self._has_told_of_trouble
+            ):
+                self._has_told_of_trouble = True
+                return f"No luck so far: {one_line(reason)}; again in {duration(wait_s)}"
             case ev.FileVanished(path=path, reason=reason):
                 return f"{path_line(path)}: {reason}"
             case ev.RetryPassScheduled(files=files, wait_s=wait_s):

@@ -10,17 +10,17 @@ from pathlib import Path
 
 import click
 
+from objlib import Library, RebuildReport, RecoveryReport
 from objlib.cli.event_files import Files, events_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
+from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
-from objlib.service.library import Library
-from objlib.sync.rebuild import RebuildReport
-from objlib.upload.reports import RecoveryReport
+from objlib.service.recovery import step_after
 
 
 @click.command(
@@ -139,14 +139,8 @@ def _print(
             say(f"  {number:>7,}  {what}")
     for problem in report.unfinished:
         say(f"  not finished: {problem}")
-    if report.unfinished:
-        say("Next: objlib recover")
-    elif report.failed:
-        say("Next: objlib fsm-upload --retry-failed")
-    elif report.released or (rebuilt is not None and waiting):
-        say("Next: objlib fsm-upload")
-    elif rebuilt is not None:
-        say("Next: objlib store-sync")
+    if (step := step_after(report, rebuilt, waiting)) is not None:
+        say(f"Next: {COMMANDS[step]}")
 
 
 def _print_rebuilt(say: Callable[[str], None], rebuilt: RebuildReport) -> None:

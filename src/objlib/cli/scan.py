@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 
 import click
 
-from objlib.catalog.binding import LIBRARY_ROOT, bind_library
-from objlib.catalog.opening import open_catalog
-from objlib.catalog.queries import get_info
+from objlib import Library, ScanReport
 from objlib.cli.manual import Manual
-from objlib.cli.options import Invocation, common_options
+from objlib.cli.options import Invocation, checksum_option, common_options
 from objlib.cli.render import count, one_line, path_line, print_json
-from objlib.documents.payload import Source, is_current
-from objlib.errors import ConfigurationError
-from objlib.library.scan import scan_library
-from objlib.library.scan_report import ScanReport
-from objlib.upload.state import AsyncUploadStateManager
 
 NAMED_MOVES = 10
 
@@ -30,6 +22,7 @@ NAMED_MOVES = 10
     examples=[
         "objlib scan --library ~/Lectures",
         "objlib scan --refresh-metadata",
+        "objlib scan --checksum",
     ],
     see_also=["sync", "fsm-upload", "metadata", "failures"],
 )
@@ -44,12 +37,16 @@ NAMED_MOVES = 10
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@checksum_option
 @common_options
-def command(invocation: Invocation, library: Path | None, refresh_metadata: bool) -> int:
+def command(
+    invocation: Invocation, library: Path | None, refresh_metadata: bool, checksum: bool
+) -> int:
     """Record every file of a library in the catalog.
 
-    New, changed, moved and missing files are found by size, time and inode, then by SHA-256. Files
-    are only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
+    New, changed, moved and missing files are found by size, times and inode, then by SHA-256.
+    --checksum reads every file instead, as a disk needs whose files have no change times. Files are
+    only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
     (`objlib failures` shows it), and what .objlibignore lists is left out.
 
     Metadata comes from sidecars, front matter and paths (`objlib metadata FILE` shows it). A moved
@@ -57,40 +54,25 @@ def command(invocation: Invocation, library: Path | None, refresh_metadata: bool
     --refresh-metadata the next upload replaces them. A library that is missing or empty is taken
     for an unmounted disk, and changes nothing.
     """
-    return asyncio.run(_scan(invocation, library, refresh_metadata))
+    return asyncio.run(_scan(invocation, library, refresh_metadata, checksum))
 
 
-async def _scan(invocation: Invocation, library: Path | None, refresh_metadata: bool) -> int:
-    settings = invocation.settings(library=library)
-    if settings.library is not None and not settings.library.is_dir():
-        raise ConfigurationError(f"{settings.library} is not a folder; check --library")
-    async with await open_catalog(settings.db, create=settings.library is not None) as catalog:
-        known_root = await get_info(catalog, LIBRARY_ROOT)
-        if settings.library is None and known_root is None:
-            raise ConfigurationError("which library? Name its folder with --library DIR")
-        bound = await bind_library(catalog, settings.library or Path(str(known_root)))
-        source = Source(
-            bound.root, bound.library_id, settings.identity_header, settings.follow_links_to
-        )
-        notices = invocation.notices()
-        with notices.status("scanning") as status:
-
-            def show(report: ScanReport) -> None:
-                status.update(f"scanning: {count(report.found, 'file')} so far")
-
-            report = await scan_library(
-                catalog,
-                bound.root,
-                templates=settings.path_templates,
-                lifecycle=AsyncUploadStateManager(catalog),
-                is_current=partial(is_current, source=source) if refresh_metadata else None,
-                on_progress=show,
-                links_to=settings.follow_links_to,
-            )
+async def _scan(
+    invocation: Invocation, folder: Path | None, refresh_metadata: bool, checksum: bool
+) -> int:
+    settings = invocation.settings(library=folder)
+    async with Library.open(settings.library, settings=settings) as library:
+        with invocation.notices().status("scanning") as status:
+            wanted = library.scan(refresh_metadata=refresh_metadata, checksum=checksum)
+            async with wanted as run:
+                async for report in run.events:
+                    status.update(f"scanning: {count(report.found, 'file')} so far")
+                report = await run.finished()
+        root = (await library.bound()).root
     if invocation.json:
-        print_json({"library": str(bound.root), **asdict(report)})
+        print_json({"library": str(root), **asdict(report)})
     else:
-        print_scan(invocation, report, bound.root)
+        print_scan(invocation, report, root)
         if report.new or report.changed:
             invocation.console().print("Next: objlib fsm-upload")
         elif report.missing:
@@ -115,6 +97,7 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
         (report.unchanged, "unchanged"),
         (report.in_flight, "being uploaded, left for the next scan"),
         (report.parts, "of those are parts of texts that are too long for one document"),
+        (report.unread, "cannot be read any more (`objlib failures` says why)"),
         (report.skipped, "cannot be uploaded (`objlib failures` says why)"),
     )
     for number, what in lines:

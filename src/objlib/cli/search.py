@@ -11,14 +11,13 @@ from pathlib import Path
 
 import click
 
+from objlib import Library, SearchResult
 from objlib.cli.errors import worded
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import open_file, print_citation
 from objlib.cli.render import one_line, print_json
 from objlib.errors import ConfigurationError, ObjlibError
-from objlib.search.query import SearchResult
-from objlib.service.library import Library
 
 HISTORY_FILE = "search-history"
 HISTORY_LINES = 1_000

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from objlib import backend
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
+from objlib.service import servers
 
 KEY_VARIABLE = "OBJLIB_SERVE_KEY"
 
@@ -27,6 +27,11 @@ KEY_VARIABLE = "OBJLIB_SERVE_KEY"
 @click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="Where to listen [127.0.0.1].")
 @click.option(
     "--port", metavar="N", type=click.IntRange(0, 65535), default=8471, help="0: any free [8471]."
+)
+@click.option(
+    "--public-url",
+    metavar="URL",
+    help="The address of a proxy before it; uploads go there [what was reached].",
 )
 @click.option(
     "--data",
@@ -52,6 +57,7 @@ def command(
     invocation: Invocation,
     host: str,
     port: int,
+    public_url: str | None,
     data: Path | None,
     faults: str | None,
     latency: float,
@@ -65,23 +71,24 @@ def command(
     With --faults or --latency it misbehaves as the service was seen to; docs/emulator.md says how.
     """
     settings = invocation.settings()
-    data = data or backend.embedded_data(settings)
     key = os.environ.get(KEY_VARIABLE) or None
 
-    def say(url: str) -> None:
-        click.echo(f"listening on {url}, data in {data} (Ctrl-C stops)")
+    def say(url: str, file: Path) -> None:
+        click.echo(f"listening on {url}, data in {file} (Ctrl-C stops)")
         if faults is not None or latency > 0:
             click.echo(f"trouble is on: {url}/debug/faults shows it")
 
     asyncio.run(
-        backend.serve(
+        servers.serve(
+            settings,
             data,
             host=host,
             port=port,
             key=key,
+            public_url=public_url,
             faults=faults,
             latency_s=latency,
-            semantic=semantic or settings.semantic,
+            semantic=semantic,
             on_listening=say,
         )
     )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,7 @@ from reactivex.subject import Subject
 
 from objlib import Library, MaxDelete, SyncReport
 from objlib import events as ev
-from objlib.cli.errors import EXIT_CODES, worded
-from objlib.cli.errors import exit_code as exit_code_of
+from objlib.cli.errors import worded
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import exit_code as exit_code_of_upload
 from objlib.cli.fsm_upload import report as report_upload
@@ -27,6 +26,7 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import (
     Invocation,
     accept_device_option,
+    checksum_option,
     common_options,
     max_delete_option,
     new_library_option,
@@ -36,14 +36,14 @@ from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.cli.scan import print_scan
+from objlib.cli.screen import Screen
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
+from objlib.cli.verdict import verdict_lines
 from objlib.config import Settings
-from objlib.errors import ConfigurationError, ObjlibError, TooManyDeletions
+from objlib.errors import ConfigurationError
 from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
 from objlib.service.uploads import Uploaded
-
-#: How long a folder must be quiet before changes are taken up: editors save in several steps.
-QUIET_S = 2.0
+from objlib.service.watching import WatchBegun, WatchEvent, WatchTroubled, can_watch, watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ class _Wish:
 
     limits: tuple[MaxDelete, bool]
     refresh_metadata: bool
+    checksum: bool
     dry_run: bool
     yes: bool
     files: Files
@@ -85,7 +86,9 @@ class _Wish:
 )
 @click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
 @click.option("--yes", is_flag=True, help="Go on without asking, as a script must.")
-@click.option("--watch", is_flag=True, help="Stay, and sync whenever a file changes.")
+@click.option(
+    "--watch", "is_watching", is_flag=True, help="Stay, and sync whenever a file changes."
+)
 @max_delete_option
 @accept_device_option
 @click.option(
@@ -93,6 +96,7 @@ class _Wish:
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@checksum_option
 @new_library_option
 @tier_option
 @events_option
@@ -103,10 +107,11 @@ def command(
     library: Path | None,
     dry_run: bool,
     yes: bool,
-    watch: bool,
+    is_watching: bool,
     max_delete: MaxDelete,
     accept_device: bool,
     refresh_metadata: bool,
+    checksum: bool,
     new_library: bool,
     tier: str | None,
     events: Path | None,
@@ -126,73 +131,57 @@ def command(
     """
     settings = invocation.settings(library=library, tier=tier)
     limits = (max_delete, accept_device)
-    if dry_run and watch:
+    if dry_run and is_watching:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    wish = _Wish(limits, refresh_metadata, dry_run, yes, Files(events, results))
-    return asyncio.run(_sync(invocation, settings, wish, watch, new_library))
+    wish = _Wish(limits, refresh_metadata, checksum, dry_run, yes, Files(events, results))
+    return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
 
 
 async def _sync(
-    invocation: Invocation, settings: Settings, wish: _Wish, watch: bool, new_library: bool
+    invocation: Invocation, settings: Settings, wish: _Wish, is_watching: bool, new_library: bool
 ) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
         if new_library:
             await library.declare_new_library()
-        if not watch:
-            return _exit_code(await _once(invocation, library, wish))
-        return await _watch(invocation, library, wish)
-
-
-async def _watch(invocation: Invocation, library: Library, wish: _Wish) -> int:
-    """A round at once, and one whenever something has changed. What only time can mend, such as no
-    network, a refused key or a disk that was pulled out, is waited for; too many deletions are said
-    once, for only another change mends them."""
-
-    async def once() -> SyncOutcome | None:
-        try:
-            return await _once(invocation, library, wish)
-        except TooManyDeletions as error:
-            if is_first:
-                raise
-            notices.print(f"objlib: {one_line(worded(error))}", markup=False)
-            return None
-
-    notices, pause_s = invocation.notices(), library.settings.watch_pause_s
-    is_first = True
-    while True:
-        try:
-            # Watched from before the round, so that what changes during it is not missed; anew
-            # after trouble, because a disk that comes back is another one to the system.
-            async with _watching((await library.bound()).root, pause_s) as next_change:
-                outcome = await once()
-                if is_first:
-                    notices.print("Watching; Ctrl-C to stop")
-                    is_first, wish = False, replace(wish, refresh_metadata=False, yes=True)
-                while outcome is None or not outcome.was_interrupted:
-                    if await next_change() or (outcome is not None and outcome.is_worth_another):
-                        outcome = await once()
-                return INTERRUPTED
-        except ObjlibError as error:
-            if is_first and exit_code_of(type(error)) == EXIT_CODES[ConfigurationError]:
-                raise  # said wrongly, and nobody would mend it
-            again = f"trying again in {duration(pause_s)}"
-            notices.print(f"objlib: {one_line(worded(error))}; {again}", markup=False)
-        await asyncio.sleep(pause_s)
-
-
-async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOutcome | None:
-    """Return the outcome of one round, or None if it was only planned. JSON is one document a
-    round."""
-    with invocation.traced():
-        plan = await _plan(invocation, library, wish.refresh_metadata)
-        if not wish.dry_run:
-            await library.look_first(plan.options)
-        await _show_plan(invocation, library, plan, wish)
         if wish.dry_run:
-            if invocation.json:
-                print_json({**_as_json(plan, library.settings), "dry_run": True})
-            return None
+            return await _dry_run(invocation, library, wish)
+        if not is_watching:
+            return _exit_code(await _once(invocation, library, wish))
+        if not can_watch():
+            raise ConfigurationError(
+                "--watch needs the extra of that name: pip install 'objlib[watch]'"
+            )
+        later = replace(wish, refresh_metadata=False, checksum=False, yes=True)
+        await watch(
+            library,
+            lambda is_first: _once(invocation, library, wish if is_first else later),
+            partial(_say, invocation.notices()),
+        )
+        return INTERRUPTED
+
+
+def _say(notices: Screen, event: WatchEvent) -> None:
+    match event:
+        case WatchBegun():
+            notices.print("Watching; Ctrl-C to stop")
+        case WatchTroubled(error, again_in_s):
+            again = "" if again_in_s is None else f"; trying again in {duration(again_in_s)}"
+            notices.print(f"objlib: {one_line(worded(error))}{again}", markup=False)
+
+
+async def _dry_run(invocation: Invocation, library: Library, wish: _Wish) -> int:
+    with invocation.traced():
+        plan = await _plan(invocation, library, wish)
+    if invocation.json:
+        print_json({**_as_json(plan, library.settings), "dry_run": True})
+    return 0
+
+
+async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOutcome:
+    """Carry out one round. JSON is one document a round."""
+    with invocation.traced():
+        plan = await _plan(invocation, library, wish)
         _ask(invocation, plan, wish.yes)
         outcome = await _carry_out(invocation, library, plan, wish)
         if invocation.json:
@@ -202,23 +191,28 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOu
         return outcome
 
 
-def _exit_code(outcome: SyncOutcome | None) -> int:
-    if outcome is None or outcome.is_clean:
+def _exit_code(outcome: SyncOutcome) -> int:
+    if outcome.is_clean:
         return 0
     return INTERRUPTED if outcome.was_interrupted else 1
 
 
-async def _plan(invocation: Invocation, library: Library, refresh_metadata: bool) -> SyncPlan:
+async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPlan:
     with invocation.notices().status("scanning") as status:
-        async with library.plan_sync(refresh_metadata=refresh_metadata) as run:
+        async with library.plan_sync(
+            refresh_metadata=wish.refresh_metadata, checksum=wish.checksum
+        ) as run:
             async for report in run.events:
                 status.update(f"scanning: {count(report.found, 'file')} so far")
-            return run.progress
+            plan = run.progress
+    if not wish.dry_run:
+        await library.look_first(plan.options)
+    if not (invocation.json or (invocation.quiet and wish.yes)):
+        await _show_plan(invocation, library, plan, wish)
+    return plan
 
 
 async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, wish: _Wish) -> None:
-    if invocation.json or (invocation.quiet and wish.yes):
-        return
     say, work = click.echo, plan.work
     print_scan(invocation, plan.scan, (await library.bound()).root)
     if work.files or wish.dry_run:
@@ -318,55 +312,17 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
         console.print(f"  failed: {one_line(problem)}", markup=False)
     if outcome.is_clean and invocation.quiet:
         return
+    if outcome.verdict is not None and not outcome.was_interrupted:
+        for line in verdict_lines(outcome.verdict):
+            console.print(line)
     if outcome.is_clean:
-        console.print("The store holds exactly what the library does")
-    elif done is not None and done.left_for_consent and not done.failed:
-        left = count(done.left_for_consent, "document")
-        console.print(f"The store holds more than the library does: {left}, named above")
-    elif outcome.is_worth_another:
+        return
+    if outcome.verdict is not None and outcome.verdict.unread:
+        console.print("Next: objlib failures")
+    elif outcome.verdict is not None and outcome.verdict.is_for_people:
+        console.print("Next: objlib store-sync")
+    elif outcome.is_worth_another or not outcome.left_alone:
         console.print("Next: objlib status")
     else:
         left_alone = count(outcome.left_alone, "file")
         console.print(f"Next: objlib failures ({left_alone} left alone for a day)")
-
-
-@asynccontextmanager
-async def _watching(root: Path, pause_s: float) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """Yields a question: how many paths have changed? It is answered when the library is quiet
-    again, or with 0 after `pause_s` of silence. Nothing is missed between two questions."""
-    try:
-        from watchfiles import awatch
-    except ImportError as error:
-        raise ConfigurationError(
-            "--watch needs the extra of that name: pip install 'objlib[watch]'"
-        ) from error
-    pause_ms, quiet_ms = int(pause_s * 1000), int(QUIET_S * 1000)
-    stopping = asyncio.Event()
-    changes = awatch(
-        root,
-        step=quiet_ms,
-        debounce=pause_ms,
-        rust_timeout=pause_ms,
-        yield_on_timeout=True,
-        stop_event=stopping,
-    )
-    coming = asyncio.ensure_future(anext(changes))
-    await asyncio.sleep(0)  # now it watches
-
-    async def next_change() -> int:
-        nonlocal coming
-        try:
-            number = len(await coming)
-        except OSError as error:
-            raise ConfigurationError(f"{root} cannot be watched: {error}") from error
-        coming = asyncio.ensure_future(anext(changes))
-        return number
-
-    try:
-        yield next_change
-    finally:
-        stopping.set()  # a thread waits for changes; cancelling its task would not wake it
-        await asyncio.wait([coming])
-        if not coming.cancelled():
-            coming.exception()
-        await changes.aclose()

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from dataclasses import asdict
 
 import click
 
+from objlib import Library, Proof, ProofReport, Subset, Verdict
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.render import count, path_line, print_json
 from objlib.errors import ConfigurationError
-from objlib.search.proof import Proof, Subset, Verdict
-from objlib.service.library import Library
 
 _MEANING = {
     Verdict.PROVEN: "cited",
     Verdict.OUTRANKED: "in the store, but other files answer better",
     Verdict.NOT_CITED: "not cited, even when asked of this file alone",
     Verdict.OTHER_TEXT: "cited with a text that is not in the file",
-    Verdict.CHANGED: "changed on disk since the last scan",
+    Verdict.CHANGED: "other content on disk than the last scan saw",
+    Verdict.UNREADABLE: "cannot be read, so nothing could be asked",
 }
 _REMEDY = {
     Verdict.NOT_CITED: "objlib store-sync, then objlib fsm-upload",
     Verdict.OTHER_TEXT: "objlib store-sync, then objlib fsm-upload --reset-existing",
-    Verdict.CHANGED: "objlib sync",
+    Verdict.CHANGED: "objlib sync --checksum",
+    Verdict.UNREADABLE: "make them readable, then objlib verify",
 }
 
 
@@ -76,17 +76,17 @@ async def _verify(invocation: Invocation, subset: Subset | None, limit: int | No
                     if wanted or proof.verdict is not Verdict.PROVEN:
                         kept.append(proof)
                     status.update(f"verifying: {count(run.progress.asked, 'file')} so far")
-                tally = Counter(run.progress.verdicts)
-    _show(invocation, kept, tally)
-    return 1 if any(proof.is_failure for proof in kept) else 0
+                report = await run.finished()
+    _show(invocation, kept, report)
+    return 0 if report.is_clean else 1
 
 
-def _show(invocation: Invocation, proofs: list[Proof], tally: Counter[Verdict]) -> None:
+def _show(invocation: Invocation, proofs: list[Proof], report: ProofReport) -> None:
     if invocation.json:
         print_json(
             {
-                "asked": tally.total(),
-                "verdicts": {verdict.value: tally[verdict] for verdict in Verdict},
+                "asked": report.asked,
+                "verdicts": {verdict.value: report.count(verdict) for verdict in Verdict},
                 "proofs": [asdict(proof) for proof in proofs],
             }
         )
@@ -96,14 +96,12 @@ def _show(invocation: Invocation, proofs: list[Proof], tally: Counter[Verdict]) 
         line = f"{proof.verdict.value:<15}  {path_line(proof.path)}"
         style = "red" if proof.is_failure else None
         console.print(line, markup=False, style=style, soft_wrap=True)
-    if not tally:
+    if not report.asked:
         console.print("No file is indexed, so there is nothing to ask about")
         return
-    console.print(f"Asked about {count(tally.total(), 'file')}")
+    console.print(f"Asked about {count(report.asked, 'file')}")
     for verdict, meaning in _MEANING.items():
-        if tally[verdict]:
-            console.print(f"  {tally[verdict]:>7,}  {meaning}", markup=False)
-    for verdict, remedy in _REMEDY.items():
-        if tally[verdict]:
-            console.print(f"Next: {remedy}")
-            break
+        if files := report.count(verdict):
+            console.print(f"  {files:>7,}  {meaning}", markup=False)
+    if report.gravest is not None:
+        console.print(f"Next: {_REMEDY[report.gravest]}")

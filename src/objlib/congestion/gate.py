@@ -18,6 +18,7 @@ from reactivex.subject import BehaviorSubject, Subject
 from objlib.congestion import pressure
 from objlib.congestion.outcomes import Abandoned, CooledDown, Outcome, Outcomes, Sent
 from objlib.congestion.pressure import Pressure
+from objlib.errors import BackendUnavailable
 from objlib.reactive.bridge import LoopScheduler, Operator, on_trampoline
 from objlib.reactive.latch import Latch
 from objlib.reactive.pacing import held_back
@@ -44,7 +45,7 @@ class RequestGate:
         # be an old one, and whoever waits on an open circuit would wait for ever.
         self._changes: BehaviorSubject[Pressure] = BehaviorSubject(start)
         self._line: Subject[_Ticket] = Subject()
-        self._in_line = 0
+        self._in_line: dict[_Ticket, None] = {}
         waiting: Operator[_Ticket, _Ticket] = held_back(
             lambda: pressure.wait_s(self._state, self.now()),
             # Nearly every change is of the documents at once, and says nothing to who waits here.
@@ -95,6 +96,10 @@ class RequestGate:
     def _take(self, outcome: Outcome) -> None:
         """Take one outcome into account."""
         self._state = pressure.respond(self._state, outcome, self.now())
+        if pressure.is_down(self._state):
+            for ticket in list(self._in_line):
+                ticket.is_abandoned = True
+                ticket.passed.fail(_down(self._state))
         permitted = pressure.permission(self._state)
         if permitted != self._permitted:
             self._permitted = permitted
@@ -102,7 +107,7 @@ class RequestGate:
 
     def limit_sending(self, ceiling: int) -> None:
         """Start over with at most `ceiling` files being sent at a time."""
-        self._state = replace(self._state, sending=pressure.sending_at_most(ceiling))
+        self._state = replace(self._state, sending=pressure.sending_at_most(ceiling), in_vain=0)
         self._permitted = pressure.permission(self._state)
         self._tell_of_change()
 
@@ -113,22 +118,28 @@ class RequestGate:
         """Wait until a request may be sent, behind those who came before, and count it as sent.
 
         One outcome must follow, `Abandoned` at least.
+
+        Raises:
+            BackendUnavailable: probe after probe was in vain. Whoever comes when the time of the
+                next one has come makes it.
         """
+        if pressure.is_down(self._state):
+            raise _down(self._state)
         if not self._in_line and pressure.wait_s(self._state, self.now()) == 0.0:
             self.outcomes.tell(Sent())
             return
         ticket = _Ticket()
-        self._in_line += 1
+        self._in_line[ticket] = None
         on_trampoline(lambda: self._line.on_next(ticket))
         try:
             await ticket.passed.opened()
         except BaseException:
-            if ticket.passed.is_open:
+            if ticket.passed.is_open and not ticket.is_abandoned:
                 self.outcomes.tell(Abandoned())
             ticket.is_abandoned = True
             raise
         finally:
-            self._in_line -= 1
+            del self._in_line[ticket]
 
     def _let_pass(self, ticket: _Ticket) -> None:
         if not ticket.is_abandoned:
@@ -150,3 +161,13 @@ class RequestGate:
         return self._changes.pipe(
             ops.distinct_until_changed(opening), ops.map(after_the_wait), ops.switch_latest()
         )
+
+
+def _down(state: Pressure) -> BackendUnavailable:
+    asked = ""
+    if state.asked_s is not None and state.asked_s >= pressure.LONGEST_WAIT_S:
+        asked = f" (it asked to wait {state.asked_s / 3600:.3g} h)"
+    return BackendUnavailable(
+        f"the backend refused or failed {state.breaker.failed_probes} looks in a row{asked} and "
+        "accepted nothing in between; what was not sent waits as it was"
+    )

@@ -91,6 +91,16 @@ class DocumentFailed(Outcome):
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted(Outcome):
+    """The backend took a file: the import of one was accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp(Outcome):
+    """All attempts at a file were in vain, for a reason that is not the file's."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcomes:
     """A hot feed of outcomes: whoever sees one tells it here, and the gate's reducer listens."""
 

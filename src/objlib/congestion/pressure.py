@@ -22,11 +22,13 @@ from dataclasses import dataclass, replace
 from objlib.congestion.controllers import Breaker, Circuit, Indexing, Rate, Sending
 from objlib.congestion.outcomes import (
     Abandoned,
+    Accepted,
     Answered,
     Broken,
     CooledDown,
     DocumentActive,
     DocumentFailed,
+    GivenUp,
     Outcome,
     Refused,
     Sent,
@@ -37,6 +39,14 @@ from objlib.congestion.outcomes import (
 #: Requests a minute to start from. Google publishes none for File Search (AI Studio shows those of
 #: a project): these are ours and cautious, and a backend that allows less is found out.
 TIERS = {"free": 60.0, "1": 600.0, "2": 2_000.0, "3": 6_000.0}
+
+#: Seconds: a backend that asks for a longer wait is looked at again after this.
+LONGEST_WAIT_S = 3600.0
+#: So many probes in vain, and nothing accepted in between, are an outage. With the usual cool-down
+#: that is after 40 minutes, with hours asked for after as many looks.
+PROBES_IN_VAIN_MAX = 8
+#: So many files given up, and none accepted in between, are not the files' fault.
+FILES_IN_VAIN_MAX = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,10 @@ class Pressure:
     indexing: Indexing
     #: Nothing is sent before this moment: the latest that any answer has asked for.
     not_before: float = 0.0
+    #: Seconds: the wait that was asked for, which may be longer than the one that is kept.
+    asked_s: float | None = None
+    #: Files given up since one was accepted.
+    in_vain: int = 0
 
 
 INDEXING_START, INDEXING_MAX = 50, 200
@@ -101,6 +115,7 @@ def respond(state: Pressure, outcome: Outcome, now: float) -> Pressure:
             return replace(state, breaker=state.breaker.sent(), rate=state.rate.sent(now))
         case Refused(took_s=took_s, retry_after_s=asked_s):
             sent_at = now - took_s
+            state, asked_s = _told_to_wait(state, asked_s, now)
             breaker = state.breaker.answered(now, sent_at, refused=True, retry_after_s=asked_s)
             opened = breaker.circuit is Circuit.OPEN is not state.breaker.circuit
             return replace(
@@ -108,16 +123,19 @@ def respond(state: Pressure, outcome: Outcome, now: float) -> Pressure:
                 breaker=breaker,
                 rate=state.rate.rejected(now, sent_at, is_serious=opened),
                 sending=state.sending.refused(now, sent_at),
-                not_before=max(state.not_before, now + (asked_s or 0.0)),
             )
         case Broken(took_s=took_s, retry_after_s=asked_s):
             sent_at = now - took_s
+            state, asked_s = _told_to_wait(state, asked_s, now)
             return replace(
                 state,
                 breaker=state.breaker.answered(now, sent_at, broken=True, retry_after_s=asked_s),
                 sending=state.sending.broken(now, sent_at),
-                not_before=max(state.not_before, now + (asked_s or 0.0)),
             )
+        case Accepted():
+            return replace(state, in_vain=0)
+        case GivenUp():
+            return replace(state, in_vain=state.in_vain + 1)
         case Abandoned(took_s=took_s):
             return replace(state, breaker=state.breaker.abandoned(now - took_s))
         case CooledDown():
@@ -132,6 +150,18 @@ def respond(state: Pressure, outcome: Outcome, now: float) -> Pressure:
             return replace(state, indexing=state.indexing.struck(took_s, now))
         case _:
             raise TypeError(f"not an outcome: {outcome!r}")
+
+
+def _told_to_wait(
+    state: Pressure, asked_s: float | None, now: float
+) -> tuple[Pressure, float | None]:
+    """Return the state after a wait was asked for, and the seconds of it that are kept."""
+    if asked_s is None:
+        return replace(state, not_before=max(state.not_before, now)), None
+    kept_s = min(asked_s, LONGEST_WAIT_S)
+    if now + kept_s <= state.not_before:
+        return state, kept_s
+    return replace(state, not_before=now + kept_s, asked_s=asked_s), kept_s
 
 
 def permission(state: Pressure) -> tuple[object, ...]:
@@ -170,6 +200,22 @@ def reopens_in_s(state: Pressure, now: float) -> float | None:
     if state.breaker.circuit is not Circuit.OPEN:
         return None
     return max(0.0, state.breaker.reopens_at - now)
+
+
+def pause_s(state: Pressure, now: float) -> float:
+    """Seconds until the backend is looked at again; 0 when requests pass."""
+    return max(0.0, reopens_in_s(state, now) or 0.0, state.not_before - now)
+
+
+def is_down(state: Pressure) -> bool:
+    """Return True if probe after probe was in vain, and the time of the next has not come."""
+    breaker = state.breaker
+    return breaker.circuit is Circuit.OPEN and breaker.failed_probes >= PROBES_IN_VAIN_MAX
+
+
+def accepts_nothing(state: Pressure) -> bool:
+    """Return True if file after file was given up, and none accepted in between."""
+    return state.in_vain >= FILES_IN_VAIN_MAX
 
 
 def uploads_allowed(state: Pressure) -> int:

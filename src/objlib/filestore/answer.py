@@ -5,27 +5,23 @@ Segment indices count bytes of UTF-8, as in the API.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from objlib.filestore.chunking import sentences
-from objlib.filestore.retrieval import Hit
+from objlib.filestore.quoting import best_sentences
+from objlib.filestore.retrieval import Found, Hit
 from objlib.filestore.wire import compact
-from objlib.filestore.words import question_terms, terms
+from objlib.filestore.words import terms
 
 QUOTED_HITS = 3
-QUOTE_CHARS_MAX = 400
 NOTHING_FOUND = "Nothing in the file search stores matches this question."
+NOTHING_QUOTED = "No sentence holds the question's words. The files below fit by their names."
 NO_TOOL = (
     "This server answers from file search stores only; give the fileSearch tool to search one."
 )
 
 _BETWEEN = "\n\n"
-_SENTENCE_END = re.compile(r"[.!?…。！？।॥።][\"'”’»)\]]*$")
-#: Markdown's two ways to write one.
-_HEADING = re.compile(r"\s*(?:#{1,6}\s[^\n]*|[^\n]+\n[ \t]*(?:=+|-+)[ \t]*)(?:\n|$)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,33 +32,21 @@ class Part:
     hit: int
 
 
-def quote(question: str, hits: Sequence[Hit]) -> list[Part]:
-    """Return for each of the best hits the sentence with most of the question's terms."""
-    wanted = set(question_terms(question))
+def quote(question: str, hits: Sequence[Hit], weights: Mapping[str, float]) -> list[Part]:
+    """Return for each of the best hits the sentence that answers best, if there is one."""
     parts: list[Part] = []
-    for index, hit in enumerate(hits[:QUOTED_HITS]):
-        said = [_HEADING.sub("", part, count=1) or part for part in sentences(hit.text)]
-        sentence = max(said, key=lambda text: _score(text, wanted), default="")
-        flat = " ".join(sentence.split())
-        if len(flat) > QUOTE_CHARS_MAX:
-            flat = flat[: QUOTE_CHARS_MAX - 1].rstrip() + "…"
-        if flat and all(flat != part.text for part in parts):
-            parts.append(Part(flat, index))
+    passages = [hit.text for hit in hits[:QUOTED_HITS]]
+    for index, sentence in enumerate(best_sentences(question, passages, weights)):
+        if sentence is not None and all(sentence != part.text for part in parts):
+            parts.append(Part(sentence, index))
     return parts
 
 
-def _score(sentence: str, wanted: set[str]) -> tuple[bool, int, int]:
-    # A heading names the subject and says nothing of it, so whole sentences come first.
-    stripped = sentence.strip()
-    found = len(wanted.intersection(terms(sentence)))
-    is_whole = _SENTENCE_END.search(stripped) is not None
-    return (found > 0 and is_whole, found, -len(stripped))
-
-
-def response(question: str, model: str, response_id: str, hits: Sequence[Hit]) -> dict[str, Any]:
+def response(question: str, model: str, response_id: str, found: Found) -> dict[str, Any]:
     """A GenerateContentResponse that quotes the hits."""
-    parts = quote(question, hits)
-    text = text_of(parts)
+    hits = found.hits
+    parts = quote(question, hits, found.weights)
+    text = text_of(parts, hits)
     candidate: dict[str, Any] = {
         "content": {"parts": [{"text": text}], "role": "model"},
         "finishReason": "STOP",
@@ -97,9 +81,11 @@ def _grounding_chunk(hit: Hit) -> dict[str, Any]:
     return {"retrievedContext": compact(context)}
 
 
-def text_of(parts: Sequence[Part]) -> str:
-    """The whole answer."""
-    return _BETWEEN.join(part.text for part in parts) or NOTHING_FOUND
+def text_of(parts: Sequence[Part], hits: Sequence[Hit]) -> str:
+    """Return the whole answer."""
+    if not parts:
+        return NOTHING_QUOTED if hits else NOTHING_FOUND
+    return _BETWEEN.join(part.text for part in parts)
 
 
 def segments(parts: Sequence[Part]) -> Iterator[tuple[int, int, Part]]:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from objlib.filestore.debug import debug_routes
+from objlib.filestore.endpoints import models
 from objlib.filestore.endpoints.documents import IMPORT, Documents
 from objlib.filestore.endpoints.files import FILE, Files
 from objlib.filestore.endpoints.interactions import Interactions
@@ -68,7 +69,7 @@ def _table(store: FileStore, faults: FaultPlan) -> list[tuple[str, str, Handler]
     documents, uploads, search = Documents(store, faults), Uploads(store, faults), Search(store)
     interactions = Interactions(store, search)
     every = "/{version}/fileSearchStores"
-    one = every + "/{store}"
+    one, model = every + "/{store}", "/{version}/models/{model}"
     return [
         ("POST", "/upload/{version}/files", uploads.upload),
         ("POST", STORE_UPLOAD, uploads.upload),
@@ -86,6 +87,11 @@ def _table(store: FileStore, faults: FaultPlan) -> list[tuple[str, str, Handler]
         ("GET", one, stores.get),
         ("DELETE", one, stores.delete),
         ("POST", "/{version}/interactions", interactions.create),
-        ("POST", "/{version}/models/{model}:generateContent", search.generate),
-        ("POST", "/{version}/models/{model}:streamGenerateContent", search.generate),
+        ("GET", "/{version}/models", models.list_models),
+        ("POST", model + ":generateContent", search.generate),
+        ("POST", model + ":streamGenerateContent", search.generate),
+        ("POST", model + ":countTokens", models.count_tokens),
+        ("POST", model + ":embedContent", models.embed),
+        ("POST", model + ":batchEmbedContents", models.batch_embed),
+        ("GET", model, models.get_model),
     ]

@@ -45,20 +45,21 @@ def question(message: dict[str, Any]) -> str:
     contents = message.get("contents", [])
     if not contents:
         raise invalid("contents must not be empty.", "contents")
-    return _joined(contents[-1].get("parts", []), "contents")
+    return joined(contents[-1].get("parts", []), "contents")
 
 
 def said_in(turns: Any) -> str:
     """The text of an interaction's input: a string, or the last of its steps."""
     if isinstance(turns, str):
-        return _joined([{"text": turns}], "input")
+        return joined([{"text": turns}], "input")
     if not isinstance(turns, list) or not turns or not isinstance(turns[-1], dict):
         raise invalid("input must be a text or a list of steps.", "input")
     content = turns[-1].get("content")
-    return _joined(content if isinstance(content, list) else turns, "input")
+    return joined(content if isinstance(content, list) else turns, "input")
 
 
-def _joined(parts: list[Any], where: str) -> str:
+def joined(parts: list[Any], where: str) -> str:
+    """The text of some parts. Raises 400 when it is too long."""
     texts = [part["text"] for part in parts if isinstance(part, dict) and "text" in part]
     text = "\n".join(said for said in texts if isinstance(said, str))
     if len(text) > QUESTION_CHARS_MAX:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 
+from objlib.privacy import make_private, prepare_private
+
 VERSION = 5
 
 #: Columns that came later, and what they hold in older rows.
@@ -27,7 +29,9 @@ def open_data_file(path: Path) -> sqlite3.Connection:
     WAL with `synchronous=NORMAL` keeps every committed transaction through the death of the
     process.
     """
+    prepare_private(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    make_private(path)
     connection = sqlite3.connect(path, isolation_level=None, timeout=30.0)
     try:
         connection.execute("PRAGMA journal_mode = WAL")

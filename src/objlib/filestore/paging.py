@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from objlib.filestore.wire import invalid
 
 #: (default, largest) page size.
-DOCUMENTS_PAGE, FILES_PAGE = (10, 20), (10, 100)
+DOCUMENTS_PAGE, FILES_PAGE, MODELS_PAGE = (10, 20), (10, 100), (50, 1000)
 
 _PAGE_SIZE = re.compile(r"[0-9]{1,9}")
 _TOKEN = re.compile(r"p[0-9]{1,18}")

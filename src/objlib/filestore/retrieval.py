@@ -11,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from objlib.filestore.filters import MetadataValue, Predicate
+from objlib.filestore.quoting import folded
 from objlib.filestore.semantic import DEPTH, fused, nearest
 from objlib.filestore.storage import ACTIVE, FileStore
 from objlib.filestore.words import closed_up, question_terms, terms
@@ -53,6 +55,14 @@ _HITS = """
     FROM chunks JOIN documents ON documents.position = chunks.document
     WHERE chunks.id IN (SELECT value FROM json_each(:ids))
 """
+# A table of the connection, which shows the index and holds nothing.
+_SHOW_COUNTS = (
+    "CREATE VIRTUAL TABLE IF NOT EXISTS temp.term_counts USING fts5vocab (main, chunk_terms, row)"
+)
+_COUNTS = """
+    SELECT term, doc FROM json_each(:words) AS asked
+    CROSS JOIN temp.term_counts WHERE term = asked.value
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +76,18 @@ class Hit:
     page: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The hits, best first, and the weight of each folded word of the question in the index."""
+
+    hits: list[Hit]
+    weights: Mapping[str, float]
+
+
+#: For a question that no store was asked.
+NOTHING = Found([], {})
+
+
 async def find(
     store: FileStore,
     question: str,
@@ -73,8 +95,8 @@ async def find(
     store_ids: Sequence[str],
     top_k: int,
     accepts: Predicate | None,
-) -> list[Hit]:
-    """The best chunks of active, visible documents of these stores that the filter accepts.
+) -> Found:
+    """Return the best chunks of active, visible documents of these stores that a filter accepts.
 
     With an embedder the rankings by words and by meaning are fused.
     """
@@ -96,7 +118,7 @@ async def find(
     if embedder is not None and by_meaning is not None:
         vectors = store.cursor(_VECTORS, embedder=embedder.name, **eligible)
         best = fused([best, nearest(vectors, by_meaning, depth)])
-    return _hits(store, best[:top_k])
+    return Found(_hits(store, best[:top_k]), weights_of(store, question))
 
 
 def _hits(store: FileStore, ids: Sequence[int]) -> list[Hit]:
@@ -106,6 +128,19 @@ def _hits(store: FileStore, ids: Sequence[int]) -> list[Hit]:
         Hit(f"fileSearchStores/{store_id}", title, text, json.loads(metadata_json), page)
         for store_id, title, text, metadata_json, page in (rows[id] for id in ids)
     ]
+
+
+def weights_of(store: FileStore, question: str) -> dict[str, float]:
+    """Return how rare each word of a question is, by BM25's formula."""
+    (words,) = folded([" ".join(question_terms(closed_up(question)))])
+    (passages,) = store.one("SELECT COALESCE(MAX(id), 0) FROM chunks") or (0,)
+    store.all(_SHOW_COUNTS)
+    counted = dict(store.all(_COUNTS, words=json.dumps(words)))
+    return {
+        word: math.log(1 + (passages - count + 0.5) / (count + 0.5))
+        for word in words
+        for count in [min(counted.get(word, 0), passages)]
+    }
 
 
 def match_expression(question: str) -> str:

@@ -17,7 +17,7 @@ from objlib.filestore.faults import ConnectionDropped, FaultPlan
 from objlib.filestore.net import is_loopback
 from objlib.filestore.semantic import Embedder
 from objlib.filestore.storage import FileStore
-from objlib.filestore.visitors import NoPages
+from objlib.filestore.visitors import Addressed, NoPages
 
 
 class RefusedToListen(ValueError):
@@ -66,6 +66,7 @@ async def serve(
     host: str = "127.0.0.1",
     port: int = 0,
     key: str | None = None,
+    public_url: str | None = None,
     indexing_delay_s: float = 0.0,
     faults: FaultPlan | None = None,
     embedder: Embedder | None = None,
@@ -76,6 +77,7 @@ async def serve(
 
     Args:
         port: 0 for a free one.
+        public_url: upload addresses begin with it: the address of a proxy before the server.
         embedder: lets search find by meaning too.
         on_listening: told the base URL once connections are accepted.
 
@@ -95,6 +97,7 @@ async def serve(
         store = FileStore.open(data, indexing_delay_s=indexing_delay_s, embedder=embedder)
         try:
             app: ASGIApp = create_app(store, api_key=key, faults=faults)
+            app = Addressed(app, host, public_url)
             if key is None:
                 app = NoPages(app, host, listener.getsockname()[1])
             app = _Quietly(app)

@@ -10,6 +10,9 @@ Source: Fetch standard, https://fetch.spec.whatwg.org, "CORS-safelisted request-
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import urlsplit
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -66,9 +69,49 @@ class NoPages:
 
     def _is_ours(self, asked: str) -> bool:
         """Return whether a Host header names what was bound, with its port."""
-        host, colon, port = asked.rpartition(":")
-        if not colon or asked.endswith("]"):
-            host, port = asked, "80"
-        host = host.removeprefix("[").removesuffix("]").lower()
-        is_port = port.isascii() and port.isdigit() and int(port[:6]) == self._port
-        return is_port and (host == self._host.lower() or is_loopback(host))
+        host, port = _host_and_port(asked)
+        return port == self._port and (host == self._host.lower() or is_loopback(host))
+
+
+class Addressed:
+    """Gives every request an address of the server's own: upload addresses are made from it.
+
+    The Host header is kept where it is one of the server's names, because a client sends a file to
+    the host it asked and to no other. Any other is replaced by the address that was reached.
+
+    Args:
+        host: the address that was bound.
+        public_url: the address of a proxy before the server, which goes before all others.
+    """
+
+    def __init__(self, app: ASGIApp, host: str, public_url: str | None = None) -> None:
+        self._app = app
+        self._names = {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
+        self._public = None if public_url is None else urlsplit(public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hosts = Headers(scope=scope).getlist("host")
+        reached, port = scope["server"]
+        scheme = scope["scheme"]
+        if self._public is not None:
+            scheme, host = self._public.scheme, self._public.netloc
+        elif len(hosts) == 1 and self._is_ours(hosts[0], reached):
+            host = hosts[0]
+        else:
+            host = f"[{reached}]:{port}" if ":" in reached else f"{reached}:{port}"
+        others = [(name, value) for name, value in scope["headers"] if name != b"host"]
+        headers = [(b"host", host.encode("latin-1")), *others]
+        await self._app({**scope, "scheme": scheme, "headers": headers}, receive, send)
+
+    def _is_ours(self, asked: str, reached: str) -> bool:
+        host, port = _host_and_port(asked)
+        return port is not None and (host in self._names or host == reached or is_loopback(host))
+
+
+def _host_and_port(asked: str) -> tuple[str, int | None]:
+    """Return the two halves of a Host header; no port where there is none that makes sense."""
+    host, colon, port = asked.rpartition(":")
+    if not colon or asked.endswith("]"):
+        host, port = asked, "80"
+    is_port = port.isascii() and port.isdigit() and len(port) < len("100000")
+    return host.removeprefix("[").removesuffix("]").lower(), int(port) if is_port else None

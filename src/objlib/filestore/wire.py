@@ -107,8 +107,9 @@ IMPORT_FILE: Message = {
     "customMetadata": CUSTOM_METADATA,
     "chunkingConfig": CHUNKING,
 }
+CONTENT: Message = {"role": str, "parts": [object]}
 GENERATE: Message = {
-    "contents": [{"role": str, "parts": [object]}],
+    "contents": [CONTENT],
     "tools": [object],
     "toolConfig": object,
     "generationConfig": object,
@@ -119,6 +120,24 @@ GENERATE: Message = {
     "model": str,
     "serviceTier": str,
 }
+COUNT_TOKENS: Message = {"contents": [CONTENT], "generateContentRequest": GENERATE}
+_EMBED_CONFIG: Message = {
+    "taskType": str,
+    "title": str,
+    "outputDimensionality": int,
+    "autoTruncate": object,
+    "documentOcr": object,
+    "audioTrackExtraction": object,
+}
+EMBED: Message = {
+    "model": str,
+    "content": CONTENT,
+    "taskType": str,
+    "title": str,
+    "outputDimensionality": int,
+    "embedContentConfig": _EMBED_CONFIG,
+}
+BATCH_EMBED: Message = {"requests": [EMBED]}
 INTERACTION: Message = {
     "model": str,
     "input": object,

@@ -6,7 +6,7 @@ import codecs
 from contextlib import suppress
 from typing import NamedTuple
 
-from charset_normalizer import from_bytes
+from objlib.formats.legacy import encoding_of
 
 
 class Mark(NamedTuple):
@@ -30,20 +30,15 @@ _MARKS = (
     Mark(codecs.BOM_UTF16_BE, "utf-16-be", 2),
 )
 
-#: Encodings of texts from before UTF-8. DOS code pages but the Russian one are left out: they
-#: make sense of any Western text, and wrongly.
-_LEGACY_ENCODINGS = (
-    *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258"),
-    *("iso8859_2", "iso8859_5", "koi8_r", "koi8_u", "cp866", "mac_cyrillic"),
-    *("gb18030", "big5", "shift_jis", "euc_jp", "euc_kr", "cp874"),
-)
-#: Two encodings are equally plausible if their scores, between 0 and 1, differ by less.
-_TIE = 0.1
-
 _PIECE_BYTES = 1024 * 1024
 _ASCII = bytes(range(0x80))
 #: A text with at most one damaged place in twenty bytes beyond ASCII was UTF-8 once.
 _DAMAGE_DIVISOR = 20
+#: A text is mixed if a fifth of what is beyond ASCII lies in lines that are UTF-8: lines in another
+#: encoding hardly ever are by chance.
+_MIXED_DIVISOR = 5
+#: ISO-2022-JP goes over to Japanese with this.
+_JAPANESE = b"\x1b$"
 
 
 def mark_of(head: bytes) -> Mark:
@@ -55,29 +50,40 @@ def decode_text(content: bytes) -> str:
     """Return the text in some bytes; never raise.
 
     A byte order mark decides (UTF-8, UTF-16, UTF-32), then strict UTF-8, then UTF-8 with a few
-    damaged places, then the encoding that charset-normalizer finds most plausible. The last resort
-    is Windows-1252 with U+FFFD for the five bytes it leaves undefined: most old Western texts are
-    in it, and ASCII survives.
+    damaged places, then the likeliest of the encodings from before. A file whose lines are partly
+    UTF-8 and partly not is decoded line by line.
     """
     mark = mark_of(content)
     if mark is not NO_MARK:
         return _decoded(content[len(mark.content) :], mark.encoding, "replace")
+    if content.isascii() and _JAPANESE in content:
+        with suppress(UnicodeDecodeError):
+            return content.decode("iso2022_jp_2")
     with suppress(UnicodeDecodeError):
         return _decoded(content, "utf-8", "strict")
     text = content.decode("utf-8", errors="replace")
     beyond_ascii = len(content.translate(None, _ASCII))
     if text.count("\ufffd") * _DAMAGE_DIVISOR <= beyond_ascii:
         return text
-    matches = from_bytes(content, cp_isolation=list(_LEGACY_ENCODINGS))
-    best = matches.best()
-    if best is None:
-        return content.decode("cp1252", errors="replace")
-    # Several encodings often read as plausibly; of those the Western one is by far the likeliest.
-    for match in matches:
-        as_plausible = match.chaos <= best.chaos + _TIE and match.coherence >= best.coherence - _TIE
-        if as_plausible and "cp1252" in match.could_be_from_charset:
-            return str(match)
-    return str(best)
+    lines = content.splitlines(keepends=True)
+    is_utf_8 = [_is_utf_8(line) for line in lines]
+    utf_8 = b"".join(line for line, good in zip(lines, is_utf_8, strict=True) if good)
+    if len(utf_8.translate(None, _ASCII)) * _MIXED_DIVISOR < beyond_ascii:
+        return content.decode(encoding_of(content), errors="replace")
+    others = b"".join(line for line, good in zip(lines, is_utf_8, strict=True) if not good)
+    encoding = encoding_of(others)
+    return "".join(
+        line.decode("utf-8" if good else encoding, errors="replace")
+        for line, good in zip(lines, is_utf_8, strict=True)
+    )
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _decoded(content: bytes, encoding: str, errors: str) -> str:

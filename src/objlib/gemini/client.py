@@ -38,6 +38,7 @@ from objlib.gemini.resources import (
 from objlib.gemini.transport import Gated, HonestUploads
 from objlib.gemini.wire_errors import Effect, translated
 from objlib.reactive.retry import Retry
+from objlib.redaction import redacted, secrets_of
 
 API_VERSION = "v1beta"
 PAGE_SIZE = 20  # the server's maximum for stores and documents
@@ -52,6 +53,9 @@ UPLOAD_TIMEOUT_MS = 300_000
 #: certificates, twice: 40 ms at every start.
 _TRUSTING_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
+#: The SDK insists on a key.
+_NO_KEY = "none"
+
 T = TypeVar("T")
 
 
@@ -61,7 +65,7 @@ class FileSearchClient:
     def __init__(
         self,
         *,
-        api_key: str,
+        api_key: str | None,
         base_url: str,
         transport: httpx2.AsyncBaseTransport,
         gate: RequestGate | None = None,
@@ -69,14 +73,15 @@ class FileSearchClient:
         """A client over a transport.
 
         Args:
+            api_key: None where none is asked for.
             gate: what every request has to pass; None lets them all pass.
         """
         self._wire = Observed(transport)
         self._checked = Checked(Judged(self._wire, base_url))
         gated = self._checked if gate is None else Gated(self._checked, gate)
-        self._secret = api_key
+        self._secrets = secrets_of(api_key, base_url)
         self._client = genai.Client(
-            api_key=api_key,
+            api_key=api_key or _NO_KEY,
             vertexai=False,
             http_options=types.HttpOptions(
                 base_url=base_url,
@@ -119,7 +124,7 @@ class FileSearchClient:
         token: str | None = None
         tokens = _PageTokens("stores")
         while True:
-            with translated("list stores", secret=self._secret):
+            with translated("list stores", secrets=self._secrets):
                 page = await self._calls.file_search_stores.list(
                     config={"page_size": PAGE_SIZE, "page_token": token}
                 )
@@ -132,19 +137,19 @@ class FileSearchClient:
 
     async def get_store(self, name: str) -> Store:
         """Raises `NotFound` when it is gone."""
-        with translated(f"get store {name}", secret=self._secret):
+        with translated(f"get store {name}", secrets=self._secrets):
             return _store(await self._calls.file_search_stores.get(name=name))
 
     async def create_store(self, display_name: str) -> Store:
         """A new, empty store."""
-        with translated(f"create store {display_name!r}", Effect.UNKEYED, secret=self._secret):
+        with translated(f"create store {display_name!r}", Effect.UNKEYED, secrets=self._secrets):
             return _store(
                 await self._calls.file_search_stores.create(config={"display_name": display_name})
             )
 
     async def delete_empty_store(self, name: str) -> None:
         """Delete a store, which the backend refuses when there is a document in it."""
-        with translated(f"delete store {name}", secret=self._secret):
+        with translated(f"delete store {name}", secrets=self._secrets):
             await self._calls.file_search_stores.delete(name=name)
 
     # Raw files
@@ -159,7 +164,7 @@ class FileSearchClient:
         Raises:
             AlreadyExists: an earlier attempt got through; look at it with `get_file`.
         """
-        with translated(f"upload files/{name}", secret=self._secret):
+        with translated(f"upload files/{name}", secrets=self._secrets):
             return _raw_file(
                 await self._calls.files.upload(
                     file=content,
@@ -174,13 +179,13 @@ class FileSearchClient:
 
     async def get_file(self, name: str) -> RawFile:
         """Raises `NotFound` when it is unknown or has expired (the API says 403 to both)."""
-        with translated(f"get {name}", secret=self._secret, gone_is_403=True):
+        with translated(f"get {name}", secrets=self._secrets, gone_is_403=True):
             return _raw_file(await self._calls.files.get(name=name))
 
     async def delete_file(self, name: str) -> None:
         """Deleting what is not there is fine."""
         try:
-            with translated(f"delete {name}", secret=self._secret, gone_is_403=True):
+            with translated(f"delete {name}", secrets=self._secrets, gone_is_403=True):
                 await self._calls.files.delete(name=name)
         except NotFound:
             return
@@ -205,7 +210,7 @@ class FileSearchClient:
         """
         what = f"import {file_name}"
         with (
-            translated(what, Effect.UNKEYED, secret=self._secret, gone_is_403=True),
+            translated(what, Effect.UNKEYED, secrets=self._secrets, gone_is_403=True),
             self._checked.asked(last_moment) as headers,
         ):
             operation = await self._calls.file_search_stores.import_file(
@@ -216,19 +221,19 @@ class FileSearchClient:
                     http_options=types.HttpOptions(headers=headers) if headers else None,
                 ),
             )
-        return _operation(operation, store_name)
+        return _operation(operation, store_name, self._secrets)
 
     async def get_operation(self, name: str, store_name: str) -> ImportOperation:
         """How an import stands. Raises `NotFound` when the operation has vanished."""
-        with translated(f"get {name}", secret=self._secret):
+        with translated(f"get {name}", secrets=self._secrets):
             named = types.ImportFileOperation.model_validate({"name": name})
             operation = await self._calls.operations.get(named)
-        return _operation(operation, store_name)
+        return _operation(operation, store_name, self._secrets)
 
     async def get_document(self, name: str) -> Document | None:
         """The document, or None when there is none of that name."""
         try:
-            with translated(f"get {name}", secret=self._secret):
+            with translated(f"get {name}", secrets=self._secrets):
                 return _document(await self._calls.file_search_stores.documents.get(name=name))
         except NotFound:
             return None
@@ -236,7 +241,7 @@ class FileSearchClient:
     async def delete_document(self, name: str) -> None:
         """Delete a document and its chunks. Deleting what is not there is fine."""
         try:
-            with translated(f"delete {name}", secret=self._secret):
+            with translated(f"delete {name}", secrets=self._secrets):
                 await self._calls.file_search_stores.documents.delete(
                     name=name, config={"force": True}
                 )
@@ -249,7 +254,7 @@ class FileSearchClient:
         tokens = _PageTokens(f"documents of {store_name}")
 
         async def fetch() -> tuple[list[Document], str | None]:
-            with translated(f"list documents of {store_name}", secret=self._secret):
+            with translated(f"list documents of {store_name}", secrets=self._secrets):
                 page = await self._calls.file_search_stores.documents.list(
                     parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
                 )
@@ -284,7 +289,7 @@ class FileSearchClient:
             top_k=top_k,
             metadata_filter=metadata_filter,
         )
-        with translated("search", secret=self._secret):
+        with translated("search", secrets=self._secrets):
             response = await self._calls.models.generate_content(
                 model=model,
                 contents=query,
@@ -354,7 +359,9 @@ def _document(document: types.Document) -> Document:
 _FINAL_CODES = (3, 12)
 
 
-def _operation(operation: types.ImportFileOperation, store_name: str) -> ImportOperation:
+def _operation(
+    operation: types.ImportFileOperation, store_name: str, secrets: tuple[str, ...]
+) -> ImportOperation:
     document = operation.response.document_name if operation.response else None
     if document and "/" not in document:  # imports were seen to answer with the bare id
         document = f"{store_name}/documents/{document}"
@@ -362,7 +369,7 @@ def _operation(operation: types.ImportFileOperation, store_name: str) -> ImportO
     return ImportOperation(
         name=operation.name or "",
         done=bool(operation.done),
-        error=str(error.get("message") or error) if error else None,
+        error=redacted(str(error.get("message") or error), secrets) if error else None,
         document_name=document,
         is_final=error is not None and error.get("code") in _FINAL_CODES,
     )

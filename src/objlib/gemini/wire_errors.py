@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx2
 
+from objlib.congestion.pressure import LONGEST_WAIT_S
 from objlib.errors import (
     AccessRefused,
     AlreadyExists,
@@ -47,8 +48,8 @@ class Effect(Enum):
 
 #: Answers that say nothing about the call: the same one may succeed later.
 PASSING_CODES = frozenset({408, 500, 502, 503, 504})
-#: Whatever an answer asks for, we look again after an hour.
-LONGEST_WAIT_S = 3600.0
+#: Seconds: more than this is no answer that anybody waits for.
+_SAID_MAX_S = 30 * 86_400.0
 
 #: Raised in the SDK they are about an answer with other kinds of values than it should hold.
 _ODD = (TypeError, AttributeError, RecursionError)
@@ -62,14 +63,14 @@ def translated(
     what: str,
     effect: Effect = Effect.REPEATABLE,
     *,
-    secret: str | None = None,
+    secrets: tuple[str, ...] = (),
     gone_is_403: bool = False,
 ) -> Iterator[None]:
     """Raise our errors instead of the SDK's.
 
     Args:
         what: the call in words, for messages ("upload files/x").
-        secret: the API key, kept out of every message.
+        secrets: the API key and the like, kept out of every message.
         gone_is_403: the call names a raw file, which the API answers with 403 once it has expired.
     """
     from google.genai import errors as genai_errors  # whoever calls it has loaded the SDK
@@ -79,12 +80,12 @@ def translated(
     except (*_OURS_TO_TRANSLATE, genai_errors.APIError) as error:
         if isinstance(error, _ODD) and not _is_the_sdks(error):
             raise
-        ours = _translate(error, what, effect, secret)
+        ours = _translate(error, what, effect, secrets)
         is_refusal = isinstance(error, genai_errors.APIError) and error.code == 403
         if gone_is_403 and is_refusal and _is_googles(error):
-            ours = NotFound(f"{what}: {_said(error, secret)}")
+            ours = NotFound(f"{what}: {_said(error, secrets)}")
         # A traceback shows the cause as it was, so one that repeats the key is left out.
-        raise ours from None if redacted(repr(error), secret) != repr(error) else error
+        raise ours from None if redacted(repr(error), secrets) != repr(error) else error
 
 
 #: Insufficient Storage: a server's disk is full, and waiting does not help.
@@ -93,16 +94,18 @@ _NO_ROOM = 507
 _DATA_LOSS = "DATA_LOSS"
 
 
-def _translate(error: Exception, what: str, effect: Effect, secret: str | None) -> ObjlibError:
+def _translate(
+    error: Exception, what: str, effect: Effect, secrets: tuple[str, ...]
+) -> ObjlibError:
     from google.genai import errors as genai_errors
 
     if isinstance(error, genai_errors.APIError):
-        return _from_answer(error, what, effect, secret)
-    reason = redacted(f"{type(error).__name__}: {error}".rstrip(": "), secret)
+        return _from_answer(error, what, effect, secrets)
+    reason = redacted(f"{type(error).__name__}: {error}".rstrip(": "), secrets)
     if isinstance(error, _NEVER_SENT):
         return Unreachable(f"{what}: the backend cannot be reached ({reason})")
     if isinstance(error, Unusable):
-        unusable = f"{what}: the backend cannot be used: {error}"
+        unusable = f"{what}: the backend cannot be used: {redacted(str(error), secrets)}"
         return InDoubt(unusable) if effect is Effect.UNKEYED else BackendUnavailable(unusable)
     if _is_of_wrong_types(error):
         wrong = f"{what}: the answer is not what File Search says (it holds other kinds of values)"
@@ -128,8 +131,8 @@ def _is_of_wrong_types(error: Exception) -> bool:
     return isinstance(error, (ValidationError, *_ODD))
 
 
-def _said(error: Exception, secret: str | None) -> str:
-    return redacted(str(getattr(error, "message", None) or error), secret)
+def _said(error: Exception, secrets: tuple[str, ...]) -> str:
+    return redacted(str(getattr(error, "message", None) or error), secrets)
 
 
 def _is_googles(error: Exception) -> bool:
@@ -141,10 +144,10 @@ def _is_googles(error: Exception) -> bool:
 
 
 def _from_answer(
-    error: genai_errors.APIError, what: str, effect: Effect, secret: str | None
+    error: genai_errors.APIError, what: str, effect: Effect, secrets: tuple[str, ...]
 ) -> ObjlibError:
     code = error.code
-    said = redacted(str(error.message or error.status or "no message"), secret)
+    said = redacted(str(error.message or error.status or "no message"), secrets)
     message = f"{what}: {code} {said}"
     if code == 429:
         if "storage limit" in said.lower():
@@ -192,7 +195,8 @@ def _reason(error: genai_errors.APIError) -> str | None:
 
 def _retry_after_s(error: genai_errors.APIError) -> float | None:
     headers = getattr(error.response, "headers", None) or {}
-    return _longest_wait_s(headers, error.details)
+    asked_s = _longest_wait_s(headers, error.details)
+    return None if asked_s is None else min(asked_s, LONGEST_WAIT_S)
 
 
 def requested_wait_s(headers: Mapping[str, str], body: bytes) -> float | None:
@@ -214,7 +218,7 @@ def _longest_wait_s(headers: Mapping[str, str], body: object) -> float | None:
         with contextlib.suppress(ValueError):
             delays.append(float(text.removesuffix("s")))
     usable = [delay for delay in delays if math.isfinite(delay) and delay >= 0]
-    return min(max(usable), LONGEST_WAIT_S) if usable else None
+    return min(max(usable), _SAID_MAX_S) if usable else None
 
 
 def _seconds_between(earlier: str, later: str) -> float | None:

@@ -65,6 +65,11 @@ class Verdict(StrEnum):
     NOT_CITED = "not cited"
     OTHER_TEXT = "other text"
     CHANGED = "changed on disk"
+    UNREADABLE = "cannot be read"
+
+
+#: The store does not hold what the catalog says; the gravest first.
+FAILURES = (Verdict.NOT_CITED, Verdict.OTHER_TEXT, Verdict.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,7 @@ class Proof:
     @property
     def is_failure(self) -> bool:
         """True if the store does not hold what the catalog says."""
-        return self.verdict in (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
+        return self.verdict in FAILURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +96,20 @@ class ProofReport:
     def asked(self) -> int:
         """Files that the store was asked about."""
         return sum(self.verdicts.values())
+
+    def count(self, verdict: Verdict) -> int:
+        """Return the number of files with this verdict."""
+        return self.verdicts.get(verdict, 0)
+
+    @property
+    def is_clean(self) -> bool:
+        """True if the store holds what the catalog says, as far as it was asked."""
+        return not any(map(self.count, FAILURES))
+
+    @property
+    def gravest(self) -> Verdict | None:
+        """The gravest verdict about which something can be done, if there is one."""
+        return next(filter(self.count, (*FAILURES, Verdict.CHANGED)), None)
 
 
 def count_proof(report: ProofReport, proof: Proof) -> ProofReport:
@@ -183,8 +202,8 @@ async def _prove(
     own_rng = random.Random(rng.getrandbits(64))  # drawn here, where the order is that of the files
     try:
         text, question = await offload(lambda: _question_of(read, record, own_rng))
-    except _AnotherFile:
-        return Proof(record.file_path, Verdict.CHANGED, "")
+    except _AnotherFile as difference:
+        return Proof(record.file_path, difference.verdict, "")
     verdict = Verdict.PROVEN
     cited = [passage for passage in await ask(question, None) if _is_of(passage, record)]
     if not cited and record.upload_key:
@@ -230,15 +249,20 @@ def stands_in(passage: str, text: str) -> bool:
 
 
 class _AnotherFile(Exception):
-    """What lies on disk is not what was uploaded."""
+    """What lies on disk is not what was uploaded, or cannot be read."""
+
+    def __init__(self, verdict: Verdict = Verdict.CHANGED) -> None:
+        self.verdict = verdict
 
 
 def _text_of(read: Read, record: FileRecord) -> str | None:
     """The text as it was sent; None for formats that are not text."""
     try:
         content = read(record.file_path)
-    except (OSError, FileChanged) as error:
+    except (FileNotFoundError, FileChanged) as error:
         raise _AnotherFile from error
+    except OSError as error:
+        raise _AnotherFile(Verdict.UNREADABLE) from error
     if content.fingerprint.sha256_hex != record.content_hash:
         raise _AnotherFile
     return content.text if record.mime_type in HEADED_TYPES else None

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
@@ -30,6 +31,7 @@ from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
 from objlib.service.proving import proving
+from objlib.service.recovery import rebuilt
 from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
 from objlib.service.rounds import (
     Round,
@@ -65,7 +67,7 @@ from objlib.sync.apply import RepairReport
 from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import USUAL_MAX_DELETE, MaxDelete, Step, steps
-from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
+from objlib.sync.rebuild import RebuildReport
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import RecoveryReport
@@ -90,9 +92,9 @@ RepairingRun: TypeAlias = Run[Step, RepairReport]
 class Library(CatalogView):
     """A folder of texts, its catalog, and the store it is kept in step with.
 
-    The backend is connected to at the first call that needs it; what `CatalogView` can answer needs
-    none. Every method raises the errors of
-    `objlib.errors` and nothing else on purpose; `TypeError` for a keyword that there is not.
+    The backend is connected to at the first call that needs it; the questions of `CatalogView` need
+    none. Every method raises the errors of `objlib.errors` and nothing else on purpose; `TypeError`
+    for a keyword that there is not.
     """
 
     def __init__(
@@ -129,7 +131,7 @@ class Library(CatalogView):
         folder = Path(root) if root is not None else None
         settings = settings or load_settings(**wishes)
         if folder is not None and not folder.is_dir():
-            raise ConfigurationError(f"{folder} is not a folder; name the library's")
+            raise ConfigurationError(f"{folder} is not a folder", hint=Hint.CHECK_LIBRARY)
         async with contextlib.AsyncExitStack() as resources:
             catalog = await resources.enter_async_context(
                 await open_catalog(settings.db, create=folder is not None)
@@ -155,26 +157,28 @@ class Library(CatalogView):
 
     # From disk to store
 
-    def scan(self, *, refresh_metadata: bool = False) -> ScanningRun:
+    def scan(self, *, refresh_metadata: bool = False, checksum: bool = False) -> ScanningRun:
         """Record what is on disk. Tells how far it has come, now and then, and at the end.
 
         Args:
             refresh_metadata: replace also the documents whose metadata or treatment would be
                 another today: after a move, or after a change of templates.
+            checksum: hash every file, whatever its size and times say.
         """
 
-        return Run(self._runs, lambda: self._scanning(refresh_metadata))
+        return Run(self._runs, lambda: self._scanning(refresh_metadata, checksum))
 
-    def plan_sync(self, *, refresh_metadata: bool = False) -> PlanningRun:
+    def plan_sync(self, *, refresh_metadata: bool = False, checksum: bool = False) -> PlanningRun:
         """Scan, and find out what `sync` would do; nothing is sent or deleted.
 
         Args:
-            refresh_metadata: as for `scan`.
+            refresh_metadata, checksum: as for `scan`.
         """
 
         async def prepared() -> Work[ScanReport, SyncPlan]:
             options = round_options(self._options(None, {}))
-            return planning(self.catalog, await self._scanning(refresh_metadata), options)
+            scan = await self._scanning(refresh_metadata, checksum)
+            return planning(self.catalog, scan, options)
 
         return Run(self._runs, prepared)
 
@@ -276,11 +280,10 @@ class Library(CatalogView):
         """
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store()
-        listed = await Retry.of(self.settings.waits).call(
-            lambda: list_documents(catalog, self.client, store)
+        retry = Retry.of(self.settings.waits)
+        return await rebuilt(
+            catalog, self.client, store, retry, partial(source_of, self.settings, bound), library_id
         )
-        chosen = await choose_library_id(catalog, library_id)
-        return await rebuild(catalog, source_of(self.settings, bound, chosen), listed=listed)
 
     # What is in the store
 
@@ -394,16 +397,13 @@ class Library(CatalogView):
         usual = Options(concurrency=self.settings.concurrency, stagger_s=self.settings.stagger_s)
         return replace(options or usual, **wishes)
 
-    async def _scanning(self, refresh_metadata: bool) -> Work[ScanReport, ScanReport]:
+    async def _scanning(self, refresh: bool, checksum: bool) -> Work[ScanReport, ScanReport]:
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
-        bound = await self.bound()
+        catalog, bound = self.catalog, await self.bound()
+        source = source_of(self.settings, bound)
         return scanning(
-            self.catalog,
-            bound,
-            self.settings,
-            source_of(self.settings, bound),
-            refresh_metadata=refresh_metadata,
+            catalog, bound, self.settings, source, refresh_metadata=refresh, checksum=checksum
         )
 
     async def _planned_repair(

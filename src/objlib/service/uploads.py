@@ -11,6 +11,7 @@ import reactivex.operators as ops
 from reactivex import Observable
 
 from objlib.catalog.protocol import Catalog
+from objlib.catalog.resets import count_to_be_reset
 from objlib.catalog.tallies import Work as PlannedWork
 from objlib.catalog.tallies import planned_page
 from objlib.documents.payload import Source
@@ -128,6 +129,8 @@ class Uploaded:
     failed: int
     #: It was asked to stop before its end.
     was_interrupted: bool
+    #: Files that an unfinished reset has still to upload again.
+    to_be_reset: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -165,6 +168,7 @@ class Account:
             waiting=left.files - failed,
             failed=failed,
             was_interrupted=was_interrupted,
+            to_be_reset=await count_to_be_reset(self._catalog),
         )
 
 

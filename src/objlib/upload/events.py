@@ -20,6 +20,9 @@ PENDING_OPERATIONS = "pending operations"
 LATE_SUCCESSES = "late successes"
 LEFTOVERS = "leftovers"
 
+#: Seconds: shorter waits that the backend asks for are nothing that people want to hear of.
+SAID_FROM_S = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -170,8 +173,9 @@ class PressureChanged(Event):
     """The limits towards the backend have changed; also said at the beginning.
 
     `circuit` is closed, open (nothing is sent for `pause_s` seconds) or half-open (single requests
-    try it out). `sending` and `indexing` are files at a time; `requests_per_minute` is None as long
-    as no limit is known.
+    try it out). `pause_s` is also set where the backend asks for a wait: `asked_s` is how long, and
+    `next_look_at` (UTC, ISO 8601) when it is looked at again. `sending` and `indexing` are files at
+    a time; `requests_per_minute` is None as long as no limit is known.
     """
 
     circuit: str
@@ -179,6 +183,8 @@ class PressureChanged(Event):
     sending: int
     indexing: int
     requests_per_minute: float | None
+    asked_s: float | None = None
+    next_look_at: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,15 +29,17 @@ from objlib.catalog import queries
 from objlib.catalog.records import FileRecord
 from objlib.catalog.reservations import reserve_page, reserve_second_chances
 from objlib.congestion.gate import RequestGate
-from objlib.congestion.outcomes import Unwatched, Watched
-from objlib.congestion.pressure import INDEXING_MAX, uploads_allowed
+from objlib.congestion.outcomes import GivenUp, Unwatched, Watched
+from objlib.congestion.pressure import INDEXING_MAX, accepts_nothing, uploads_allowed
 from objlib.errors import (
     BackendUnavailable,
+    IntegrityError,
     NotConvertible,
     OCCConflictError,
     RateLimited,
     RemoteError,
     RunEnded,
+    Transient,
     Unreachable,
 )
 from objlib.library.hashing import FileChanged
@@ -268,6 +270,13 @@ class UploadOrchestrator:
         def rescue(error: Exception, _source: object) -> Observable[A | _Settled]:
             if isinstance(error, Unreachable):
                 error = BackendUnavailable(str(error))
+            if isinstance(error, RateLimited | Transient) and not isinstance(error, IntegrityError):
+                self.gate.outcomes.tell(GivenUp())
+                if accepts_nothing(self.gate.state):
+                    error = BackendUnavailable(
+                        f"{error}; {self.gate.state.in_vain} files in a row were given up and none "
+                        "was accepted in between"
+                    )
             if isinstance(error, RunEnded):
                 self._end_run(error)
             elif not isinstance(error, RemoteError | NotConvertible | FileChanged | OSError):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from objlib.catalog.lease import owner_is_dead, owner_of_this_process
 from objlib.catalog.protocol import Catalog
+from objlib.catalog.resets import begin_reset, end_reset
 from objlib.catalog.tallies import Work, work_of_upload
 from objlib.congestion.gate import RequestGate
 from objlib.documents.lookup import DocumentLookup
@@ -151,16 +152,20 @@ class UploadRun:
         await remember(self._catalog, begun.finished(ended, at, self.progress))
 
     async def _run(self) -> None:
+        if self._options.reset_existing:
+            await begin_reset(self._catalog)
         expected = await expected_work(self._catalog, self._options)
         self.stream.emit(
             ev.RunStarted(
                 self.context.run_id, self._store_name, expected.files, expected.size_bytes
             )
         )
-        announcements = announce_pressure(self._gate, self.stream.emit)
+        announcements = announce_pressure(self._gate, self.stream.emit, self._catalog.clock)
         scheduler = LoopScheduler.running()
         try:
             await completion(self._orchestrator.run(self._options), scheduler)
+            if self._options.reset_existing:
+                await end_reset(self._catalog)
         finally:
             await scheduler.drained()
             with contextlib.suppress(CatalogError):  # what was raised before it is the news

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
+from objlib.congestion.outcomes import Accepted
 from objlib.documents.lookup import is_for
 from objlib.documents.payload import LIBRARY, PATH, Payload, document_metadata
 from objlib.errors import (
@@ -41,6 +42,7 @@ async def send(run: RunContext, attempt: Attempt) -> FileRecord:
     if found is not None:
         return await adopt(run, attempt.record, found)
     operation = await _import(run, attempt, attempt.raw_file)
+    run.tell(Accepted())
     return await _confirm(
         run, attempt.record, operation.name, operation.document_name, "import accepted"
     )

@@ -3,7 +3,7 @@
 A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
 catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept; 20 had no
 table of leftovers, 21 no columns for sidecars and proofs, 22 none for reservations, 23 none for the
-keys of the trail.
+keys of the trail, change times and files that cannot be read any more.
 """
 
 from __future__ import annotations

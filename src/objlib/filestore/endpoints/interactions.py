@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from objlib.filestore import answer, bodies
 from objlib.filestore.endpoints.search import Search
-from objlib.filestore.retrieval import values_of
+from objlib.filestore.retrieval import NOTHING, values_of
 from objlib.filestore.storage import FileStore
 from objlib.filestore.wire import INTERACTION, MAX_JSON_BYTES, parse_json, rfc3339
 
@@ -29,12 +29,13 @@ class Interactions:
         model = wanted.get("model", "")
         question = bodies.said_in(wanted.get("input"))
         search = bodies.file_search_of_interaction(wanted)
-        hits = None if search is None else await self._search.hits(question, search)
-        parts = [] if hits is None else answer.quote(question, hits)
-        text = answer.text_of(parts) if hits is not None else answer.NO_TOOL
+        found = NOTHING if search is None else await self._search.found(question, search)
+        hits = found.hits
+        parts = answer.quote(question, hits, found.weights)
+        text = answer.NO_TOOL if search is None else answer.text_of(parts, hits)
         annotations: list[dict[str, Any]] = []
         for start, end, part in answer.segments(parts):
-            hit = (hits or [])[part.hit]
+            hit = hits[part.hit]
             citation = {
                 "type": "file_citation",
                 "file_name": hit.title,
@@ -50,7 +51,7 @@ class Interactions:
         content: dict[str, Any] = {"type": "text", "text": text}
         if annotations:
             content["annotations"] = annotations
-        usage = answer.usage(question, text, hits or [])
+        usage = answer.usage(question, text, hits)
         moment = rfc3339(self._store.clock())
         interaction: dict[str, Any] = {
             "id": self._store.new_id(),

@@ -11,7 +11,8 @@ from starlette.responses import JSONResponse, Response
 from objlib.filestore import answer, bodies
 from objlib.filestore.filters import FilterError, parse_filter
 from objlib.filestore.limits import STORES_PER_QUERY_MAX
-from objlib.filestore.retrieval import DEFAULT_TOP_K, TOP_K_MAX, Hit, find
+from objlib.filestore.models import check_generates
+from objlib.filestore.retrieval import DEFAULT_TOP_K, TOP_K_MAX, Found, find
 from objlib.filestore.storage import FileStore
 from objlib.filestore.wire import GENERATE, MAX_JSON_BYTES, invalid, parse_json
 
@@ -25,6 +26,8 @@ class Search:
     async def generate(self, request: Request) -> Response:
         """generateContent, and streamGenerateContent with its one answer in one event."""
         model = request.path_params["model"]
+        method = request.url.path.rpartition(":")[2]
+        check_generates(model, request.path_params["version"], method)
         wanted = parse_json(await bodies.read_body(request, MAX_JSON_BYTES), GENERATE)
         question = bodies.question(wanted)
         search = bodies.file_search(wanted)
@@ -32,16 +35,16 @@ class Search:
         if search is None:
             body = answer.plain_response(question, model, response_id)
         else:
-            hits = await self.hits(question, search)
-            body = answer.response(question, model, response_id, hits)
-        if not request.url.path.endswith(":streamGenerateContent"):
+            found = await self.found(question, search)
+            body = answer.response(question, model, response_id, found)
+        if method != "streamGenerateContent":
             return JSONResponse(body)
         if request.query_params.get("alt") == "sse":
             text = f"data: {json.dumps(body)}\r\n\r\n"
             return Response(text, media_type="text/event-stream")
         return JSONResponse([body])
 
-    async def hits(self, question: str, search: dict[str, Any]) -> list[Hit]:
+    async def found(self, question: str, search: dict[str, Any]) -> Found:
         """The best chunks for a question, as a fileSearch tool asks for them."""
         names = search.get("fileSearchStoreNames", [])
         if not names:

@@ -1,0 +1,119 @@
+"""The decisions of a watch, and its loop."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from objlib import Library
+from objlib.errors import (
+    AccessRefused,
+    BackendUnavailable,
+    CatalogError,
+    ConfigurationError,
+    LibraryGone,
+    ObjlibError,
+    TooManyDeletions,
+)
+from objlib.service.rounds import SyncOutcome
+from objlib.service.watching import (
+    Next,
+    WatchBegun,
+    WatchEvent,
+    WatchTroubled,
+    after_error,
+    after_outcome,
+    is_due,
+    watch,
+)
+from tests.conftest import write_library
+
+
+@pytest.mark.parametrize(
+    ("error", "at_first", "later"),
+    [
+        (ConfigurationError("no such folder"), Next.END, Next.WATCH_ANEW),
+        (CatalogError("locked"), Next.END, Next.WATCH_ANEW),
+        (LibraryGone("not mounted"), Next.END, Next.WATCH_ANEW),
+        (TooManyDeletions("3 of 6"), Next.END, Next.CHANGE),
+        (AccessRefused("wrong key"), Next.WATCH_ANEW, Next.WATCH_ANEW),
+        (BackendUnavailable("nobody answers"), Next.WATCH_ANEW, Next.WATCH_ANEW),
+    ],
+)
+def test_what_time_mends_is_waited_for(error: ObjlibError, at_first: Next, later: Next) -> None:
+    """What is said wrongly ends the watch at first; later somebody else has changed the world."""
+    assert after_error(error, is_first=True) is at_first
+    assert after_error(error, is_first=False) is later
+
+
+def test_a_round_is_due_at_a_change_or_while_something_may_be_mended() -> None:
+    """Files that are left alone are no reason for another round."""
+    interrupted = SyncOutcome(was_interrupted=True)
+    unfinished = SyncOutcome()
+    assert after_outcome(interrupted) is Next.END
+    assert after_outcome(unfinished) is Next.CHANGE_OR_PAUSE
+    assert is_due(Next.CHANGE_OR_PAUSE, 0)
+    assert is_due(Next.CHANGE, 1)
+    assert not is_due(Next.CHANGE, 0)
+
+
+def test_a_watch_outlives_what_time_mends_and_ends_when_a_round_is_interrupted(
+    workplace: Path,
+) -> None:
+    """Each trouble is told with the pause; the beginning is told once, after the first round."""
+    pytest.importorskip("watchfiles")
+    write_library(workplace / "library", 1)
+    told: list[WatchEvent] = []
+    trouble = BackendUnavailable("nobody answers")
+    rounds: list[ObjlibError | SyncOutcome] = [
+        trouble,
+        trouble,
+        SyncOutcome(),
+        TooManyDeletions("3 of 6"),
+    ]
+
+    async def story() -> None:
+        async with Library.open(workplace / "library", watch_pause_s=0.02) as library:
+
+            async def carry_out(is_first: bool) -> SyncOutcome:
+                assert is_first == (WatchBegun() not in told)
+                if not rounds:
+                    return SyncOutcome(was_interrupted=True)
+                if len(rounds) == 1:  # its trouble waits for a change
+                    asyncio.get_running_loop().call_soon(
+                        (workplace / "library" / "New.txt").write_text, "Something new.\n"
+                    )
+                what = rounds.pop(0)
+                if isinstance(what, ObjlibError):
+                    raise what
+                return what
+
+            await watch(library, carry_out, told.append)
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    assert told[:3] == [
+        WatchTroubled(trouble, 0.02),
+        WatchTroubled(trouble, 0.02),
+        WatchBegun(),
+    ]
+    (last,) = told[3:]
+    assert isinstance(last, WatchTroubled)
+    assert (type(last.error), last.again_in_s) == (TooManyDeletions, None)
+
+
+def test_what_is_said_wrongly_ends_it_at_once(workplace: Path) -> None:
+    """Nobody would mend it."""
+    write_library(workplace / "library", 1)
+
+    async def story() -> None:
+        async with Library.open(workplace / "library") as library:
+
+            async def carry_out(_is_first: bool) -> SyncOutcome:
+                raise ConfigurationError("say --yes")
+
+            await watch(library, carry_out, lambda _event: None)
+
+    with pytest.raises(ConfigurationError, match="say --yes"):
+        asyncio.run(story())
