@@ -224,3 +224,15 @@ def test_every_package_has_its_line_in_the_page_on_architecture() -> None:
         for name in re.findall(r"`([a-z]+)`", line.split("|")[1])
     }
     assert {package_of(module) for module in MODULES} - ENTRANCES <= table
+
+
+LINES_MAX = 450
+
+
+def test_no_module_is_longer_than_one_concern() -> None:
+    """A module past 450 lines holds two concerns."""
+    lengths = {
+        module.relative_to(SOURCE).as_posix(): module.read_text("utf-8").count("\n")
+        for module in MODULES
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > LINES_MAX} == {}

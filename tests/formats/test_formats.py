@@ -353,6 +353,17 @@ def test_rich_text_is_read_without_its_markup() -> None:
         assert text_of(RTF_BYTES, kind).split() == "Stones press. Über alles. Next.".split()
 
 
+def test_what_stands_above_below_and_aside_in_rich_text_is_read() -> None:
+    """Headers, footers and footnotes are groups of their own."""
+    content = (
+        rb"{\rtf1\ansi{\header zqehead\par}{\footerf zqefoot\par}"
+        rb"Stones{\footnote\pard zqenote} press.{\*\generator zqetool}}"
+    )
+    words = text_of(content, RTF).split()
+    assert {"zqehead", "zqefoot", "zqenote", "press."} <= set(words)
+    assert "zqetool" not in words
+
+
 def test_notebooks_are_read_without_their_outputs() -> None:
     """The source of each cell, whether it is a text or a list of lines."""
     assert text_of(NOTEBOOK_BYTES, NOTEBOOK) == "# Arches\nstand.\n\nx = 1"

@@ -11,6 +11,10 @@ from objlib.formats.reading import Missing, Unreadable, counted
 
 _PICTURE = re.compile(r"\\pict\b")
 
+#: Headers, footers and footnotes stand in groups that striprtf passes over: each control word is
+#: exchanged for a paragraph, and the group reads like the rest. RTF 1.9.1, "Document Text".
+_ASIDE = re.compile(r"\\(?:header|footer)[lrf]?\b|(?:\\\*\s*)?\\footnote\b")
+
 
 def text(content: bytes) -> Iterator[str | Missing]:
     """Yield the whole text."""
@@ -18,6 +22,6 @@ def text(content: bytes) -> Iterator[str | Missing]:
         raise Unreadable("The document is damaged: it does not begin as RTF does.")
     # RTF is ASCII; what is beyond is escaped, or was written by a program that did not care.
     marked_up = content.decode("latin-1")
-    yield rtf_to_text(marked_up, errors="replace")  # type: ignore[no-untyped-call]
+    yield rtf_to_text(_ASIDE.sub(r"\\par", marked_up), errors="replace")  # type: ignore[no-untyped-call]
     if pictures := len(_PICTURE.findall(marked_up)):
         yield Missing(f"the text in {counted(pictures, 'picture')}")
