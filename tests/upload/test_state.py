@@ -373,7 +373,7 @@ def test_a_row_that_keeps_moving_is_tried_again_and_at_last_a_conflict(
 
 
 def test_the_same_conflict_waits_the_same_time_twice(tmp_path: Path) -> None:
-    """Without a generator of its own no wait is left to chance, so a simulated run can be replayed."""
+    """Without a generator of its own no wait is left to chance: a simulated run replays."""
     path = new_catalog(tmp_path)
 
     async def story(_loop: object, _scheduler: object) -> list[float]:
