@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from objlib.catalog.lease import Lease
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import get_file
+from objlib.catalog.queries import get_file, page_in_state
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts, insert_files
 from objlib.states import State, legal_moves
@@ -165,9 +165,7 @@ async def bring_to(
             ours(begun), reason="it broke", transient=True, document_name=None
         )
         return ours(failed)
-    intended = await manager.intend_import(
-        ours(begun), file_id=f"files/{path}", file_uri="uri", expires_at="soon", lease=LEASE
-    )
+    intended = await manager.intend_import(ours(begun), file_id=f"files/{path}", lease=LEASE)
     confirmed = await manager.upload_confirmed(
         ours(intended), operation_name="op", document_name=None
     )
@@ -177,46 +175,25 @@ async def bring_to(
     return ours(await manager.import_confirmed(ours(confirmed), document_name=document))
 
 
+async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Return rows that wait to be uploaded, by path, without reserving them."""
+    rows = await page_in_state(catalog, State.UNTRACKED, after, size)
+    return [row for row in rows if row.is_uploadable]
+
+
 async def existing(catalog: Catalog, path: str) -> FileRecord:
     record = await get_file(catalog, path)
     assert record is not None, path
     return record
 
 
-# The earlier generation
+# Earlier versions
 
-LEGACY_FILES = """
-CREATE TABLE files (
-    file_path TEXT PRIMARY KEY,
-    content_hash TEXT NOT NULL,
-    filename TEXT NOT NULL,
-    file_size INTEGER NOT NULL,
-    metadata_json TEXT,
-    ai_metadata_status TEXT DEFAULT 'pending',
-    gemini_file_id TEXT,
-    gemini_file_uri TEXT,
-    upload_timestamp TEXT,
-    remote_expiration_ts TEXT,
-    error_message TEXT,
-    is_deleted INTEGER NOT NULL DEFAULT 0,
-    mtime REAL,
-    last_upload_hash TEXT,
-    intent_type TEXT,
-    "odd, (name)" BLOB,
-    gemini_store_doc_id TEXT,
-    gemini_state TEXT DEFAULT 'untracked'
-        CHECK(gemini_state IN ('untracked', 'uploading', 'processing', 'indexed', 'failed')),
-    gemini_state_updated_at TEXT,
-    version INTEGER DEFAULT 0,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
-)"""
 
-LEGACY_STAMP = """
-CREATE TRIGGER update_files_timestamp AFTER UPDATE ON files
-WHEN NEW.updated_at = OLD.updated_at
-BEGIN UPDATE files SET updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now')
-      WHERE file_path = NEW.file_path; END"""
+def frozen_schema(name: str) -> str:
+    """Return the statements that made a catalog of an earlier version."""
+    return (Path(__file__).parent / "sqlite" / "schemas" / f"{name}.sql").read_text("utf-8")
+
 
 LEGACY_STATES = {"indexed": 1_749, "failed": 7, "uploading": 3, "processing": 2, "untracked": 5}
 
@@ -227,10 +204,8 @@ def legacy_catalog(folder: Path, version: int = 9) -> Path:
     states = [state for state, count in LEGACY_STATES.items() for _ in range(count)]
     with session(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(frozen_schema("earlier_generation"))
         connection.execute("BEGIN")
-        connection.execute(LEGACY_FILES)
-        connection.execute(LEGACY_STAMP)
-        connection.execute("CREATE TABLE sessions (id TEXT PRIMARY KEY, note TEXT)")
         connection.execute("INSERT INTO sessions VALUES ('s', 'kept')")
         connection.executemany(
             "INSERT INTO files (file_path, content_hash, filename, file_size, metadata_json,"

@@ -20,6 +20,7 @@ _MEANING = {
     Verdict.OTHER_TEXT: "cited with a text that is not in the file",
     Verdict.CHANGED: "other content on disk than the last scan saw",
     Verdict.UNREADABLE: "cannot be read, so nothing could be asked",
+    Verdict.NO_VERDICT: "no verdict: the answer was blocked, cut short or empty; ask again later",
 }
 _REMEDY = {
     Verdict.NOT_CITED: "objlib store-sync, then objlib fsm-upload",

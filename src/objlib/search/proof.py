@@ -8,6 +8,7 @@ the store holds it, but it is outranked.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import zlib
@@ -49,10 +50,12 @@ _SENTENCE_CHARS = range(25, 400)
 _CHOICE = 8
 #: Where a text has more than this, only its beginning is looked through for sentences.
 _TEXT_CHARS_MAX = 400_000
+#: What a model blocks or leaves empty once, it often answers the next time.
+_ASKED_AGAIN = 2
 _SENTENCE = re.compile(r"[^.!?。！？։؟।\n]+[.!?。！？։؟।]?")
 
 Ask = Callable[[str, str | None], Awaitable[Sequence[Passage]]]
-"""(question, metadata filter) -> the passages that the answer cites."""
+"""(question, metadata filter) -> the passages that the answer cites. May raise `NoVerdict`."""
 Read = Callable[[str], Content]
 """path -> the file as it is now."""
 
@@ -65,6 +68,7 @@ class Verdict(StrEnum):
     NOT_CITED = "not cited"
     OTHER_TEXT = "other text"
     CHANGED = "changed on disk"
+    NO_VERDICT = "no verdict"
     UNREADABLE = "cannot be read"
 
 
@@ -205,10 +209,14 @@ async def _prove(
     except _AnotherFile as difference:
         return Proof(record.file_path, difference.verdict, "")
     verdict = Verdict.PROVEN
-    cited = [passage for passage in await ask(question, None) if _is_of(passage, record)]
-    if not cited and record.upload_key:
-        verdict = Verdict.OUTRANKED
-        cited = list(await ask(question, f'{KEY} = "{record.upload_key}"'))
+    try:
+        found = await _repeated(ask, question, None)
+        cited = [passage for passage in found if _is_of(passage, record)]
+        if not cited and record.upload_key:
+            verdict = Verdict.OUTRANKED
+            cited = list(await _repeated(ask, question, f'{KEY} = "{record.upload_key}"'))
+    except NoVerdict:
+        return Proof(record.file_path, Verdict.NO_VERDICT, question)
     if not cited:
         verdict = Verdict.NOT_CITED
     elif text is not None and not await offload(lambda: _stand_in(cited, text)):
@@ -216,6 +224,14 @@ async def _prove(
     else:
         await writes.mark_proven(catalog, record)
     return Proof(record.file_path, verdict, question)
+
+
+async def _repeated(ask: Ask, question: str, metadata_filter: str | None) -> Sequence[Passage]:
+    """Ask again while the answer says nothing. Raises `NoVerdict` when it never does."""
+    for _ in range(_ASKED_AGAIN):
+        with contextlib.suppress(NoVerdict):
+            return await ask(question, metadata_filter)
+    return await ask(question, metadata_filter)
 
 
 def _question_of(read: Read, record: FileRecord, rng: random.Random) -> tuple[str | None, str]:
@@ -246,6 +262,10 @@ def question_about(title: str, text: str, rng: random.Random) -> str:
 def stands_in(passage: str, text: str) -> bool:
     """Whether a passage, without its identity header, is a part of the text but for white space."""
     return _without_space(strip_identity_header(passage)) in _without_space(text)
+
+
+class NoVerdict(Exception):
+    """The answer was blocked, cut or empty, and cites nothing: it says nothing about a file."""
 
 
 class _AnotherFile(Exception):
