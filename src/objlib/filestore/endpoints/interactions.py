@@ -51,7 +51,7 @@ class Interactions:
         search = bodies.file_search_of_interaction(wanted)
         found = NOTHING if search is None else await self._search.found(question, search)
         hits = found.hits
-        parts = answer.quote(question, hits, found.weights)
+        parts = answer.quote(found)
         text = answer.NO_TOOL if search is None else answer.text_of(parts, hits)
         schema = structured.schema_of_interaction(wanted)
         annotations: list[dict[str, Any]] = []
