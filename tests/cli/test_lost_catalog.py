@@ -203,7 +203,7 @@ def test_twins_are_named_and_never_called_exact(doubled: Path, served: Path) -> 
     """`sync` names each, deletes none, and does not claim that the store holds exactly that."""
     done = objlib("sync", "--yes")
     assert (done.returncode, documents(served)) == (1, 12)
-    assert "6 documents of files that have one here are under another library's id" in done.stdout
+    assert "6 documents of files that have one here, under another library's id" in done.stdout
     assert "On arches.txt (its file is indexed, and this is of another library id)" in done.stdout
     assert "objlib store-sync --apply --include-twins" in done.stdout
     assert "The store does not hold exactly what the library does:" in done.stdout
@@ -308,3 +308,18 @@ def test_two_copies_of_a_catalog_leave_each_other_alone(
     here = objlib("sync", "--yes", "--max-delete", "100%")
     assert (here.returncode, documents(served)) == (1, 8), here.stdout + here.stderr
     assert "On zinc.txt" in here.stdout
+
+
+def test_recovery_of_a_catalog_in_use_claims_nothing_of_a_copy(
+    synced: Path, served: Path, workplace: Path
+) -> None:
+    """Only a catalog that has sent nothing may say that all of its library is its own."""
+    keep(workplace / "backup")
+    (synced / "On yeast.txt").write_text("This is all about yeast.\n")
+    assert objlib("sync", "--yes").returncode == 0
+    (synced / "On yeast.txt").unlink()
+    bring_back(workplace / "backup")
+    assert objlib("recover", "--from-store").returncode == 0
+    done = objlib("sync", "--yes", "--max-delete", "100%")
+    assert (done.returncode, documents(served)) == (1, 7), done.stdout + done.stderr
+    assert "1 document of a newer state or a copy of this catalog: left alone" in done.stdout

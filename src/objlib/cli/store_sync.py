@@ -140,12 +140,11 @@ async def print_survey(
 #: Classes of which only a person can tell -> what to say of them.
 FOR_PEOPLE = {
     DocumentClass.TWIN: (
-        "of files that have one here are under another library's id, as a lost catalog leaves"
+        "of files that have one here, under another library's id, as a lost catalog leaves"
         " them behind; objlib store-sync --apply --include-twins deletes them"
     ),
     DocumentClass.ELSEWHERE: (
-        "were uploaded by a newer state or a copy of this catalog, and are left alone;"
-        " objlib recover --from-store takes them over"
+        "of a newer state or a copy of this catalog: left alone, for another copy may need them"
     ),
 }
 
