@@ -282,9 +282,12 @@ class GatheredFailures:
                 WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
             f"""INSERT INTO temp.{files} SELECT 'skipped', skip_reason, file_path
                 FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
+            f"""INSERT INTO temp.{files} SELECT 'unread', read_problem, file_path
+                FROM files WHERE {UNREAD}""",
             f"""CREATE TEMP TABLE {reasons} AS
-                SELECT kind, reason, COUNT(*) AS files FROM temp.{files}
-                GROUP BY kind, reason ORDER BY files DESC, reason""",
+                SELECT kind, reason, COUNT(*) AS files,
+                       ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC, reason, kind) AS place
+                FROM temp.{files} GROUP BY kind, reason""",
         ):
             await session.execute(statement)
         return gathered
@@ -297,11 +300,12 @@ class GatheredFailures:
     async def groups(self, first: int, size: int) -> list[tuple[str, str, int]]:
         """Return (kind, reason, files) of some of the reasons from a position on.
 
-        The reason of the most files comes first. A kind is `transient`, `permanent` or `skipped`.
+        The reason of the most files comes first. A kind is `transient`, `permanent`,
+        `skipped` or `unread`.
         """
         rows = await self.session.fetch_all(
-            f"SELECT kind, reason, files FROM temp.{self.reasons} WHERE rowid > ?"
-            " ORDER BY rowid LIMIT ?",
+            f"SELECT kind, reason, files FROM temp.{self.reasons} WHERE place > ?"
+            " ORDER BY place LIMIT ?",
             (first, size),
         )
         return [(str(kind), str(reason), int(files)) for kind, reason, files in rows]

@@ -235,10 +235,16 @@ def test_failures_are_gathered_by_reason(engine: Engine) -> None:
         await add_files(catalog, "a", "b")
         for path in ("a", "b"):
             await bring_to(catalog, path, State.FAILED)
-        assert await tallies.gather_failures(catalog) == 2
-        assert await tallies.failure_groups(catalog, 0, 1) == [("transient", "it broke", 2)]
-        assert await tallies.failure_groups(catalog, 1, 9) == [("skipped", "a film", 1)]
-        assert await tallies.failure_paths(catalog, "transient", "it broke", "a", 9) == ["b"]
+        await add_files(catalog, "locked")
+        await writes.note_unread(catalog, [writes.Unread("locked", "no permission", False)])
+        gathered = await tallies.GatheredFailures.of(catalog)
+        assert await gathered.count_reasons() == 3
+        assert await gathered.groups(0, 1) == [("transient", "it broke", 2)]
+        assert await gathered.groups(1, 9) == [
+            ("skipped", "a film", 1),
+            ("unread", "no permission", 1),
+        ]
+        assert await gathered.paths("transient", "it broke", "a", 9) == ["b"]
 
     engine.tell(story)
 
