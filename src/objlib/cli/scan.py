@@ -10,8 +10,9 @@ import click
 
 from objlib import Library, ScanReport
 from objlib.cli.manual import Manual
-from objlib.cli.options import Invocation, common_options
+from objlib.cli.options import Invocation, common_options, hidden_option
 from objlib.cli.render import count, one_line, path_line, print_json
+from objlib.config import Settings
 
 NAMED_MOVES = 10
 
@@ -36,24 +37,28 @@ NAMED_MOVES = 10
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@hidden_option
 @common_options
-def command(invocation: Invocation, library: Path | None, refresh_metadata: bool) -> int:
+def command(
+    invocation: Invocation, library: Path | None, refresh_metadata: bool, hidden: bool | None
+) -> int:
     """Record every file of a library in the catalog.
 
     New, changed, moved and missing files are found by size, time and inode, then by SHA-256. Files
     are only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
-    (`objlib failures` shows it), and what .objlibignore lists is left out.
+    (`objlib failures` shows it), and what .objlibignore lists is left out. So
+    are hidden files, locks, backups, keys and the like (docs/what-is-sent.md), unless asked for.
 
     Metadata comes from sidecars, front matter and paths (`objlib metadata FILE` shows it). A moved
     file, and a change of templates, keep the documents that are in the store; with
     --refresh-metadata the next upload replaces them. A library that is missing or empty is taken
     for an unmounted disk, and changes nothing.
     """
-    return asyncio.run(_scan(invocation, library, refresh_metadata))
+    settings = invocation.settings(library=library, hidden=hidden)
+    return asyncio.run(_scan(invocation, settings, refresh_metadata))
 
 
-async def _scan(invocation: Invocation, folder: Path | None, refresh_metadata: bool) -> int:
-    settings = invocation.settings(library=folder)
+async def _scan(invocation: Invocation, settings: Settings, refresh_metadata: bool) -> int:
     async with Library.open(settings.library, settings=settings) as library:
         with invocation.notices().status("scanning") as status:
             async with library.scan(refresh_metadata=refresh_metadata) as run:
@@ -94,6 +99,23 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
     for number, what in lines:
         if number:
             console.print(f"  {number:>7,}  {what}", markup=False)
+    if report.left_out:
+        total = sum(report.left_out.values())
+        groups = ", ".join(f"{number:,} {reason}" for reason, number in report.left_out.items())
+        console.print(
+            f"  {total:>7,}  not looked at: {groups} (! in .objlibignore takes them in)",
+            markup=False,
+            soft_wrap=True,
+        )
+    for path in report.kept[:NAMED_MOVES]:
+        console.print(f"  stays in the store: {path_line(path)}", markup=False, soft_wrap=True)
+    if report.kept:
+        console.print(
+            f"  {count(len(report.kept), 'file')} in the store would not be sent today; what you"
+            " list in .objlibignore goes",
+            markup=False,
+            soft_wrap=True,
+        )
     for old, new in report.moved[:NAMED_MOVES]:
         console.print(
             f"  moved: {path_line(old)} -> {path_line(new)}", markup=False, soft_wrap=True

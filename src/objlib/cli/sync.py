@@ -27,6 +27,7 @@ from objlib.cli.options import (
     Invocation,
     accept_device_option,
     common_options,
+    hidden_option,
     max_delete_option,
     new_library_option,
     tier_option,
@@ -94,6 +95,7 @@ class _Wish:
     help="Replace documents whose metadata would be another today.",
 )
 @new_library_option
+@hidden_option
 @tier_option
 @events_option
 @results_option
@@ -108,6 +110,7 @@ def command(
     accept_device: bool,
     refresh_metadata: bool,
     new_library: bool,
+    hidden: bool | None,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -124,7 +127,7 @@ def command(
 
     Interrupt it whenever you like: once to finish what is in flight, twice to stop at once.
     """
-    settings = invocation.settings(library=library, tier=tier)
+    settings = invocation.settings(library=library, tier=tier, hidden=hidden)
     limits = (max_delete, accept_device)
     if dry_run and is_watching:
         raise ConfigurationError("--dry-run and --watch exclude each other")

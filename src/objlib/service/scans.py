@@ -47,6 +47,8 @@ def scanning(
                 is_current=partial(is_current, source=source) if refresh_metadata else None,
                 on_progress=tell,
                 links_to=settings.follow_links_to,
+                hidden=settings.hidden,
+                gitignore=settings.gitignore,
                 is_stopped=lambda: shutdown.is_stopping,
                 offload=offload,
             )
