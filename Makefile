@@ -6,11 +6,12 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist formats clean help
+.PHONY: demo test test-lowest golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist formats clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
 	@echo "make test       the whole suite"
+	@echo "make test-lowest  conformance and upload with the lowest versions of all dependencies"
 	@echo "make golden     rewrite the screens that tests compare with; read the difference as prose"
 	@echo "make check      ruff, mypy --strict and the suite: what CI runs"
 	@echo "make docs       the documentation as a site, in build/site"
@@ -41,6 +42,18 @@ PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
 
 test: $(INSTALLED)
 	@$(PYTEST)
+
+# The wire protocol and the pipeline with the oldest versions that pyproject.toml allows.
+LOWEST := .venv-lowest
+
+$(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
+	@test -x $(LOWEST)/bin/python || $(PYTHON) -m venv $(LOWEST)
+	@$(LOWEST)/bin/python -m pip install -qq --disable-pip-version-check -c constraints-lowest.txt \
+	  -e '.[watch,otel,keyring]' aiohttp hypothesis pytest pytest-xdist
+	@touch $@
+
+test-lowest: $(LOWEST)/.installed
+	@$(LOWEST)/bin/python -m pytest -q -n 2 tests/conformance tests/upload
 
 golden: $(INSTALLED)
 	@OBJLIB_GOLDEN_REWRITE=1 $(BIN)/python -m pytest -q tests/cli/test_golden.py

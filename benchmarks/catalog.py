@@ -178,7 +178,7 @@ async def _create(path: Path, files: int) -> None:
 
 async def fill(catalog: Catalog, files: int) -> None:
     """Rows that wait to be uploaded."""
-    facts = [FileFacts(f"{n:06}.txt", 4_000, 1.0, n, 1, f"{n:064x}") for n in range(files)]
+    facts = [FileFacts(f"{n:06}.txt", 4_000, 1.0, n, 1, 1, f"{n:064x}") for n in range(files)]
     await insert_files(catalog, facts)
 
 

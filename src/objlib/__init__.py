@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from objlib.catalog.tallies import Work
     from objlib.config import Settings
     from objlib.errors import ObjlibError
+    from objlib.gemini.resources import AnswerOutcome
     from objlib.library.scan_report import ScanReport
     from objlib.search.proof import Proof, ProofReport, Subset, Verdict
     from objlib.search.query import Citation, SearchResult
@@ -49,6 +50,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "BoundLibrary": "catalog.binding",
     "CatalogView": "service.view",
+    "AnswerOutcome": "gemini.resources",
     "Citation": "search.query",
     "DocumentClass": "sync.classify",
     "Estimate": "upload.estimate",
@@ -97,6 +99,7 @@ _HOMES = {
 _MODULES = {"errors": "errors", "events": "upload.events"}
 
 __all__ = [
+    "AnswerOutcome",
     "BoundLibrary",
     "CatalogView",
     "Citation",

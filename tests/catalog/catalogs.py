@@ -183,40 +183,13 @@ async def existing(catalog: Catalog, path: str) -> FileRecord:
     return record
 
 
-# The earlier generation
+# Earlier versions
 
-LEGACY_FILES = """
-CREATE TABLE files (
-    file_path TEXT PRIMARY KEY,
-    content_hash TEXT NOT NULL,
-    filename TEXT NOT NULL,
-    file_size INTEGER NOT NULL,
-    metadata_json TEXT,
-    ai_metadata_status TEXT DEFAULT 'pending',
-    gemini_file_id TEXT,
-    gemini_file_uri TEXT,
-    upload_timestamp TEXT,
-    remote_expiration_ts TEXT,
-    error_message TEXT,
-    is_deleted INTEGER NOT NULL DEFAULT 0,
-    mtime REAL,
-    last_upload_hash TEXT,
-    intent_type TEXT,
-    "odd, (name)" BLOB,
-    gemini_store_doc_id TEXT,
-    gemini_state TEXT DEFAULT 'untracked'
-        CHECK(gemini_state IN ('untracked', 'uploading', 'processing', 'indexed', 'failed')),
-    gemini_state_updated_at TEXT,
-    version INTEGER DEFAULT 0,
-    created_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now')),
-    updated_at TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%f', 'now'))
-)"""
 
-LEGACY_STAMP = """
-CREATE TRIGGER update_files_timestamp AFTER UPDATE ON files
-WHEN NEW.updated_at = OLD.updated_at
-BEGIN UPDATE files SET updated_at = strftime('%Y-%m-%dT%H:%M:%f', 'now')
-      WHERE file_path = NEW.file_path; END"""
+def frozen_schema(name: str) -> str:
+    """Return the statements that made a catalog of an earlier version."""
+    return (Path(__file__).parent / "sqlite" / "schemas" / f"{name}.sql").read_text("utf-8")
+
 
 LEGACY_STATES = {"indexed": 1_749, "failed": 7, "uploading": 3, "processing": 2, "untracked": 5}
 
@@ -227,10 +200,8 @@ def legacy_catalog(folder: Path, version: int = 9) -> Path:
     states = [state for state, count in LEGACY_STATES.items() for _ in range(count)]
     with session(path) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.executescript(frozen_schema("earlier_generation"))
         connection.execute("BEGIN")
-        connection.execute(LEGACY_FILES)
-        connection.execute(LEGACY_STAMP)
-        connection.execute("CREATE TABLE sessions (id TEXT PRIMARY KEY, note TEXT)")
         connection.execute("INSERT INTO sessions VALUES ('s', 'kept')")
         connection.executemany(
             "INSERT INTO files (file_path, content_hash, filename, file_size, metadata_json,"

@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from objlib.cli.passages import PASSAGE_CHARS, print_citation
-from objlib.search.query import Citation, with_citations
+from objlib.search.query import Citation
 from tests.conftest import Cli
 
 ARCHES = "Course/Year 1/Week 1 - On arches.txt"
@@ -91,13 +91,6 @@ def test_ask_puts_numbers_behind_what_is_backed(cli: Cli, indexed: Path) -> None
     assert "about arches. [1]" in outcome.out
     assert f"\n[1] {ARCHES}\n" in outcome.out
     assert cli("ask", " ").exit_code == 2
-
-
-def test_numbers_follow_each_segment_in_its_place() -> None:
-    """Repeated segments, several sources, one source cited twice, a segment that is not there."""
-    supports = [("One.", [0]), ("Two.", [2, 1]), ("Three.", [0]), ("One.", [1])]
-    marked = with_citations("One. Two. One.", supports, [1, 2, 1])
-    assert marked == "One. [1] Two. [1] [2] One. [2]"
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -144,6 +144,7 @@ _CALLS: list[tuple[str, str, wire.Message | None, str]] = [
     ("post", _MODEL + ":batchEmbedContents", wire.BATCH_EMBED, "Embeddings"),
     ("post", "/{version}/interactions", wire.INTERACTION, "Interaction"),
     ("post", "/upload/{version}/files", wire.START_FILE, "Upload"),
+    ("post", _STORE + ":uploadToFileSearchStore", wire.START_STORE_UPLOAD, "Upload"),
     ("post", "/upload" + _STORE + ":uploadToFileSearchStore", wire.START_STORE_UPLOAD, "Upload"),
 ]
 

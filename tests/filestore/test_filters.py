@@ -111,14 +111,14 @@ def test_not_binds_to_the_next_term_only() -> None:
     ("text", "position"),
     [
         ("year=", 5),
-        ("year", 4),
-        ("year year", 5),
         ("=1", 0),
         ("(year=1", 7),
         ("year=1)", 6),
-        ("year=(1)", 5),
+        ("year=(1", 7),
+        ("year=(n=1)", 6),
+        ("year=(1 OR OR)", 11),
         ("year=1 AND", 10),
-        ("OR year=1", 3),
+        ("OR year=1", 0),
         ("author='open", 7),
         ("()", 1),
     ],
@@ -185,3 +185,34 @@ def test_any_text_parses_or_is_refused(parts: list[str], separator: str) -> None
         predicate = parse_filter(separator.join(parts))
         for metadata in (BOOK, {}, {"a": 1.0}, {"a": ["x"]}, {"a": "x"}):
             assert predicate(metadata) in (True, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "holds"),
+    [
+        ("year=(1934 OR 1935)", True),
+        ("year=(1935 OR 1936)", False),
+        ("year>=(1 AND 1934)", True),
+        ("year=(NOT 1935)", True),
+        ("tags:(x AND y) year=1934", False),
+        ("Graves", True),
+        ("Tolkien", False),
+        ("1934", True),
+        ("NOT Tolkien AND Graves", True),
+        ('author="Rob*"', True),
+        ('author="*Graves"', True),
+        ('author="*bert*"', True),
+        ('author="Bob*"', False),
+        ('author!="Rob*"', False),
+        ('author:"rob*"', True),
+        ('author="R.*"', False),
+    ],
+)
+def test_values_in_parentheses_alone_and_with_a_star(text: str, holds: bool) -> None:
+    """As AIP-160 has them: alternatives of one key, a value of any key, a star at an end."""
+    book: dict[str, str | float | list[str]] = {
+        "author": "Robert Graves",
+        "year": 1934.0,
+        "tags": ["x"],
+    }
+    assert parse_filter(text)(book) is holds

@@ -137,6 +137,7 @@ class UploadMachine(RuleBasedStateMachine):
         self.received = b""
         self.state = "active"
         self.answer: Any = None
+        self.last = (0, b"")
 
     def _run(self, story: Coroutine[Any, Any, T]) -> T:
         return self._runner.run(story)
@@ -174,7 +175,7 @@ class UploadMachine(RuleBasedStateMachine):
     def _expected(self, start: int, content: bytes, finalize: bool) -> int:
         """The status, after the model has done what the server should."""
         if self.state == "final":
-            return 200
+            return 200 if not content or (start, content) == self.last else 400
         end = start + len(content)
         if self.state == "cancelled" or start > len(self.received):
             return 400
@@ -187,6 +188,7 @@ class UploadMachine(RuleBasedStateMachine):
             if self.declared not in (None, len(self.received)):
                 return 400
             self.state = "final"
+            self.last = (start, content)
         return 200
 
     @rule(cancel=st.booleans())

@@ -432,3 +432,22 @@ def test_words_that_say_nothing_make_no_pairs(tmp_path: Path) -> None:
             assert texts[0].startswith("Something is said of Chernobyl")
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize("other", ["googleSearch", "google_search", "urlContext"])
+def test_file_search_is_refused_beside_a_tool_it_does_not_go_with(
+    tmp_path: Path, other: str
+) -> None:
+    """In one entry or in two; a client that combines them fails at the service too."""
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            store = await server.new_store()
+            body = asking("arches", store)
+            for tools in ([{**body["tools"][0], other: {}}], [*body["tools"], {other: {}}]):
+                wanted = {**body, "tools": tools}
+                error = await server.refused("POST", f"{MODEL}:generateContent", wanted)
+                assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
+                assert "fileSearch" in error["message"]
+
+    asyncio.run(story())

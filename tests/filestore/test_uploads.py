@@ -506,7 +506,7 @@ def test_upload_to_a_store_makes_a_document_of_the_given_name(tmp_path: Path) ->
                 },
             )
             assert operation.name is not None
-            assert operation.name.startswith(f"{store}/upload/operations/whyarchesstand-")
+            assert operation.name.startswith(f"{store}/upload/operations/why-arches-stand-")
             (document,) = await server.documents(store)
             assert document["displayName"] == "Why Arches Stand"
             assert document["name"].rpartition("/")[2] == operation.name.rpartition("/")[2]
@@ -565,5 +565,26 @@ def test_an_upload_interrupted_by_dropped_connections_can_be_finished(tmp_path: 
                 except Exception as error:
                     statuses.append(type(error).__name__)
             assert statuses == ["RemoteProtocolError", "RemoteProtocolError", "final"]
+
+    asyncio.run(story())
+
+
+def test_a_finished_upload_takes_no_other_bytes(tmp_path: Path) -> None:
+    """The same finalize is answered again, one with other bytes is refused."""
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            store = await server.new_store()
+            for path in ("/upload/v1beta/files", f"/v1beta/{store}:uploadToFileSearchStore"):
+                url = await server.start(5, path=path)
+                assert "/upload/v1beta/" in url
+                answer = (await server.piece(url, b"hello")).json()
+                assert (await server.piece(url, b"hello")).json() == answer
+                assert (await server.piece(url, b"", offset=5)).json() == answer
+                for offset, other in ((0, b"hallo"), (0, b"hell"), (5, b"!")):
+                    response = await server.piece(url, other, offset=offset)
+                    assert response.status_code == 400
+                    assert "already been terminated" in response.json()["error"]["message"]
+            assert len(await server.documents(store)) == 1
 
     asyncio.run(story())

@@ -60,7 +60,7 @@ def test_no_bytes_are_beyond_reading(content: bytes) -> None:
 def test_library_and_store_read_the_same_text(sentences: list[str], encoding: str) -> None:
     """For every text in every encoding, the text that is sent is the text that the store reads."""
     content = " ".join(sentences).encode(encoding, errors="ignore")
-    fingerprint = Fingerprint(hashlib.sha256(content).hexdigest(), len(content), 0.0)
+    fingerprint = Fingerprint(hashlib.sha256(content).hexdigest(), len(content), 0.0, 0)
 
     assert extract(content, "text/plain") == Content(content, fingerprint).text
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from objlib.library.changes import (
     Change,
+    Confirmed,
     KnownFile,
     Missing,
     New,
@@ -21,8 +22,8 @@ from objlib.library.changes import (
 )
 from objlib.library.walk import FoundFile, SkippedPath
 
-FOUND = FoundFile("a", 10, 1.5, 7, 1)
-KNOWN = KnownFile("a", 10, 1.5, 7, 1, "hash", is_deleted=False, skip_reason=None)
+FOUND = FoundFile("a", 10, 1.5, 7, 9, 1)
+KNOWN = KnownFile("a", 10, 1.5, 7, 9, 1, "hash", is_deleted=False, skip_reason=None)
 
 PATHS = st.lists(
     st.sampled_from(["a", "b", "-", "0", "é"]), min_size=1, max_size=3
@@ -34,13 +35,15 @@ KNOWN_FILES = st.builds(
     size_bytes=SIZES | st.none(),
     mtime=st.sampled_from([1.0, 2.0, None]),
     inode=st.sampled_from([1, 2, None]),
+    ctime=st.sampled_from([1, 2, -1, None]),
     device=st.sampled_from([1, 2]),
     content_hash=st.sampled_from(["hash", None]),
     is_deleted=st.booleans(),
     skip_reason=st.sampled_from([None, "a film"]),
+    is_unread=st.booleans(),
 )
 FOUND_FILES = st.builds(
-    FoundFile, PATHS, SIZES, st.sampled_from([1.0, 2.0]), SIZES, SIZES
+    FoundFile, PATHS, SIZES, st.sampled_from([1.0, 2.0]), SIZES, SIZES, SIZES
 )  # fmt: skip
 SKIPPED_FILES = st.builds(SkippedPath, PATHS, st.just("a pipe"), st.just(False))
 SKIPPED_FOLDERS = st.builds(
@@ -86,9 +89,12 @@ def expected_change(
         and found.sidecar_mtime == known.sidecar_mtime
     )
     has_verdict = bool(known.content_hash or known.skip_reason)
-    if looks_the_same and has_verdict and not known.is_deleted:
-        return Unchanged(found, known)
-    return Suspect(found, known)
+    if not looks_the_same or not has_verdict or known.is_deleted:
+        return Suspect(found, known)
+    if known.ctime not in (None, found.ctime):
+        return Suspect(found, known)
+    is_said = known.ctime is not None and not known.is_unread
+    return (Unchanged if is_said else Confirmed)(found, known)
 
 
 @given(DISKS, CATALOGS)
@@ -122,12 +128,14 @@ def test_changes_are_those_of_two_dictionaries(
         KNOWN._replace(mtime=1.25),
         KNOWN._replace(inode=8),
         KNOWN._replace(inode=None),
+        KNOWN._replace(ctime=10),
+        KNOWN._replace(ctime=-1),
         KNOWN._replace(content_hash=None),
         KNOWN._replace(is_deleted=True),
     ],
 )
 def test_any_doubt_makes_a_file_suspect(known: KnownFile) -> None:
-    """Another size, time or inode, no hash yet, or a return: only the hash can tell."""
+    """Another size, inode or time, no hash yet, or a return: only the hash can tell."""
     assert list(compare([FOUND], [known])) == [Suspect(FOUND, known)]
 
 

@@ -36,10 +36,13 @@ def test_a_fingerprint_is_hash_size_and_time(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"abc")
 
-    assert sha256_file(file) == Fingerprint(
+    fingerprint = sha256_file(file)
+
+    assert fingerprint == Fingerprint(
         "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
         3,
         file.stat().st_mtime,
+        fingerprint.ctime,
     )
 
 

@@ -203,7 +203,7 @@ def test_a_text_of_the_limit_stays_whole(tmp_path: Path) -> None:
 def test_of_a_text_that_cannot_be_read_nothing_is_known(tmp_path: Path) -> None:
     """It stands for its parts as a folder does for its files, so they are not missing."""
     (tmp_path / "secret.txt").mkdir()  # opening it fails for the superuser, too
-    file = FoundFile("secret.txt", WHOLE + 1, 1.5, 7, 1)
+    file = FoundFile("secret.txt", WHOLE + 1, 1.5, 7, 9, 1)
 
     found = list(in_parts(tmp_path, [file]))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -21,6 +22,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import audit_trail, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConfigurationError
+from objlib.library import hashing
 from objlib.library import scan as scan_module
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.mime import MAX_DOCUMENT_BYTES
@@ -29,6 +31,7 @@ from objlib.library.scan_report import ScanReport
 from objlib.states import IN_FLIGHT, State
 from objlib.upload.state import AsyncUploadStateManager
 from tests.catalog.catalogs import (
+    NOBODY,
     bring_to,
     existing,
     legacy_catalog,
@@ -127,11 +130,12 @@ def test_a_new_file_is_recorded_with_all_that_is_known_of_it(shelf: Shelf) -> No
 
 def test_a_second_scan_reads_no_file(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has the same size, time and inode is unchanged without a look inside."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
     for path in ("a.txt", "b/c.txt", "film.mp4"):
         shelf.write(path)
     assert shelf.scan() == {"found": 3, "new": 2, "skipped": 1}
     before = rows_of(shelf.db)
-    monkeypatch.setattr(scan_module, "look_into", lambda path, *_: pytest.fail(path))
+    monkeypatch.setattr(hashing, "look_into", lambda path, *_: pytest.fail(path))
 
     assert shelf.scan() == {"found": 3, "unchanged": 3, "skipped": 1}
     assert rows_of(shelf.db) == before
@@ -437,7 +441,8 @@ def open_shelf() -> Iterator[Shelf]:
         shelf.write("closed/b.txt")
         shelf.write("closed/deep/c.txt")
         shelf.scan()
-        shelf.db.chmod(0o666)
+        if os.geteuid() == 0:
+            os.chown(shelf.db, NOBODY, -1)
         yield shelf
         (shelf.root / "closed").chmod(0o755)
 
@@ -471,7 +476,7 @@ def test_a_folder_that_cannot_be_read_is_recorded_until_it_can(open_shelf: Shelf
     closed = shelf.root / "closed"
     closed.chmod(0o000)
     with somebody_without_rights():
-        assert shelf.scan() == {"found": 1, "unchanged": 1, "skipped": 1}
+        assert shelf.scan() == {"found": 1, "unchanged": 1, "skipped": 1, "unread": 2}
         assert "permission denied" in shelf.reason("closed/")
     closed.chmod(0o755)
 
@@ -492,9 +497,10 @@ def test_a_file_that_may_not_be_read_is_taken_up_once_it_may(
     file.chmod(0o000)
     shelf.touch("a.txt")
     with somebody_without_rights():
-        assert shelf.scan()["skipped"] == 1
+        report = shelf.scan()
         if state is State.INDEXED:
-            assert shelf.row("a.txt") == before
+            assert report["unread"] == 1
+            assert shelf.row("a.txt") == replace(before, mtime=None)
         else:
             assert "permission denied" in shelf.reason("a.txt")
     file.chmod(0o644)
@@ -502,6 +508,120 @@ def test_a_file_that_may_not_be_read_is_taken_up_once_it_may(
     shelf.scan()
 
     assert shelf.row("a.txt") == replace(before, mtime=file.stat().st_mtime)
+
+
+@POSIX
+def test_other_content_under_the_same_size_and_time_is_found(shelf: Shelf) -> None:
+    """A program may set the time back, but not the change time."""
+    file = shelf.write("a.txt", "The bees.")
+    shelf.scan()
+    shelf.bring("a.txt", State.INDEXED)
+    moment = file.stat().st_mtime_ns
+
+    file.write_text("The cows.")
+    os.utime(file, ns=(moment, moment))
+
+    assert shelf.scan() == {"found": 1, "changed": 1}
+    assert shelf.row("a.txt").gemini_state is State.UNTRACKED
+
+
+@POSIX
+@pytest.mark.parametrize("touch", ["chmod", "rename", "link"])
+def test_what_changes_the_change_time_alone_is_read_once(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, touch: str
+) -> None:
+    """A mode, a name, another link: the content is hashed, and nothing is uploaded."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
+    file = shelf.write("a.txt")
+    shelf.scan()
+    before = shelf.bring("a.txt", State.INDEXED)
+    match touch:
+        case "chmod":
+            file.chmod(0o600)
+        case "rename":
+            file.rename(file.with_name("b.txt")).rename(file)
+        case "link":
+            os.link(file, file.with_name(".hidden"))
+            file.with_name(".hidden").unlink()
+
+    assert shelf.scan() == {"found": 1, "unchanged": 1}
+    assert shelf.row("a.txt") == before
+    monkeypatch.setattr(hashing, "look_into", lambda path, *_: pytest.fail(path))
+    assert shelf.scan() == {"found": 1, "unchanged": 1}
+
+
+def test_where_no_change_time_helps_everything_can_be_hashed(shelf: Shelf) -> None:
+    """With `checksum` neither size nor times are believed."""
+    file = shelf.write("a.txt", "The bees.")
+    shelf.scan()
+    shelf.bring("a.txt", State.INDEXED)
+    moment = file.stat().st_mtime_ns
+    file.write_text("The cows.")
+    os.utime(file, ns=(moment, moment))
+    with session(shelf.db) as catalog:  # as on a disk that has none
+        catalog.execute("UPDATE files SET ctime = ?", (file.stat().st_ctime_ns,))
+
+    assert shelf.scan() == {"found": 1, "unchanged": 1}
+    assert shelf.scan(checksum=True) == {"found": 1, "changed": 1}
+
+
+def test_the_first_scan_of_an_older_catalog_reads_no_file(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change time that was never recorded is taken as it is now; from then on it counts."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
+    file = shelf.write("a.txt")
+    shelf.scan()
+    with session(shelf.db) as catalog:
+        catalog.execute("UPDATE files SET ctime = NULL")
+    with monkeypatch.context() as patched:
+        patched.setattr(hashing, "look_into", lambda path, *_: pytest.fail(path))
+        assert shelf.scan() == {"found": 1, "unchanged": 1}
+
+    assert rows_of(shelf.db, "ctime") == [(file.stat().st_ctime_ns,)]
+
+
+def test_a_file_that_was_just_written_is_read_again(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second change within one tick of the clock leaves no trace, so its time is not believed."""
+    monkeypatch.setattr(hashing, "TICK_NS", 3600 * 10**9)
+    shelf.write("a.txt")
+    shelf.scan()
+    assert rows_of(shelf.db, "ctime") == [(-1,)]
+
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
+    shelf.scan()
+    assert rows_of(shelf.db, "ctime") != [(-1,)]
+
+
+@pytest.mark.parametrize("superseding", [False, True])
+def test_a_file_that_can_no_longer_be_read_is_reported_and_stays(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, superseding: bool
+) -> None:
+    """Its document is kept in its old version, also where a newer one was waiting to go up."""
+    shelf.write("a.txt")
+    shelf.scan()
+    shelf.bring("a.txt", State.INDEXED)
+    if superseding:
+        shelf.write("a.txt", "newer")
+        shelf.scan()
+    before = shelf.row("a.txt")
+    shelf.touch("a.txt")
+    with monkeypatch.context() as patched:
+        patched.setattr(hashing, "look_into", _input_output_error)
+        for _ in range(2):
+            assert shelf.scan() == {"found": 1, "unread": 1}
+    assert shelf.row("a.txt") == replace(before, mtime=None)
+    (problem,) = rows_of(shelf.db, "read_problem")
+    assert "input/output error" in problem[0]
+
+    shelf.scan()
+    assert rows_of(shelf.db, "read_problem") == [(None,)]
+
+
+def _input_output_error(*_: object) -> None:
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
 # What cannot be uploaded
@@ -617,7 +737,8 @@ def test_ignored_files_are_not_in_the_catalog(shelf: Shelf) -> None:
 
 def vanish(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, when: str, path: str) -> None:
     """Take a file away after it was listed: before the next folder's, or before it is read."""
-    real: Any = getattr(scan_module, when)
+    module = scan_module if when == "walk" else hashing
+    real: Any = getattr(module, when)
 
     def walk(*arguments: Any) -> Iterator[object]:
         yield from real(*arguments)
@@ -627,7 +748,7 @@ def vanish(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, when: str, path: str) 
         (shelf.root / path).unlink(missing_ok=True)
         return real(*arguments)
 
-    monkeypatch.setattr(scan_module, when, {"walk": walk, "look_into": look_into}[when])
+    monkeypatch.setattr(module, when, {"walk": walk, "look_into": look_into}[when])
 
 
 @pytest.mark.parametrize("when", ["walk", "look_into"])

@@ -93,13 +93,14 @@ def test_a_folders_contents_come_where_its_slash_sorts(tmp_path: Path) -> None:
 
 
 def test_a_found_file_carries_what_stat_says(tmp_path: Path) -> None:
-    """Size, time, inode and device are those of the file on disk."""
+    """Size, times, inode and device are those of the file on disk."""
     write(tmp_path, "folder/file.txt")
     expected = (tmp_path / "folder/file.txt").stat()
 
     assert list(walk(tmp_path, IgnoreRules())) == [
         FoundFile(
-            "folder/file.txt", 4, expected.st_mtime, expected.st_ino, expected.st_dev
+            "folder/file.txt", 4, expected.st_mtime, expected.st_ino, expected.st_ctime_ns,
+            expected.st_dev,
         )
     ]  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_a_scan_leaves_the_loop_free(workplace: Path, monkeypatch: pytest.Monkey
     """Files are read in other threads, and others get their turn meanwhile."""
     write_library(workplace / "library", 40)
     threads: dict[str, int] = {}
-    monkeypatch.setattr("objlib.library.scan.look_into", noting(look_into, threads))
+    monkeypatch.setattr("objlib.library.hashing.look_into", noting(look_into, threads))
 
     async def story() -> int:
         turns = 0

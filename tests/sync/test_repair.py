@@ -12,12 +12,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from reactivex import Observable
+from reactivex import operators as ops
 
 from objlib.catalog.lease import Lease
 from objlib.catalog.queries import get_file
+from objlib.congestion.pressure import Pressure, is_down
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.errors import BackendUnavailable, ConfigurationError
 from objlib.filestore import Fault, Kind
+from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.states import State
 from objlib.sync.apply import AT_ONCE, Repair, RepairReport
 from objlib.sync.guards import LIBRARY_DEVICE
@@ -204,6 +208,11 @@ class Gone(httpx2.AsyncBaseTransport):
         return await self._inner.handle_async_request(request)
 
 
+def is_up(state: Pressure) -> bool:
+    """True once the next look at the backend may be made."""
+    return not is_down(state)
+
+
 def test_a_vanished_network_ends_the_repair(tmp_path: Path) -> None:
     """It is no trouble of one document, so it is not reported as such a hundred times."""
 
@@ -211,6 +220,8 @@ def test_a_vanished_network_ends_the_repair(tmp_path: Path) -> None:
         await add_orphans(world, 5)
         with pytest.raises(BackendUnavailable):
             await mend(world)
+        recovered: Observable[Pressure] = world.gate.states.pipe(ops.first(is_up))
+        await completion(recovered, LoopScheduler.running())
         assert counts(await world.survey()) == {"CANONICAL": 6, "ORPHAN": 5}
 
     story(tmp_path, tell, wrap=Gone)

@@ -11,6 +11,9 @@ from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
 from objlib.catalog.records import UPLOADABLE
 from objlib.catalog.resets import TO_BE_RESET
 
+#: Files with an older version in the store, or waiting to go there, that cannot be read any more.
+UNREAD = f"read_problem IS NOT NULL AND {UPLOADABLE} AND gemini_state <> 'failed'"
+
 
 @dataclass(frozen=True, slots=True)
 class Tally:
@@ -82,6 +85,44 @@ async def count_deleted(catalog: Catalog) -> tuple[int, int]:
         "SELECT COUNT(*), COUNT(gemini_store_doc_id) FROM files WHERE is_deleted = 1"
     )
     return (int(row[0]), int(row[1])) if row else (0, 0)
+
+
+async def count_unread(catalog: Catalog) -> int:
+    """Count the known files that the last scan could not read."""
+    row = await catalog.reader.fetch_one(f"SELECT COUNT(*) FROM files WHERE {UNREAD}")
+    return int(row[0]) if row else 0
+
+
+@dataclass(frozen=True, slots=True)
+class RowCounts:
+    """Files on disk by what keeps them from being proved to be in the store."""
+
+    in_flight: int
+    waiting: int
+    failed: int
+    unread: int
+    skipped: int
+    #: Indexed, and the last survey did not see their documents.
+    unseen: int
+
+
+async def count_rows_after_survey(catalog: Catalog) -> RowCounts:
+    """Count the rows that are not proved to be in the store; a survey must have gone before."""
+    readable = f"{UPLOADABLE} AND read_problem IS NULL"
+    row = await catalog.reader.fetch_one(
+        f"""SELECT
+            COUNT(*) FILTER (WHERE {readable} AND gemini_state IN ('uploading', 'processing')),
+            COUNT(*) FILTER (WHERE {readable} AND gemini_state = 'untracked'),
+            COUNT(*) FILTER (WHERE {UPLOADABLE} AND gemini_state = 'failed'),
+            COUNT(*) FILTER (WHERE {UNREAD}),
+            COUNT(*) FILTER (WHERE skip_reason IS NOT NULL),
+            COUNT(*) FILTER (WHERE {readable} AND gemini_state = 'indexed' AND NOT EXISTS (
+                SELECT 1 FROM temp.verdicts AS seen
+                WHERE seen.path = file_path AND seen.sign IN ('=', 'a')))
+        FROM files WHERE is_deleted = 0"""
+    )
+    assert row is not None, "an aggregate always answers"
+    return RowCounts(*map(int, row))
 
 
 async def count_files(catalog: Catalog) -> int:
@@ -204,6 +245,8 @@ _GATHER_FAILURES = (
         FROM files WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
     """INSERT INTO temp.failing SELECT 'skipped', skip_reason, file_path
        FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
+    f"""INSERT INTO temp.failing SELECT 'unread', read_problem, file_path
+       FROM files WHERE {UNREAD}""",
     """CREATE TEMP TABLE failing_for AS
        SELECT kind, reason, COUNT(*) AS files FROM temp.failing
        GROUP BY kind, reason ORDER BY files DESC, reason""",
@@ -224,7 +267,8 @@ async def gather_failures(catalog: Catalog) -> int:
 async def failure_groups(catalog: Catalog, first: int, size: int) -> list[tuple[str, str, int]]:
     """Return (kind, reason, files) of some of the gathered reasons from a position on.
 
-    The reason of the most files comes first. A kind is `transient`, `permanent` or `skipped`.
+    The reason of the most files comes first. A kind is `transient`, `permanent`,
+    `skipped` or `unread`.
     """
     rows = await catalog.reader.fetch_all(
         "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",

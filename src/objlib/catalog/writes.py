@@ -19,6 +19,7 @@ class FileFacts:
     size_bytes: int | None = None
     mtime: float | None = None
     inode: int | None = None
+    ctime: int | None = None
     device: int | None = None
     content_hash: str | None = None
     mime_type: str | None = None
@@ -34,6 +35,7 @@ class FileFacts:
             self.size_bytes,
             self.mtime,
             self.inode,
+            self.ctime,
             self.device,
             self.content_hash,
             self.mime_type,
@@ -44,7 +46,7 @@ class FileFacts:
 
 
 _FACTS = (
-    "filename, file_size, mtime, inode, device, content_hash, mime_type, metadata_json,"
+    "filename, file_size, mtime, inode, ctime, device, content_hash, mime_type, metadata_json,"
     " skip_reason, sidecar_mtime"
 )
 
@@ -56,7 +58,7 @@ async def insert_files(catalog: Catalog, found: Iterable[FileFacts]) -> None:
     async with catalog.transaction():
         await catalog.execute_many(
             f"INSERT INTO files (file_path, {_FACTS}, created_at, updated_at)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13"
+            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14"
             " WHERE NOT EXISTS (SELECT 1 FROM files WHERE file_path = ?1)",
             ((facts.file_path, *facts._row, now, now) for facts in found),
         )
@@ -91,7 +93,7 @@ async def update_facts(catalog: Catalog, found: Iterable[FileFacts]) -> None:
     columns = ", ".join(f"{name} = ?" for name in _FACTS.split(", "))
     async with catalog.transaction():
         await catalog.execute_many(
-            f"UPDATE files SET {columns}, is_deleted = 0, updated_at = ?"
+            f"UPDATE files SET {columns}, read_problem = NULL, is_deleted = 0, updated_at = ?"
             f" WHERE file_path = ? AND {_IDLE}"
             " AND (gemini_state = 'untracked' OR (content_hash IS NOT DISTINCT FROM ?"
             " AND skip_reason IS NOT DISTINCT FROM ?))",
@@ -102,12 +104,48 @@ async def update_facts(catalog: Catalog, found: Iterable[FileFacts]) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A file that a scan knows and could not read.
+
+    Args:
+        reason: for people.
+        forgets_time: look at it again next time, though nothing about it may have changed by then:
+            a disk that answers again does not touch its files.
+    """
+
+    file_path: str
+    reason: str
+    forgets_time: bool
+
+
+async def note_unread(catalog: Catalog, unread: Iterable[Unread]) -> None:
+    """Known files that cannot be read. Their rows and documents stay; reports name them."""
+    now = catalog.now()
+    async with catalog.transaction():
+        await catalog.execute_many(
+            "UPDATE files SET read_problem = ?, mtime = CASE WHEN ? THEN NULL ELSE mtime END,"
+            f" updated_at = ? WHERE file_path = ? AND is_deleted = 0 AND {_IDLE}",
+            ((one.reason, one.forgets_time, now, one.file_path) for one in unread),
+        )
+
+
+async def confirm_unchanged(catalog: Catalog, ctimes: Iterable[tuple[str, int]]) -> None:
+    """Known files that have not changed, with the ctimes that they have now."""
+    async with catalog.transaction():
+        await catalog.execute_many(
+            "UPDATE files SET ctime = ?, read_problem = NULL WHERE file_path = ?",
+            ((ctime, path) for path, ctime in ctimes),
+        )
+
+
 async def mark_deleted(catalog: Catalog, paths: Iterable[str]) -> None:
     """Files that are gone from disk. Their documents stay until `store-sync --apply`."""
     now = catalog.now()
     async with catalog.transaction():
         await catalog.execute_many(
-            "UPDATE files SET is_deleted = 1, updated_at = ? WHERE file_path = ?",
+            "UPDATE files SET is_deleted = 1, read_problem = NULL, updated_at = ?"
+            " WHERE file_path = ?",
             ((now, path) for path in paths),
         )
 

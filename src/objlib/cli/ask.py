@@ -10,7 +10,7 @@ import click
 from objlib import Library
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
-from objlib.cli.passages import print_citation
+from objlib.cli.passages import print_answer, print_citation
 from objlib.cli.render import print_json
 from objlib.errors import ConfigurationError
 
@@ -18,7 +18,7 @@ from objlib.errors import ConfigurationError
 @click.command(
     "ask",
     cls=Manual,
-    exit_codes={1: "no file backs the answer", **TALKS_TO_A_STORE},
+    exit_codes={1: "no file backs the answer, or it was blocked", **TALKS_TO_A_STORE},
     examples=[
         'objlib ask "Why does an arch stand?"',
     ],
@@ -52,11 +52,11 @@ async def _ask(
         root = (await library.bound()).root
     if invocation.json:
         print_json({"question": question, **asdict(result)})
-        return 0 if result.citations else 1
+        return 0 if result.is_backed else 1
     console = invocation.console()
-    console.print(result.cited_answer, markup=False)
+    print_answer(console, result, result.cited_answer)
     if result.citations:
         console.print()
     for number, citation in enumerate(result.citations, start=1):
         print_citation(console, number, citation, root, question, passage=False)
-    return 0 if result.citations else 1
+    return 0 if result.is_backed else 1

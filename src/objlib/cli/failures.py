@@ -20,6 +20,9 @@ REMEDIES = {
     Remedy.INSTALL: "install that, then run: objlib sync",
     Remedy.RETRY: "it may succeed next time: objlib fsm-upload --retry-failed",
     Remedy.CHANGE: "another attempt will not help: change the file, then run: objlib sync",
+    Remedy.MAKE_READABLE: (
+        "what the store had of it stays there: make the file readable, then run: objlib sync"
+    ),
     Remedy.CHANGE_OR_IGNORE: (
         "objlib cannot upload this file as it is: change it, remove it, or list it in .objlibignore"
     ),
@@ -41,7 +44,8 @@ def command(invocation: Invocation) -> int:
     """Show why files are not in the store, grouped by reason, and what to do about each.
 
     Names the first files of a group; -v names all. Reads the catalog only. What an upload could not
-    send is here, and what a scan left out: empty, too large, of a kind that cannot be searched.
+    send is here, and what a scan left out: empty, too large, of a kind that cannot be searched. So
+    is what can no longer be read; its last version stays in the store.
     """
     return asyncio.run(_failures(invocation))
 

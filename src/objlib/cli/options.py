@@ -181,6 +181,11 @@ max_delete_option = click.option(
     default="10%",
     help="Delete nothing if more documents than that would go: a count or a share [10%].",
 )
+checksum_option = click.option(
+    "--checksum",
+    is_flag=True,
+    help="Read every file, whatever its size and times say.",
+)
 accept_device_option = click.option(
     "--accept-device",
     is_flag=True,

@@ -11,12 +11,21 @@ from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
-from objlib import Citation
+from objlib import AnswerOutcome, Citation, SearchResult
 from objlib.cli.render import one_line
 from objlib.errors import ConfigurationError
 
 PASSAGE_CHARS = 280
 _INDENT = "    "
+#: FinishReason and BlockReason of the Gemini API.
+_BLOCKED = {
+    "RECITATION": "it repeated too much of a text word for word; ask in other words",
+    "SAFETY": "it was taken for unsafe; ask in other words",
+    "PROHIBITED_CONTENT": "it touches what the model may not speak of",
+    "BLOCKLIST": "it holds a word that the model may not say",
+    "SPII": "it holds personal data that the model may not say",
+    "LANGUAGE": "the model does not speak this language",
+}
 #: Shorter words are in every passage.
 _TELLING_CHARS = 4
 #: No word that a passage must not be cut in is longer.
@@ -40,9 +49,33 @@ def print_citation(
         link = (root / citation.path).as_uri()
         line.append(one_line(citation.path), Style(bold=True, link=link))
         line.append(f", part {citation.part}" if citation.part is not None else "")
+    line.append(f", p. {citation.page}" if citation.page is not None else "")
     console.print(line, soft_wrap=True)
     if passage:
         console.print(Text(_INDENT) + _highlighted(_around(citation.text, question), question))
+
+
+def print_answer(console: Console, result: SearchResult, text: str) -> None:
+    """Print an answer's text, and below it what is to be known of how it ended."""
+    if text:
+        console.print(text, markup=False)
+    if (note := note_on(result)) is not None:
+        console.print(note, markup=False, style="yellow")
+
+
+def note_on(result: SearchResult) -> str | None:
+    """Return a line about an answer that is not what it seems; None where all is well."""
+    match result.outcome:
+        case AnswerOutcome.BLOCKED:
+            why = _BLOCKED.get(result.reason, "the model refused; ask in other words")
+            return f"The answer was blocked ({one_line(result.reason)}): {why}."
+        case AnswerOutcome.CUT:
+            return f"The answer was cut short ({one_line(result.reason)}): its end is missing."
+        case AnswerOutcome.EMPTY:
+            return "The model gave no answer; ask again, or in other words."
+        case AnswerOutcome.UNGROUNDED:
+            return "Not from your library: no file backs this answer."
+    return None
 
 
 def open_file(citations: Sequence[Citation], number: int, root: Path) -> None:

@@ -10,7 +10,7 @@ import click
 
 from objlib import Library, ScanReport
 from objlib.cli.manual import Manual
-from objlib.cli.options import Invocation, common_options, hidden_option
+from objlib.cli.options import Invocation, checksum_option, common_options, hidden_option
 from objlib.cli.render import count, one_line, path_line, print_json
 from objlib.config import Settings
 
@@ -23,6 +23,7 @@ NAMED_MOVES = 10
     examples=[
         "objlib scan --library ~/Lectures",
         "objlib scan --refresh-metadata",
+        "objlib scan --checksum",
     ],
     see_also=["sync", "fsm-upload", "metadata", "failures"],
 )
@@ -37,17 +38,23 @@ NAMED_MOVES = 10
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@checksum_option
 @hidden_option
 @common_options
 def command(
-    invocation: Invocation, library: Path | None, refresh_metadata: bool, hidden: bool | None
+    invocation: Invocation,
+    library: Path | None,
+    refresh_metadata: bool,
+    checksum: bool,
+    hidden: bool | None,
 ) -> int:
     """Record every file of a library in the catalog.
 
-    New, changed, moved and missing files are found by size, time and inode, then by SHA-256. Files
-    are only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
-    (`objlib failures` shows it), and what .objlibignore lists is left out. So
-    are hidden files, locks, backups, keys and the like (docs/what-is-sent.md), unless asked for.
+    New, changed, moved and missing files are found by size, times and inode, then by SHA-256.
+    --checksum reads every file instead, as a disk needs whose files have no change times. Files are
+    only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
+    (`objlib failures` shows it), and what .objlibignore lists is left out.
+    So are hidden files, locks, backups, keys and the like (docs/what-is-sent.md), unless asked for.
 
     Metadata comes from sidecars, front matter and paths (`objlib metadata FILE` shows it). A moved
     file, and a change of templates, keep the documents that are in the store; with
@@ -55,13 +62,16 @@ def command(
     for an unmounted disk, and changes nothing.
     """
     settings = invocation.settings(library=library, hidden=hidden)
-    return asyncio.run(_scan(invocation, settings, refresh_metadata))
+    return asyncio.run(_scan(invocation, settings, refresh_metadata, checksum))
 
 
-async def _scan(invocation: Invocation, settings: Settings, refresh_metadata: bool) -> int:
+async def _scan(
+    invocation: Invocation, settings: Settings, refresh_metadata: bool, checksum: bool
+) -> int:
     async with Library.open(settings.library, settings=settings) as library:
         with invocation.notices().status("scanning") as status:
-            async with library.scan(refresh_metadata=refresh_metadata) as run:
+            wanted = library.scan(refresh_metadata=refresh_metadata, checksum=checksum)
+            async with wanted as run:
                 async for report in run.events:
                     status.update(f"scanning: {count(report.found, 'file')} so far")
                 report = await run.finished()
@@ -94,6 +104,7 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
         (report.unchanged, "unchanged"),
         (report.in_flight, "being uploaded, left for the next scan"),
         (report.parts, "of those are parts of texts that are too long for one document"),
+        (report.unread, "cannot be read any more (`objlib failures` says why)"),
         (report.skipped, "cannot be uploaded (`objlib failures` says why)"),
     )
     for number, what in lines:

@@ -15,7 +15,7 @@ from objlib import Library, SearchResult
 from objlib.cli.errors import worded
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
-from objlib.cli.passages import open_file, print_citation
+from objlib.cli.passages import open_file, print_answer, print_citation
 from objlib.cli.render import one_line, print_json
 from objlib.errors import ConfigurationError, ObjlibError
 
@@ -35,7 +35,7 @@ class _How:
 @click.command(
     "search",
     cls=Manual,
-    exit_codes={1: "nothing was found", **TALKS_TO_A_STORE},
+    exit_codes={1: "nothing was found, or the answer was blocked", **TALKS_TO_A_STORE},
     examples=[
         'objlib search "How many mites mean that bees must be treated?" --top-k 3',
         'objlib search "keystone" --filter \'year >= 1 AND course = "The Craft of Bridges"\'',
@@ -92,7 +92,7 @@ async def _search(invocation: Invocation, query: str, how: _How) -> int:
         _print(invocation, result, query, root)
     if how.opened is not None:
         open_file(result.citations, how.opened, root)
-    return 0 if result.citations else 1
+    return 0 if result.is_backed else 1
 
 
 async def _converse(invocation: Invocation, how: _How) -> int:
@@ -125,7 +125,7 @@ async def _ask(library: Library, query: str, how: _How) -> SearchResult:
 
 def _print(invocation: Invocation, result: SearchResult, query: str, root: Path) -> None:
     console = invocation.console()
-    console.print(result.answer, markup=False)
+    print_answer(console, result, result.answer)
     if not result.citations:
         return
     console.print()

@@ -85,6 +85,9 @@ def _print(invocation: Invocation, status: Status) -> None:
         still = status.deleted_with_document
         kept = f", {still:,} of them still in the store" if still else ""
         say(f"Deleted from disk: {count(status.deleted, 'file')}{kept}")
+    if status.unread:
+        unread = count(status.unread, "file")
+        say(f"Cannot be read any more: {unread} (`objlib failures` says why)")
     if status.skipped_files:
         say(f"Cannot be uploaded: {count(status.skipped_files, 'file')}")
         for reason, paths in status.skipped.items():

@@ -26,6 +26,7 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import (
     Invocation,
     accept_device_option,
+    checksum_option,
     common_options,
     hidden_option,
     max_delete_option,
@@ -38,6 +39,7 @@ from objlib.cli.render import count, duration, one_line, print_json, size
 from objlib.cli.scan import print_scan
 from objlib.cli.screen import Screen
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
+from objlib.cli.verdict import verdict_lines
 from objlib.config import Settings
 from objlib.errors import ConfigurationError
 from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
@@ -55,6 +57,7 @@ class _Wish:
 
     limits: tuple[MaxDelete, bool]
     refresh_metadata: bool
+    checksum: bool
     dry_run: bool
     yes: bool
     files: Files
@@ -94,6 +97,7 @@ class _Wish:
     is_flag=True,
     help="Replace documents whose metadata would be another today.",
 )
+@checksum_option
 @new_library_option
 @hidden_option
 @tier_option
@@ -109,6 +113,7 @@ def command(
     max_delete: MaxDelete,
     accept_device: bool,
     refresh_metadata: bool,
+    checksum: bool,
     new_library: bool,
     hidden: bool | None,
     tier: str | None,
@@ -131,7 +136,7 @@ def command(
     limits = (max_delete, accept_device)
     if dry_run and is_watching:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    wish = _Wish(limits, refresh_metadata, dry_run, yes, Files(events, results))
+    wish = _Wish(limits, refresh_metadata, checksum, dry_run, yes, Files(events, results))
     return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
 
 
@@ -150,7 +155,7 @@ async def _sync(
             raise ConfigurationError(
                 "--watch needs the extra of that name: pip install 'objlib[watch]'"
             )
-        later = replace(wish, refresh_metadata=False, yes=True)
+        later = replace(wish, refresh_metadata=False, checksum=False, yes=True)
         await watch(
             library,
             lambda is_first: _once(invocation, library, wish if is_first else later),
@@ -197,7 +202,9 @@ def _exit_code(outcome: SyncOutcome) -> int:
 
 async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPlan:
     with invocation.notices().status("scanning") as status:
-        async with library.plan_sync(refresh_metadata=wish.refresh_metadata) as run:
+        async with library.plan_sync(
+            refresh_metadata=wish.refresh_metadata, checksum=wish.checksum
+        ) as run:
             async for report in run.events:
                 status.update(f"scanning: {count(report.found, 'file')} so far")
             plan = run.progress
@@ -308,9 +315,14 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
         console.print(f"  failed: {one_line(problem)}", markup=False)
     if outcome.is_clean and invocation.quiet:
         return
+    if outcome.verdict is not None and not outcome.was_interrupted:
+        for line in verdict_lines(outcome.verdict):
+            console.print(line)
     if outcome.is_clean:
-        console.print("The store holds exactly what the library does")
-    elif outcome.is_worth_another:
+        return
+    if outcome.verdict is not None and outcome.verdict.unread:
+        console.print("Next: objlib failures")
+    elif outcome.is_worth_another or not outcome.left_alone:
         console.print("Next: objlib status")
     else:
         left_alone = count(outcome.left_alone, "file")

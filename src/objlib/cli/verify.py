@@ -18,12 +18,15 @@ _MEANING = {
     Verdict.OUTRANKED: "in the store, but other files answer better",
     Verdict.NOT_CITED: "not cited, even when asked of this file alone",
     Verdict.OTHER_TEXT: "cited with a text that is not in the file",
-    Verdict.CHANGED: "changed on disk since the last scan",
+    Verdict.CHANGED: "other content on disk than the last scan saw",
+    Verdict.UNREADABLE: "cannot be read, so nothing could be asked",
+    Verdict.NO_VERDICT: "no verdict: the answer was blocked, cut short or empty; ask again later",
 }
 _REMEDY = {
     Verdict.NOT_CITED: "objlib store-sync, then objlib fsm-upload",
     Verdict.OTHER_TEXT: "objlib store-sync, then objlib fsm-upload --reset-existing",
-    Verdict.CHANGED: "objlib sync",
+    Verdict.CHANGED: "objlib sync --checksum",
+    Verdict.UNREADABLE: "make them readable, then objlib verify",
 }
 
 

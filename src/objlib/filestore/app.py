@@ -20,7 +20,7 @@ from objlib.filestore.endpoints.files import FILE, Files
 from objlib.filestore.endpoints.interactions import Interactions
 from objlib.filestore.endpoints.search import Search
 from objlib.filestore.endpoints.stores import Stores
-from objlib.filestore.endpoints.uploads import STORE_UPLOAD, Uploads
+from objlib.filestore.endpoints.uploads import PLAIN_STORE_UPLOAD, STORE_UPLOAD, Uploads
 from objlib.filestore.faults import FaultPlan
 from objlib.filestore.gate import Gate, Handler, Sleep, json_error
 from objlib.filestore.storage import FileStore
@@ -73,6 +73,7 @@ def _table(store: FileStore, faults: FaultPlan) -> list[tuple[str, str, Handler]
     return [
         ("POST", "/upload/{version}/files", uploads.upload),
         ("POST", STORE_UPLOAD, uploads.upload),
+        ("POST", PLAIN_STORE_UPLOAD, uploads.upload),
         ("GET", "/{version}/files", files.list),
         ("GET", FILE, files.get),
         ("DELETE", FILE, files.delete),

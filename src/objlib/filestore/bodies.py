@@ -11,6 +11,9 @@ from objlib.filestore.wire import FILE_SEARCH, ApiError, camel_case, invalid, re
 
 QUESTION_CHARS_MAX = 32_768
 
+#: The guide: "File Search cannot be combined with Grounding with Google Search, URL Context".
+_NOT_WITH_FILE_SEARCH = {"googleSearch", "googleSearchRetrieval", "urlContext"}
+
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, refused as soon as it is longer than the limit."""
@@ -68,24 +71,38 @@ def joined(parts: list[Any], where: str) -> str:
 
 
 def file_search(message: dict[str, Any]) -> dict[str, Any] | None:
-    """The fileSearch tool of a question, or None."""
-    for tool in message.get("tools", []):
-        if not isinstance(tool, dict):
-            raise invalid("Invalid value at 'tools': expected an object.", "tools")
-        for name, content in tool.items():
-            if camel_case(name) == "fileSearch":
-                search: dict[str, Any] = read_message(content, FILE_SEARCH, "tools.fileSearch")
-                return search
-    return None
+    """The fileSearch tool of a question, or None. Raises 400 beside a tool it does not go with."""
+    named = [tool for entry in _objects(message) for tool in _tools(entry)]
+    return _file_search(named, "tools.fileSearch")
 
 
 def file_search_of_interaction(message: dict[str, Any]) -> dict[str, Any] | None:
-    """The file_search tool of an interaction, or None."""
+    """The file_search tool of an interaction, or None. Raises 400 like `file_search`."""
+    named = [
+        (str(tool.get("type")), {name: value for name, value in tool.items() if name != "type"})
+        for tool in _objects(message)
+    ]
+    return _file_search([(camel_case(name), content) for name, content in named], "tools")
+
+
+def _objects(message: dict[str, Any]) -> list[dict[str, Any]]:
     for tool in message.get("tools", []):
         if not isinstance(tool, dict):
             raise invalid("Invalid value at 'tools': expected an object.", "tools")
-        if tool.get("type") == "file_search":
-            rest = {name: value for name, value in tool.items() if name != "type"}
-            search: dict[str, Any] = read_message(rest, FILE_SEARCH, "tools")
-            return search
-    return None
+    tools: list[dict[str, Any]] = message.get("tools", [])
+    return tools
+
+
+def _tools(entry: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [(camel_case(name), content) for name, content in entry.items()]
+
+
+def _file_search(named: list[tuple[str, Any]], where: str) -> dict[str, Any] | None:
+    wanted = [content for name, content in named if name == "fileSearch"]
+    if not wanted:
+        return None
+    given = {name for name, content in named if content is not None}
+    if others := sorted(given & _NOT_WITH_FILE_SEARCH):
+        raise invalid(f"The tool fileSearch cannot be combined with {', '.join(others)}.", "tools")
+    search: dict[str, Any] = read_message(wanted[0], FILE_SEARCH, where)
+    return search

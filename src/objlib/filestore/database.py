@@ -9,11 +9,12 @@ from pathlib import Path
 
 from objlib.privacy import make_private, prepare_private
 
-VERSION = 5
+VERSION = 6
 
 #: Columns that came later, and what they hold in older rows.
 _ADDED = (
     ("uploads", "created_at", "REAL NOT NULL DEFAULT 0"),
+    ("uploads", "last", "TEXT"),
     ("documents", "indexing_s", "REAL"),
     ("documents", "endurance", "REAL"),
     ("chunks", "page", "INTEGER"),
@@ -65,8 +66,10 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     schema = resources.files("objlib.filestore").joinpath("schema.sql").read_text("utf-8")
     for statement in _statements(schema):
         connection.execute(statement)
-    # Version 4 left the vectors of a deleted store behind, and chunk ids come again.
-    connection.execute("DELETE FROM vectors WHERE chunk NOT IN (SELECT id FROM chunks)")
+    if _version(connection) < 5:
+        # It left the vectors of a deleted store behind, and chunk ids come again: without an
+        # embedder a new passage kept the old vector, and nothing tells which ones are wrong.
+        connection.execute("DELETE FROM vectors")
     if is_older:
         connection.execute(
             f"INSERT INTO stores ({_STORES}, documents, size_bytes) SELECT {_STORES},"

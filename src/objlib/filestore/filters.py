@@ -4,12 +4,14 @@
     sequence     factor { factor }                 side by side means AND
     factor       term { OR term }                  OR binds tighter than AND
     term         [ NOT | - ] simple
-    simple       restriction | "(" expression ")"
-    restriction  key comparator value              comparators: = != < <= > >= :
+    simple       restriction | value | "(" expression ")"
+    restriction  key comparator argument           comparators: = != < <= > >= :
+    argument     value | "(" expression ")"        whose bare values are compared with the key
 
 Strings in double or single quotes with backslash escapes, numbers bare. An unknown key or a type
 that does not fit matches nothing and is no error. `:` asks whether a list (or a string) has a
-value; `=` does the same for a list.
+value; `=` does the same for a list. A value alone asks it of every key. With `=`, `!=` and `:` a
+`*` at an end of a value stands for any text: `"Rob*"`.
 
 Source: google.aip.dev/160.
 """
@@ -78,6 +80,7 @@ class _Parser:
         self._next = 0
         self._depth = 0
         self._end = len(text)
+        self._subject: tuple[str, str] | None = None
 
     def parse(self) -> Predicate:
         if not self._tokens:
@@ -87,7 +90,9 @@ class _Parser:
             raise FilterError(f"unexpected {extra.text!r} at position {extra.position}")
         return predicate
 
-    def _expression(self) -> Predicate:
+    def _expression(self, subject: tuple[str, str] | None = None) -> Predicate:
+        """Read an expression, within an argument on behalf of its key and comparator."""
+        outer, self._subject = self._subject, subject
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise FilterError(f"the filter is nested deeper than {MAX_DEPTH} levels")
@@ -95,6 +100,7 @@ class _Parser:
         while self._take_word("AND"):
             parts.append(self._sequence())
         self._depth -= 1
+        self._subject = outer
         return _all(parts)
 
     def _sequence(self) -> Predicate:
@@ -123,24 +129,34 @@ class _Parser:
     def _simple(self) -> Predicate:
         token = self._take("a comparison")
         if token.kind == "open":
-            inner = self._expression()
-            closing = self._take("')'")
-            if closing.kind != "close":
-                raise FilterError(f"expected ')' at position {closing.position}")
-            return inner
+            return self._in_parentheses(self._subject)
         if token.kind not in ("word", "string"):
             raise FilterError(f"expected a key at position {token.position}, not {token.text!r}")
+        following = self._peek()
+        is_compared = following is not None and following.kind == "comparator"
+        if not is_compared and token.kind == "word" and token.text in ("AND", "OR", "NOT"):
+            raise FilterError(f"expected a value before {token.text} at position {token.position}")
+        if self._subject is not None:
+            if is_compared:
+                raise FilterError(f"expected a value at position {token.position}, not a key")
+            return _comparison(*self._subject, token)
+        if not is_compared:
+            return _anywhere(token)
+        comparator = self._take("a comparator")
         key = _value_of(token)
-        comparator = self._take(f"a comparator after {key!r}")
-        if comparator.kind != "comparator":
-            raise FilterError(
-                f"expected a comparator after {key!r} at position {comparator.position}"
-            )
         value = self._take(f"a value after {comparator.text!r}")
+        if value.kind == "open":
+            return self._in_parentheses((key, comparator.text))
         if value.kind not in ("word", "string"):
             raise FilterError(f"expected a value at position {value.position}")
-        number = _number(value.text) if value.kind == "word" else None
-        return _comparison(key, comparator.text, _value_of(value), number)
+        return _comparison(key, comparator.text, value)
+
+    def _in_parentheses(self, subject: tuple[str, str] | None) -> Predicate:
+        inner = self._expression(subject)
+        closing = self._take("')'")
+        if closing.kind != "close":
+            raise FilterError(f"expected ')' at position {closing.position}")
+        return inner
 
     def _peek(self) -> _Token | None:
         return self._tokens[self._next] if self._next < len(self._tokens) else None
@@ -183,24 +199,53 @@ def _number(text: str) -> float | None:
     return float(text) if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?", text) else None
 
 
-def _comparison(key: str, comparator: str, text: str, number: float | None) -> Predicate:
+def _comparison(key: str, comparator: str, token: _Token) -> Predicate:
+    text = _value_of(token)
+    number = _number(token.text) if token.kind == "word" else None
+    pattern = _pattern(text)
+
     def holds(metadata: Mapping[str, MetadataValue]) -> bool:
         value = metadata.get(key)
         if isinstance(value, list):
-            if comparator in (":", "="):
-                return text in value
-            return comparator == "!=" and text not in value
+            has = any(pattern.fullmatch(item) for item in value)
+            return has if comparator in (":", "=") else comparator == "!=" and not has
         if isinstance(value, float):
             if number is None or (comparator == ":" and value != number):
                 return False
             return comparator == ":" or _ORDERED[comparator](value, number)
-        if isinstance(value, str):
-            if comparator == ":":
-                return text == "*" or text.casefold() in value.casefold()
-            return _ORDERED[comparator](value, text)
-        return False
+        if not isinstance(value, str):
+            return False
+        if comparator == ":":
+            return _has(value, text)
+        if comparator in ("=", "!="):
+            return (pattern.fullmatch(value) is not None) == (comparator == "=")
+        return _ORDERED[comparator](value, text)
 
     return holds
+
+
+def _anywhere(token: _Token) -> Predicate:
+    """Return whether any key has a value, as `key:value` would ask."""
+
+    def holds(metadata: Mapping[str, MetadataValue]) -> bool:
+        return any(_comparison(key, ":", token)(metadata) for key in metadata)
+
+    return holds
+
+
+def _has(value: str, text: str) -> bool:
+    """Return whether a string has a text in it, or fits it where a `*` is at an end."""
+    if text.strip("*") != text:
+        return _pattern(text.casefold()).fullmatch(value.casefold()) is not None
+    return text.casefold() in value.casefold()
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    """Return the pattern of a value: a `*` at either end stands for any text."""
+    before = ".*" if text.startswith("*") else ""
+    after = ".*" if text.endswith("*") and len(text) > 1 else ""
+    core = text[bool(before) : len(text) - bool(after)]
+    return re.compile(before + re.escape(core) + after, re.DOTALL)
 
 
 def _all(parts: list[Predicate]) -> Predicate:

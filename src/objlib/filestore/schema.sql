@@ -39,9 +39,17 @@ CREATE TABLE IF NOT EXISTS uploads (
     received_bytes INTEGER NOT NULL DEFAULT 0,
     state          TEXT NOT NULL DEFAULT 'active',     -- active | final | cancelled
     answer_json    TEXT,                               -- of the finalize, for whoever asks again
-    created_at     REAL NOT NULL                       -- forgotten a day later
+    created_at     REAL NOT NULL,                      -- forgotten a day later
+    last           TEXT                                -- offset and digest of the finishing request
 );
 CREATE INDEX IF NOT EXISTS uploads_by_age ON uploads (created_at);
+
+-- Answers that may be asked for again, by themselves or by the next question.
+CREATE TABLE IF NOT EXISTS interactions (
+    id           TEXT PRIMARY KEY,
+    content_json TEXT NOT NULL,
+    created_at   REAL NOT NULL                         -- forgotten 55 days later
+);
 
 CREATE TABLE IF NOT EXISTS documents (
     position      INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -114,11 +114,20 @@ class FileStore:
         """Twelve random lower-case alphanumerics."""
         return "".join(self._rng.choices(ALPHABET, k=ID_CHARS))
 
+    def id_made_of(self, display_name: str) -> str:
+        """Return a new id for a display name, cut so that the random part fits behind it.
+
+        As recorded: `rp2350-datasheet-2025-07-29 - 000001 - Cover.pdf` became
+        `rp2350datasheet20250729-000-xr4c9hlziirg`.
+        """
+        kept = re.sub(r"[^a-z0-9 ]", "", display_name.lower())
+        slug = "-".join(kept.split())[: NAME_CHARS_MAX - ID_CHARS - 1].rstrip("-")
+        return f"{slug or self.new_id()}-{self.new_id()}"
+
     def create_store(self, display_name: str, embedding_model: str) -> str:
         """The id of a new store. Display names need not be unique."""
         check_display_name(display_name)
-        slug = re.sub(r"[^a-z0-9]", "", display_name.lower())[: NAME_CHARS_MAX - ID_CHARS - 1]
-        identifier = f"{slug or self.new_id()}-{self.new_id()}"
+        identifier = self.id_made_of(display_name)
         with self.transaction():
             self.insert(
                 "INSERT INTO stores (id, display_name, embedding_model, created_at)"

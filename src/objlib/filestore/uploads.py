@@ -35,6 +35,8 @@ class Upload:
     received_bytes: int
     state: str
     answer: dict[str, Any] | None
+    #: The offset and the digest of the request that finished it.
+    last: str | None
 
 
 def start_upload(
@@ -73,14 +75,16 @@ def find_upload(store: FileStore, upload_id: str, store_id: str | None) -> Uploa
     """The upload with this id to this store, or to the Files API. Raises 404."""
     row = store.one(
         "SELECT id, store_id, start_json, mime_type, declared_bytes, received_bytes, state,"
-        " answer_json FROM uploads WHERE id = :id AND store_id IS :store",
+        " answer_json, last FROM uploads WHERE id = :id AND store_id IS :store",
         id=upload_id,
         store=store_id,
     )
     if row is None:
         raise ApiError(404, "Upload not found.")
     answer = json.loads(row[7]) if row[7] else None
-    return Upload(row[0], row[1], json.loads(row[2]), row[3], row[4], row[5], row[6], answer)
+    return Upload(
+        row[0], row[1], json.loads(row[2]), row[3], row[4], row[5], row[6], answer, row[8]
+    )
 
 
 async def receive(
@@ -89,20 +93,26 @@ async def receive(
     """Take the bytes of a request, each block in a transaction; the upload as it stands then.
 
     Raises 400 when the bytes do not continue the upload or are too many; what was taken of them
-    before stays taken.
+    before stays taken. Raises 400, too, when a finished upload is sent other bytes; the same ones,
+    or none, come from a client that did not hear the answer.
     """
-    position = _count(offset, "X-Goog-Upload-Offset") or 0
+    first = position = _count(offset, "X-Goog-Upload-Offset") or 0
+    digest = hashlib.sha256()
     async for block in _blocks(body):
         with store.transaction():
             upload = find_upload(store, upload.id, upload.store_id)
             if upload.state == "active":
                 upload = _take(store, upload, position, block)
         position += len(block)
+        digest.update(block)
+    last = f"{first}:{digest.hexdigest()}"
+    if upload.state == "final" and position > first and upload.last not in (None, last):
+        raise ApiError(400, "Upload has already been terminated.")
     if upload.state == "cancelled":
         raise ApiError(400, "The upload was cancelled.", status="FAILED_PRECONDITION")
     if upload.state == "active" and position > upload.received_bytes:
         raise _wrong_offset(upload, position)
-    return upload
+    return replace(upload, last=last) if upload.state == "active" else upload
 
 
 def check_complete(upload: Upload) -> None:
@@ -117,8 +127,9 @@ def check_complete(upload: Upload) -> None:
 def finish(store: FileStore, upload: Upload, answer: dict[str, Any]) -> None:
     """Keep the answer for whoever asks again; bytes nobody took over go. In a transaction."""
     store.all(
-        "UPDATE uploads SET state = 'final', answer_json = :answer WHERE id = :id",
+        "UPDATE uploads SET state = 'final', answer_json = :answer, last = :last WHERE id = :id",
         answer=json.dumps(answer),
+        last=upload.last,
         id=upload.id,
     )
     store.all("DELETE FROM pieces WHERE owner = :id", id=upload.id)

@@ -14,7 +14,7 @@ import binascii
 import io
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import httpx2
 from google import genai
@@ -25,13 +25,13 @@ from objlib.congestion.gate import RequestGate
 from objlib.errors import NotFound, Rejected, Transient
 from objlib.gemini.answers import Judged
 from objlib.gemini.calls import Call, Observed
+from objlib.gemini.grounding import answer_of, enum_text, metadata_values
 from objlib.gemini.last_moment import Checked, LastMoment
 from objlib.gemini.resources import (
     Answer,
     Document,
     ImportOperation,
     Metadata,
-    Passage,
     RawFile,
     Store,
 )
@@ -295,7 +295,7 @@ class FileSearchClient:
                 contents=query,
                 config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
             )
-        return _answer(response)
+        return answer_of(response)
 
 
 class _PageTokens:
@@ -337,7 +337,7 @@ def _raw_file(file: types.File) -> RawFile:
     return RawFile(
         name=_named(file.name, "file"),
         uri=file.uri,
-        state=_enum_text(file.state),
+        state=enum_text(file.state),
         size_bytes=int(file.size_bytes or 0),
         sha256=sha256_hex(file.sha256_hash),
         expires_at=file.expiration_time.isoformat() if file.expiration_time else None,
@@ -348,10 +348,10 @@ def _document(document: types.Document) -> Document:
     return Document(
         name=_named(document.name, "document"),
         display_name=document.display_name or "",
-        state=_enum_text(document.state),
+        state=enum_text(document.state),
         size_bytes=int(document.size_bytes or 0),
         created_at=document.create_time,
-        metadata=_metadata_values(document.custom_metadata),
+        metadata=metadata_values(document.custom_metadata),
     )
 
 
@@ -375,54 +375,12 @@ def _operation(
     )
 
 
-def _answer(response: types.GenerateContentResponse) -> Answer:
-    candidate = response.candidates[0] if response.candidates else None
-    parts = (candidate.content.parts if candidate and candidate.content else None) or []
-    grounding = candidate.grounding_metadata if candidate else None
-    chunks = (grounding.grounding_chunks if grounding else None) or []
-    supports = (grounding.grounding_supports if grounding else None) or []
-    contexts = [chunk.retrieved_context for chunk in chunks]
-    return Answer(
-        text="".join(part.text or "" for part in parts),
-        passages=[
-            Passage(
-                title=context.title or "" if context else "",
-                text=context.text or "" if context else "",
-                store_name=context.file_search_store if context else None,
-                metadata=_metadata_values(context.custom_metadata if context else None),
-            )
-            for context in contexts
-        ],
-        supports=[
-            (
-                (support.segment.text or "") if support.segment else "",
-                list(support.grounding_chunk_indices or []),
-            )
-            for support in supports
-        ],
-    )
-
-
 def _metadatum(key: str, value: str | int | float | list[str]) -> types.CustomMetadata:
     if isinstance(value, list):
         return types.CustomMetadata(key=key, string_list_value=types.StringList(values=value))
     if isinstance(value, str):
         return types.CustomMetadata(key=key, string_value=value)
     return types.CustomMetadata(key=key, numeric_value=float(value))
-
-
-def _metadata_values(entries: Sequence[Any] | None) -> dict[str, str | float | list[str]]:
-    values: dict[str, str | float | list[str]] = {}
-    for entry in entries or []:
-        if entry.key is None:
-            continue
-        if entry.string_value is not None:
-            values[entry.key] = entry.string_value
-        elif entry.numeric_value is not None:
-            values[entry.key] = entry.numeric_value
-        elif entry.string_list_value is not None:
-            values[entry.key] = list(entry.string_list_value.values or [])
-    return values
 
 
 def sha256_hex(reported: str | None) -> str | None:
@@ -437,11 +395,6 @@ def sha256_hex(reported: str | None) -> str | None:
         return raw.hex()
     text = raw.decode("ascii", "replace").lower()
     return text if len(text) == 64 else None
-
-
-def _enum_text(value: Any) -> str:
-    # Compared as text: an unknown value makes the SDK invent an enum member.
-    return str(getattr(value, "value", value) or "")
 
 
 def _named(name: str | None, kind: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 Metadata = Mapping[str, str | int | float | list[str]]
 
@@ -70,20 +71,50 @@ class ImportOperation:
     is_final: bool = False
 
 
+class AnswerOutcome(StrEnum):
+    """How a generated answer ended."""
+
+    ANSWERED = "answered"
+    #: Whole, and no passage stands behind it.
+    UNGROUNDED = "not from your library"
+    #: It ends where the model had to stop.
+    CUT = "cut short"
+    #: The model, or what watches over it, refused.
+    BLOCKED = "blocked"
+    EMPTY = "empty"
+
+
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """One grounding chunk."""
+    """One grounding chunk. `page` counts from 1, for formats that have pages."""
 
     title: str
     text: str
     store_name: str | None
     metadata: dict[str, str | float | list[str]]
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """A segment of an answer and the indices of the passages behind it.
+
+    `start` and `end` count bytes of UTF-8 in the answer's text; both are None where only the
+    segment's `text` is known. They are as the backend says: nobody has checked them.
+    """
+
+    text: str
+    start: int | None
+    end: int | None
+    passages: list[int]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A generated answer. `supports` are (answer segment, indices of the passages behind it)."""
+    """A generated answer. `reason` is the backend's own word for why it ended."""
 
     text: str
     passages: list[Passage]
-    supports: list[tuple[str, list[int]]]
+    supports: list[Support]
+    outcome: AnswerOutcome = AnswerOutcome.ANSWERED
+    reason: str = "STOP"

@@ -1,9 +1,9 @@
 """Two snapshots, disk and catalog, become changes: a merge of two sorted streams, pure and O(1).
 
-A file is Suspect, not changed, when its size, mtime or inode differ, or its sidecar does: only a
-closer look can tell. What lies
-under a folder that could not be read is Unreadable, never Missing: not seeing a file is no
-proof that it is gone.
+A file is Suspect, not changed, when its size, mtime, inode or ctime differ, or its sidecar does:
+only a closer look can tell. A program can set the mtime back, but not the ctime. What lies under a
+folder that could not be read is Unreadable, never Missing: not seeing a file is no proof that it is
+gone.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ class KnownFile(NamedTuple):
     size_bytes: int | None
     mtime: float | None
     inode: int | None
+    ctime: int | None
     device: int | None
     content_hash: str | None
     is_deleted: bool
     skip_reason: str | None
     sidecar_mtime: float | None = None
+    #: The last scan could not read it.
+    is_unread: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class Suspect:
 
 
 class Unchanged(NamedTuple):
+    found: FoundFile
+    known: KnownFile
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """It is unchanged, and its row has yet to say so: its ctime was never recorded, or it lay in a
+    folder that could not be read."""
+
     found: FoundFile
     known: KnownFile
 
@@ -75,7 +87,7 @@ class Unasked:
     known: KnownFile
 
 
-Change: TypeAlias = New | Suspect | Unchanged | Missing | Skipped | Unreadable | Unasked
+Change: TypeAlias = New | Suspect | Unchanged | Confirmed | Missing | Skipped | Unreadable | Unasked
 
 
 def compare(
@@ -123,11 +135,15 @@ def compare(
 def _seen_again(found: FoundFile | SkippedPath, known: KnownFile) -> Change:
     if isinstance(found, SkippedPath):
         return Skipped(found, known)
-    # Path, size, time and inode, which both begin with.
+    # Path, size, time and inode, which both begin with; the ctime comes next.
     is_same = found[:4] == known[:4] and found.sidecar_mtime == known.sidecar_mtime
     was_judged = known.content_hash is not None or known.skip_reason is not None
-    if is_same and was_judged and not known.is_deleted:
+    if not is_same or not was_judged or known.is_deleted:
+        return Suspect(found, known)
+    if found.ctime == known.ctime and not known.is_unread:
         return Unchanged(found, known)
+    if known.ctime is None or found.ctime == known.ctime:
+        return Confirmed(found, known)
     return Suspect(found, known)
 
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from objlib.catalog.part_names import split
 from objlib.formats.decoding import decode_text, mark_of
-from objlib.library.hashing import FileChanged, Fingerprint
+from objlib.library.hashing import FileChanged, Fingerprint, ctime_to_go_by
 from objlib.library.mime import MAX_DOCUMENT_BYTES
 from objlib.library.parts import parts_of
 from objlib.library.reach import Reach, open_regular
@@ -50,6 +50,7 @@ def read_content(root: Path, path: str, links_to: tuple[Path, ...] = ()) -> Cont
     file_path = root / name
     with open_regular(file_path, Reach(root, links_to).opener) as file:
         before = os.fstat(file.fileno())
+        ctime = ctime_to_go_by(before)
         if not number and before.st_size > MAX_DOCUMENT_BYTES:  # it could be beyond the memory
             raise OSError(f"{file_path}: it has grown beyond 100 MB since the scan; scan again")
         mark, raw = _read_part(file, name, number) if number else (b"", file.read())
@@ -57,7 +58,7 @@ def read_content(root: Path, path: str, links_to: tuple[Path, ...] = ()) -> Cont
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise FileChanged(file_path)
-    return Content(raw, Fingerprint(digest, len(raw), after.st_mtime), mark)
+    return Content(raw, Fingerprint(digest, len(raw), after.st_mtime, ctime), mark)
 
 
 def _read_part(file: BinaryIO, name: str, number: int) -> tuple[bytes, bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from io import FileIO
@@ -22,6 +23,18 @@ class Fingerprint:
     sha256_hex: str
     size_bytes: int
     mtime: float
+    #: `st_ctime_ns` before it was read; -1 where it was too fresh to tell the next change from.
+    ctime: int
+
+
+#: A second change within one tick of the file system's clock has the same ctime as the first.
+TICK_NS = 20_000_000
+
+
+def ctime_to_go_by(status: os.stat_result) -> int:
+    """Return the ctime of a file that is about to be read, in nanoseconds, or -1."""
+    is_fresh = abs(time.time_ns() - status.st_ctime_ns) < TICK_NS
+    return -1 if is_fresh else status.st_ctime_ns
 
 
 class FileChanged(ObjlibError):
@@ -70,6 +83,7 @@ def look_into(
         before = os.fstat(file.fileno())
         if not stat.S_ISREG(before.st_mode):
             raise NotRegular(os.fspath(path))
+        ctime = ctime_to_go_by(before)
         head = file.read(head_bytes)
         if not is_wanted(head):
             return Look(head, None)
@@ -84,7 +98,7 @@ def look_into(
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or is_another:
         raise FileChanged(Path(path))
     size_bytes = after.st_size if stretch is None else stretch.size_bytes
-    return Look(head, Fingerprint(digest.hexdigest(), size_bytes, after.st_mtime))
+    return Look(head, Fingerprint(digest.hexdigest(), size_bytes, after.st_mtime, ctime))
 
 
 def _digest_of(file: BinaryIO, stretch: Stretch) -> hashlib._Hash:

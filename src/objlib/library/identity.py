@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 
 from objlib.library.metadata import MetadataValue
@@ -31,6 +32,7 @@ _BEGIN = f"[objlib:{HEADER_VERSION}]"
 _BEGIN_OF_ANY_VERSION = "[objlib:"
 _END = "[/objlib]"
 _AFTER_HEADER = "\n\n"
+_REPEATED = re.compile(r"\[objlib:\d+\](?:(?!\n\s*\n).)*?\[/objlib\](?: \[\d+\])*\s*", re.DOTALL)
 
 
 def identity_header(
@@ -58,6 +60,11 @@ def strip_identity_header(passage: str) -> str:
     while (rest := _without_one_header(passage)) != passage:
         passage = rest
     return passage
+
+
+def without_headers(answer: str) -> str:
+    """Return what a model said without the headers that it repeats."""
+    return _REPEATED.sub("", answer)
 
 
 def upload_key(

@@ -22,11 +22,12 @@ from objlib.catalog.part_names import file_of
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
-from objlib.catalog.writes import FileFacts
+from objlib.catalog.writes import FileFacts, Unread
 from objlib.errors import ConfigurationError, Hint, OCCConflictError
 from objlib.library.ahead import map_ahead
 from objlib.library.changes import (
     Change,
+    Confirmed,
     KnownFile,
     Missing,
     New,
@@ -37,20 +38,14 @@ from objlib.library.changes import (
     Unreadable,
     compare,
 )
-from objlib.library.described import BadSidecar, describe, front_matter_of, read_sidecar
-from objlib.library.hashing import FileChanged, Stretch, look_into
 from objlib.library.ignore import IgnoreRules
-from objlib.library.metadata import MetadataValue, PathTemplate, extract_metadata
+from objlib.library.looks import Looks
+from objlib.library.metadata import PathTemplate
 from objlib.library.mime import (
-    HEAD_BYTES,
     VERDICTS_VERSION,
-    Accepted,
-    Unsupported,
-    judged,
-    size_problem,
 )
 from objlib.library.parts import in_parts
-from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, Reach
+from objlib.library.reach import Reach
 from objlib.library.scan_report import ScanReport, Tally
 from objlib.library.unasked import unasked_rules
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
@@ -65,6 +60,8 @@ STRETCH = 5_000
 ROWS_A_TURN = 20
 
 CHANGED = "changed on disk"
+
+_FOLDER_UNREADABLE = "its folder cannot be read; make it readable and scan again"
 
 #: Key in `catalog_info`: the version of the verdicts on files that cannot be uploaded.
 VERDICTS = "verdicts_version"
@@ -90,6 +87,7 @@ async def scan_library(
     templates: Sequence[PathTemplate],
     lifecycle: Lifecycle,
     is_current: Callable[[FileRecord], bool] | None = None,
+    checksum: bool = False,
     workers: int | None = None,
     on_progress: Callable[[ScanReport], None] | None = None,
     links_to: tuple[Path, ...] = (),
@@ -103,6 +101,7 @@ async def scan_library(
     Args:
         is_current: whether a document is what would be sent of its row today. Where it is given,
             every file is looked at again, and those whose documents are not current are changed.
+        checksum: hash every file, whatever its size and times say.
         links_to: folders outside of the library that links to files may lead into.
         hidden: hidden files and folders are wanted, too.
         gitignore: the rules of `.gitignore` hold, too.
@@ -128,13 +127,13 @@ async def scan_library(
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
     again = _Again(
-        everything=is_current is not None,
+        everything=checksum or is_current is not None,
         skipped=await queries.get_info(catalog, VERDICTS) != str(VERDICTS_VERSION),
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
-    opener = Reach(root, links_to).opener
-    scan = _Scan(catalog, root, templates, lifecycle, workers, tally, is_current, opener)
+    looks = Looks(root, templates, Reach(root, links_to).opener, tally.bad_sidecars)
+    scan = _Scan(catalog, root, lifecycle, workers, tally, is_current, looks)
     rows = await queries.stream_known_files(catalog)
     batches = scan.judged(rows, chain(first, walked), again)
     try:
@@ -205,7 +204,7 @@ def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator
     batch: list[Change] = []
     since = tally.found
     for change in changes:
-        if isinstance(change, Unchanged):  # asked first: nearly all are
+        if isinstance(change, Unchanged | Confirmed):  # asked first: nearly all are
             tally.found += 1
             is_skipped = change.known.skip_reason is not None
             if again.everything or (is_skipped and again.skipped):
@@ -213,7 +212,14 @@ def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator
             else:
                 tally.unchanged += 1
                 tally.skipped += is_skipped
-        elif not isinstance(change, Unreadable):
+                if isinstance(change, Confirmed):
+                    batch.append(change)
+        elif isinstance(change, Unreadable):
+            if change.known.skip_reason is None:
+                tally.unread += 1
+                if not change.known.is_unread:
+                    batch.append(change)
+        else:
             tally.found += isinstance(change, New | Suspect)
             batch.append(change)
         if len(batch) == BATCH or tally.found - since >= STRETCH:
@@ -229,12 +235,11 @@ _Judged = list[tuple[Change, FileFacts | None]]
 class _Scan:
     catalog: Catalog
     root: Path
-    templates: Sequence[PathTemplate]
     lifecycle: Lifecycle
     workers: int
     tally: Tally
     is_current: Callable[[FileRecord], bool] | None
-    opener: Opener
+    looks: Looks
 
     def judged(
         self,
@@ -243,7 +248,7 @@ class _Scan:
         again: _Again,
     ) -> Generator[_Judged, None, None]:
         """Compare the walk with the catalog's rows; yield what has changed, a batch at a time."""
-        found = in_parts(self.root, self._counted(walked), self.tally.note_parts, self.opener)
+        found = in_parts(self.root, self._counted(walked), self.tally.note_parts, self.looks.opener)
         changes = compare(found, map(KnownFile._make, rows))
         for batch in _batches(changes, self.tally, again):
             yield self._judge(batch)
@@ -262,11 +267,19 @@ class _Scan:
         inserted: list[FileFacts] = []
         seen_again: list[FileFacts] = []
         gone = await self._unasked([c.known.path for c, _ in batch if isinstance(c, Unasked)])
+        confirmed: list[tuple[str, int]] = []
+        hidden: list[Unread] = []
         for change, facts in batch:
             if isinstance(change, Unasked):
                 continue
             if isinstance(change, Missing):
                 gone.append(change.known.path)
+                continue
+            if isinstance(change, Confirmed):
+                confirmed.append((change.known.path, change.found.ctime))
+                continue
+            if isinstance(change, Unreadable):
+                hidden.append(Unread(change.known.path, _FOLDER_UNREADABLE, forgets_time=False))
                 continue
             if facts is None:
                 self.tally.found -= 1
@@ -277,12 +290,15 @@ class _Scan:
                 inserted.append(facts)
             else:
                 seen_again.append(facts)
+                continue
             self.tally.skipped += facts.skip_reason is not None
         self.tally.new += sum(facts.skip_reason is None for facts in inserted)
         self.tally.missing += len(gone)
         await writes.insert_files(self.catalog, inserted)
         await self._update(seen_again)
         await writes.mark_deleted(self.catalog, gone)
+        await writes.confirm_unchanged(self.catalog, confirmed)
+        await writes.note_unread(self.catalog, hidden)
 
     async def _unasked(self, paths: Sequence[str]) -> list[str]:
         """Keep what is in the store already; return the rest, of which nothing was ever sent.
@@ -302,14 +318,24 @@ class _Scan:
 
     async def _update(self, seen_again: Sequence[FileFacts]) -> None:
         rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
-        followed = []
+        followed: list[FileFacts] = []
+        unread: list[Unread] = []
         for number, facts in enumerate(seen_again, start=1):
             if number % ROWS_A_TURN == 0:
                 await asyncio.sleep(0)
             row = rows.get(facts.file_path)
-            if row is not None:  # else another scan gave it a new path
-                followed += await self._follow(row, self._with_metadata_of(row, facts))
+            if row is None:  # another scan gave it a new path
+                continue
+            if _keeps_its_document(row, facts):
+                self.tally.unread += 1
+                was_seen = facts.size_bytes is not None
+                reason = str(facts.skip_reason)
+                unread.append(Unread(row.file_path, reason, forgets_time=was_seen))
+                continue
+            self.tally.skipped += facts.skip_reason is not None
+            followed += await self._follow(row, self._with_metadata_of(row, facts))
         await writes.update_facts(self.catalog, followed)
+        await writes.note_unread(self.catalog, unread)
 
     def _with_metadata_of(self, row: FileRecord, facts: FileFacts) -> FileFacts:
         """The facts with the metadata a row has, where what was read now must not replace it.
@@ -330,8 +356,6 @@ class _Scan:
         if row.gemini_state in IN_FLIGHT:
             self.tally.in_flight += 1  # left alone; the next scan sees it again
             return []
-        if row.gemini_state is State.INDEXED and facts.mtime is None:
-            return [facts]  # it could not be looked at, which is no proof that it changed
         change = self._difference(row, facts)
         moved: FileRecord | None = row
         try:
@@ -373,101 +397,24 @@ class _Scan:
 
     def _facts_of(self, change: Change) -> FileFacts | None:
         if isinstance(change, New | Suspect):
-            return self._look_into(change.found, is_known=isinstance(change, Suspect))
+            return self.looks.look_into(change.found, is_known=isinstance(change, Suspect))
         if isinstance(change, Skipped):
             return FileFacts(change.skipped.path, skip_reason=change.skipped.reason)
-        assert isinstance(change, Missing | Unasked)
+        assert isinstance(change, Missing | Confirmed | Unreadable | Unasked)
         return FileFacts(change.known.path)
 
-    def _look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
-        """Read a file once, for its type, its own metadata and its hash."""
-        verdict: Accepted | Unsupported | None = None
-        path = f"{self.root}/{file_of(found.path)}"
-        problem = size_problem(found.size_bytes)
 
-        def is_wanted(head: bytes) -> bool:
-            nonlocal verdict
-            verdict = judged(path, head, self.opener)
-            return isinstance(verdict, Accepted) and not problem
+def _keeps_its_document(row: FileRecord, facts: FileFacts) -> bool:
+    """Return whether a file could not be looked at, and an older version of it can be found.
 
-        if not found.size_bytes:
-            return self._unread(found, str(problem))
-        try:
-            look = look_into(path, HEAD_BYTES, is_wanted, _stretch(found), self.opener)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, FileChanged) as error:
-            # Its time is not recorded, so that the next scan tries again: giving permission changes
-            # neither size nor time.
-            return replace(self._unread(found, _why_unread(error)), mtime=None)
-        if isinstance(verdict, Unsupported):
-            # Of what does not lie with the file the time is not recorded either.
-            unread = self._unread(found, verdict.reason)
-            return replace(unread, mtime=None) if verdict.may_pass else unread
-        if look.fingerprint is None:
-            return self._unread(found, str(problem))
-        assert verdict is not None, "it was judged"
-        metadata, sidecar_mtime = self._metadata_of(found, look.head, verdict.mime_type, is_known)
-        return FileFacts(
-            found.path,
-            size_bytes=look.fingerprint.size_bytes,
-            mtime=look.fingerprint.mtime,
-            inode=found.inode,
-            device=found.device,
-            content_hash=look.fingerprint.sha256_hex,
-            mime_type=verdict.mime_type,
-            metadata=metadata,
-            sidecar_mtime=sidecar_mtime,
-        )
-
-    def _unread(self, found: FoundFile, reason: str) -> FileFacts:
-        """What is known of a file from without."""
-        return FileFacts(
-            found.path,
-            size_bytes=found.size_bytes,
-            mtime=found.mtime,
-            inode=found.inode,
-            device=found.device,
-            metadata=extract_metadata(file_of(found.path), self.templates),
-            skip_reason=reason,
-            sidecar_mtime=found.sidecar_mtime,
-        )
-
-    def _metadata_of(
-        self, found: FoundFile, head: bytes, mime_type: str, is_known: bool
-    ) -> tuple[dict[str, MetadataValue] | None, float | None]:
-        """What is said about a file, and of when its sidecar is; None for what is not known."""
-        try:
-            beside = found.sidecar and self.root / found.sidecar
-            sidecar = read_sidecar(beside, self.opener) if beside else None
-        except BadSidecar as problem:
-            self.tally.bad_sidecars[str(found.sidecar)] = str(problem)
-            # Its time is not recorded, so that the next scan tries again.
-            path = file_of(found.path)
-            return None if is_known else extract_metadata(path, self.templates), None
-        described = describe(
-            file_of(found.path),
-            templates=self.templates,
-            front_matter=front_matter_of(head, mime_type),
-            sidecar=sidecar,
-        )
-        return described.metadata, found.sidecar_mtime
-
-
-def _stretch(found: FoundFile) -> Stretch | None:
-    part = found.part
-    return None if part is None else Stretch(part.offset, part.size_bytes, found.mtime)
+    That is no proof that it changed. A row in flight is left alone anyhow.
+    """
+    has_document = row.gemini_state is State.INDEXED or row.superseded_doc_id is not None
+    is_known = row.skip_reason is None and not row.is_deleted
+    could_not_look = facts.mtime is None and facts.skip_reason is not None
+    return could_not_look and is_known and has_document and row.gemini_state not in IN_FLIGHT
 
 
 def _is_light(change: Change) -> bool:
     """Whether a look takes less than handing it to another thread and back."""
     return not isinstance(change, New | Suspect) or change.found.size_bytes <= LIGHT_BYTES
-
-
-def _why_unread(error: OSError | FileChanged) -> str:
-    if isinstance(error, FileChanged):
-        return "it was being written to; scan again when it is at rest"
-    if isinstance(error, LeadsOut):
-        return LEADS_OUT
-    problem = (error.strerror or str(error)).lower()
-    return f"it cannot be read ({problem}); change its permissions"

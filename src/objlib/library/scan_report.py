@@ -17,6 +17,8 @@ class ScanReport:
     restored: int = 0
     missing: int = 0
     skipped: int = 0
+    #: Known files that could not be read this time; their documents stay.
+    unread: int = 0
     in_flight: int = 0
     #: Of those found: parts of texts that are too long for one document.
     parts: int = 0
@@ -41,6 +43,7 @@ class Tally:
     restored: int = 0
     missing: int = 0
     skipped: int = 0
+    unread: int = 0
     in_flight: int = 0
     parts: int = 0
     moved: list[tuple[str, str]] = field(default_factory=list)

@@ -50,6 +50,8 @@ class FoundFile(NamedTuple):
     size_bytes: int
     mtime: float
     inode: int
+    #: Time of the last change to content, mode, owner or links: nanoseconds since the epoch.
+    ctime: int
     device: int
     #: The file that describes this one, and when it changed last.
     sidecar: str | None = None
@@ -214,7 +216,14 @@ def _wanted(
         if entry.is_symlink() and reach.leads_out(f"{reach.root}/{path}"):
             wanted.append(SkippedPath(path, LEADS_OUT, is_folder=False))
         elif stat.S_ISREG(found.st_mode):
-            file = FoundFile(path, found.st_size, found.st_mtime, found.st_ino, found.st_dev)
+            file = FoundFile(
+                path,
+                found.st_size,
+                found.st_mtime,
+                found.st_ino,
+                found.st_ctime_ns,
+                found.st_dev,
+            )
             wanted.append(_described(file, sidecars[name], prefix) if name in sidecars else file)
         elif not stat.S_ISDIR(found.st_mode):  # else: became a folder; the next walk enters it
             wanted.append(SkippedPath(path, _special(found.st_mode), is_folder=False))

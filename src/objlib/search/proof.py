@@ -8,6 +8,7 @@ the store holds it, but it is outranked.
 
 from __future__ import annotations
 
+import contextlib
 import random
 import re
 import zlib
@@ -49,10 +50,12 @@ _SENTENCE_CHARS = range(25, 400)
 _CHOICE = 8
 #: Where a text has more than this, only its beginning is looked through for sentences.
 _TEXT_CHARS_MAX = 400_000
+#: What a model blocks or leaves empty once, it often answers the next time.
+_ASKED_AGAIN = 2
 _SENTENCE = re.compile(r"[^.!?。！？։؟।\n]+[.!?。！？։؟।]?")
 
 Ask = Callable[[str, str | None], Awaitable[Sequence[Passage]]]
-"""(question, metadata filter) -> the passages that the answer cites."""
+"""(question, metadata filter) -> the passages that the answer cites. May raise `NoVerdict`."""
 Read = Callable[[str], Content]
 """path -> the file as it is now."""
 
@@ -65,10 +68,12 @@ class Verdict(StrEnum):
     NOT_CITED = "not cited"
     OTHER_TEXT = "other text"
     CHANGED = "changed on disk"
+    NO_VERDICT = "no verdict"
+    UNREADABLE = "cannot be read"
 
 
 #: The store does not hold what the catalog says; the gravest first.
-FAILURES = (Verdict.NOT_CITED, Verdict.OTHER_TEXT)
+FAILURES = (Verdict.NOT_CITED, Verdict.OTHER_TEXT, Verdict.UNREADABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +206,17 @@ async def _prove(
     own_rng = random.Random(rng.getrandbits(64))  # drawn here, where the order is that of the files
     try:
         text, question = await offload(lambda: _question_of(read, record, own_rng))
-    except _AnotherFile:
-        return Proof(record.file_path, Verdict.CHANGED, "")
+    except _AnotherFile as difference:
+        return Proof(record.file_path, difference.verdict, "")
     verdict = Verdict.PROVEN
-    cited = [passage for passage in await ask(question, None) if _is_of(passage, record)]
-    if not cited and record.upload_key:
-        verdict = Verdict.OUTRANKED
-        cited = list(await ask(question, f'{KEY} = "{record.upload_key}"'))
+    try:
+        found = await _repeated(ask, question, None)
+        cited = [passage for passage in found if _is_of(passage, record)]
+        if not cited and record.upload_key:
+            verdict = Verdict.OUTRANKED
+            cited = list(await _repeated(ask, question, f'{KEY} = "{record.upload_key}"'))
+    except NoVerdict:
+        return Proof(record.file_path, Verdict.NO_VERDICT, question)
     if not cited:
         verdict = Verdict.NOT_CITED
     elif text is not None and not await offload(lambda: _stand_in(cited, text)):
@@ -215,6 +224,14 @@ async def _prove(
     else:
         await writes.mark_proven(catalog, record)
     return Proof(record.file_path, verdict, question)
+
+
+async def _repeated(ask: Ask, question: str, metadata_filter: str | None) -> Sequence[Passage]:
+    """Ask again while the answer says nothing. Raises `NoVerdict` when it never does."""
+    for _ in range(_ASKED_AGAIN):
+        with contextlib.suppress(NoVerdict):
+            return await ask(question, metadata_filter)
+    return await ask(question, metadata_filter)
 
 
 def _question_of(read: Read, record: FileRecord, rng: random.Random) -> tuple[str | None, str]:
@@ -247,16 +264,25 @@ def stands_in(passage: str, text: str) -> bool:
     return _without_space(strip_identity_header(passage)) in _without_space(text)
 
 
+class NoVerdict(Exception):
+    """The answer was blocked, cut or empty, and cites nothing: it says nothing about a file."""
+
+
 class _AnotherFile(Exception):
-    """What lies on disk is not what was uploaded."""
+    """What lies on disk is not what was uploaded, or cannot be read."""
+
+    def __init__(self, verdict: Verdict = Verdict.CHANGED) -> None:
+        self.verdict = verdict
 
 
 def _text_of(read: Read, record: FileRecord) -> str | None:
     """The text as it was sent; None for formats that are not text."""
     try:
         content = read(record.file_path)
-    except (OSError, FileChanged) as error:
+    except (FileNotFoundError, FileChanged) as error:
         raise _AnotherFile from error
+    except OSError as error:
+        raise _AnotherFile(Verdict.UNREADABLE) from error
     if content.fingerprint.sha256_hex != record.content_hash:
         raise _AnotherFile
     return content.text if record.mime_type in HEADED_TYPES else None

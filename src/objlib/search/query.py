@@ -12,8 +12,9 @@ from objlib.catalog.queries import files_by_key, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.documents.payload import KEY, LIBRARY, PATH
 from objlib.errors import ConfigurationError, Rejected
-from objlib.gemini.resources import Passage
-from objlib.library.identity import strip_identity_header
+from objlib.gemini.resources import AnswerOutcome, Passage
+from objlib.library.identity import strip_identity_header, without_headers
+from objlib.search.citing import with_citations
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
@@ -25,6 +26,7 @@ class Citation:
 
     Args:
         part: which part of its file the passage is in, where that went up in parts.
+        page: the page on which it begins, from 1, where the file has pages.
     """
 
     path: str | None
@@ -32,6 +34,7 @@ class Citation:
     text: str
     metadata: dict[str, str | int | float | list[str]] = field(compare=False)
     part: int | None = None
+    page: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,20 @@ class SearchResult:
 
     Args:
         cited_answer: the answer with `[n]` after each statement that citation n supports, from 1.
+        outcome: how the answer ended, for instance that it was blocked.
+        reason: the backend's own word for that.
     """
 
     answer: str
     citations: list[Citation]
     cited_answer: str
+    outcome: AnswerOutcome = AnswerOutcome.ANSWERED
+    reason: str = "STOP"
+
+    @property
+    def is_backed(self) -> bool:
+        """True if there is an answer, and files of the library or the store stand behind it."""
+        return bool(self.citations) and self.outcome is not AnswerOutcome.BLOCKED
 
 
 async def search(
@@ -84,31 +96,16 @@ async def search(
         raise ConfigurationError(f"the question was refused: {refusal}") from refusal
     resolved = await resolve(catalog, answer.passages, library_id)
     citations = list(dict.fromkeys(resolved))
-    numbers = [citations.index(citation) + 1 for citation in resolved]
+    places = {citation: number for number, citation in enumerate(citations, start=1)}
+    numbers = [places[citation] for citation in resolved]
+    cited = with_citations(answer.text, answer.supports, numbers)
     return SearchResult(
-        answer=answer.text.strip(),
+        answer=without_headers(answer.text).strip(),
         citations=citations,
-        cited_answer=with_citations(answer.text, answer.supports, numbers).strip(),
+        cited_answer=without_headers(cited).strip(),
+        outcome=answer.outcome,
+        reason=answer.reason,
     )
-
-
-def with_citations(
-    answer: str, supports: Sequence[tuple[str, Sequence[int]]], numbers: Sequence[int]
-) -> str:
-    """An answer with the numbers of its citations behind each supported segment.
-
-    Args:
-        supports: (segment of the answer, indices of passages), in the order of the answer.
-        numbers: index of a passage -> number of its citation.
-    """
-    done = ""
-    for segment, indices in supports:
-        before, found, after = answer.partition(segment)
-        cited = sorted({numbers[index] for index in indices if index < len(numbers)})
-        if segment and found:
-            done += before + segment + "".join(f" [{number}]" for number in cited)
-            answer = after
-    return done + answer
 
 
 async def resolve(catalog: Catalog, passages: Sequence[Passage], library_id: str) -> list[Citation]:
@@ -131,6 +128,7 @@ def _citation(passage: Passage, row: FileRecord | None) -> Citation:
     return Citation(
         path=path,
         part=part,
+        page=passage.page,
         title=str(metadata.get("title") or passage.title),
         text=strip_identity_header(passage.text).strip(),
         metadata=metadata,

@@ -1,4 +1,4 @@
-"""The files that are not in the store, grouped by reason, each group with its remedy."""
+"""The files that are not in the store, or in an older version, grouped by reason, with remedies."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ class Remedy(Enum):
     RETRY = "try again"
     #: The backend refuses this text, however often it is sent.
     CHANGE = "change the file, then sync"
+    #: A file that was read before cannot be read; its last version stays in the store.
+    MAKE_READABLE = "make the file readable, then sync"
     #: A scan found that the file cannot be uploaded.
     CHANGE_OR_IGNORE = "change the file, remove it, or ignore it"
 
@@ -29,7 +31,7 @@ class Remedy(Enum):
 class FailureGroup:
     """Files that are not in the store for one reason."""
 
-    #: `transient`, `permanent` or `skipped`.
+    #: `transient`, `permanent`, `skipped`, or `unread`: the store has an older version.
     kind: str
     #: For people.
     reason: str
@@ -41,7 +43,11 @@ class FailureGroup:
         """The kind of remedy."""
         if "pip install" in self.reason:
             return Remedy.INSTALL
-        kinds = {"transient": Remedy.RETRY, "permanent": Remedy.CHANGE}
+        kinds = {
+            "transient": Remedy.RETRY,
+            "permanent": Remedy.CHANGE,
+            "unread": Remedy.MAKE_READABLE,
+        }
         return kinds.get(self.kind, Remedy.CHANGE_OR_IGNORE)
 
 

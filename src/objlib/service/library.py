@@ -150,26 +150,28 @@ class Library(CatalogView):
 
     # From disk to store
 
-    def scan(self, *, refresh_metadata: bool = False) -> ScanningRun:
+    def scan(self, *, refresh_metadata: bool = False, checksum: bool = False) -> ScanningRun:
         """Record what is on disk. Tells how far it has come, now and then, and at the end.
 
         Args:
             refresh_metadata: replace also the documents whose metadata or treatment would be
                 another today: after a move, or after a change of templates.
+            checksum: hash every file, whatever its size and times say.
         """
 
-        return Run(self._runs, lambda: self._scanning(refresh_metadata))
+        return Run(self._runs, lambda: self._scanning(refresh_metadata, checksum))
 
-    def plan_sync(self, *, refresh_metadata: bool = False) -> PlanningRun:
+    def plan_sync(self, *, refresh_metadata: bool = False, checksum: bool = False) -> PlanningRun:
         """Scan, and find out what `sync` would do; nothing is sent or deleted.
 
         Args:
-            refresh_metadata: as for `scan`.
+            refresh_metadata, checksum: as for `scan`.
         """
 
         async def prepared() -> Work[ScanReport, SyncPlan]:
             options = round_options(self._options(None, {}))
-            return planning(self.catalog, await self._scanning(refresh_metadata), options)
+            scan = await self._scanning(refresh_metadata, checksum)
+            return planning(self.catalog, scan, options)
 
         return Run(self._runs, prepared)
 
@@ -395,12 +397,14 @@ class Library(CatalogView):
         usual = Options(concurrency=self.settings.concurrency, stagger_s=self.settings.stagger_s)
         return replace(options or usual, **wishes)
 
-    async def _scanning(self, refresh_metadata: bool) -> Work[ScanReport, ScanReport]:
+    async def _scanning(self, refresh: bool, checksum: bool) -> Work[ScanReport, ScanReport]:
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
         catalog, bound = self.catalog, await self.bound()
         source = source_of(self.settings, bound)
-        return scanning(catalog, bound, self.settings, source, refresh_metadata=refresh_metadata)
+        return scanning(
+            catalog, bound, self.settings, source, refresh_metadata=refresh, checksum=checksum
+        )
 
     async def _planned_repair(
         self, report: SyncReport, max_delete: MaxDelete, accept_device: bool, include_foreign: bool

@@ -11,14 +11,17 @@ from reactivex import Observable
 from objlib.catalog.binding import BoundLibrary
 from objlib.catalog.protocol import Catalog
 from objlib.config import Settings
-from objlib.gemini.resources import Passage, Store
-from objlib.search.proof import Proof, ProofReport, Subset, count_proof, proofs
+from objlib.gemini.resources import AnswerOutcome, Passage, Store
+from objlib.search.proof import NoVerdict, Proof, ProofReport, Subset, count_proof, proofs
 from objlib.service.runs import Work, work_of
 from objlib.threads import in_thread
 from objlib.upload.shutdown import Shutdown
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
+
+#: Outcomes that tell about a file even when nothing is cited.
+_SAYS_SOMETHING = (AnswerOutcome.ANSWERED, AnswerOutcome.UNGROUNDED)
 
 
 def proving(
@@ -47,6 +50,8 @@ def proving(
             store_names=[store.name],
             metadata_filter=metadata_filter,
         )
+        if not answer.passages and answer.outcome not in _SAYS_SOMETHING:
+            raise NoVerdict
         return answer.passages
 
     def asked(shutdown: Shutdown) -> Observable[Proof]:

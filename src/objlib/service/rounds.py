@@ -21,12 +21,13 @@ from reactivex.subject import Subject
 
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work as PlannedWork
-from objlib.catalog.tallies import count_deleted, count_left_alone
+from objlib.catalog.tallies import count_deleted, count_left_alone, count_rows_after_survey
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine, on_trampoline
 from objlib.service.repairs import PlannedRepair, Synced
 from objlib.service.runs import Work
 from objlib.service.uploads import Uploaded, Uploading
+from objlib.service.verdict import SyncVerdict, verdict_on
 from objlib.sync.apply import RepairReport
 from objlib.sync.listing import SyncReport
 from objlib.sync.plan import Step
@@ -86,11 +87,15 @@ class SyncOutcome:
     #: Files that the store could not index within the last day.
     left_alone: int = 0
     was_interrupted: bool = False
+    #: What may be said of the store; None where it was not listed.
+    verdict: SyncVerdict | None = None
 
     @property
     def is_worth_another(self) -> bool:
         """True if something went wrong that may be right the next time."""
         if self.was_interrupted or self.uploaded is None or self.store is None:
+            return True
+        if self.verdict is not None and self.verdict.may_pass:
             return True
         again = self.uploaded_again
         return not (
@@ -99,8 +104,9 @@ class SyncOutcome:
 
     @property
     def is_clean(self) -> bool:
-        """True if the store holds exactly what the library does."""
-        return not (self.is_worth_another or self.left_alone)
+        """True if the store holds each file of the library that can be uploaded, as it is."""
+        is_done = not (self.is_worth_another or self.left_alone)
+        return is_done and self.verdict is not None and self.verdict.is_in_step
 
 
 async def shown_to_nobody(_survey: SyncReport) -> None:
@@ -165,7 +171,15 @@ class Round:
             self.outcome,
             left_alone=await count_left_alone(self.catalog, self.options.leave_alone_s),
             was_interrupted=self._shutdown.is_stopping,
+            verdict=await self._verdict(),
         )
+
+    async def _verdict(self) -> SyncVerdict | None:
+        store, again = self.outcome.store, self.outcome.uploaded_again
+        if store is None:
+            return None
+        rows = await count_rows_after_survey(self.catalog)
+        return verdict_on(rows, store, again.progress.indexed if again is not None else 0)
 
     async def _bring_in_step(self) -> None:
         survey = await self._survey()

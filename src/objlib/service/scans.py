@@ -25,11 +25,13 @@ def scanning(
     source: Source,
     *,
     refresh_metadata: bool,
+    checksum: bool,
 ) -> Work[ScanReport, ScanReport]:
     """Return the work of recording what is on disk.
 
     Args:
         refresh_metadata: compare what is sent for each file with what its document has, too.
+        checksum: hash every file, whatever its size and times say.
     """
     shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]
 
@@ -45,6 +47,7 @@ def scanning(
                 templates=settings.path_templates,
                 lifecycle=AsyncUploadStateManager(catalog),
                 is_current=partial(is_current, source=source) if refresh_metadata else None,
+                checksum=checksum,
                 on_progress=tell,
                 links_to=settings.follow_links_to,
                 hidden=settings.hidden,

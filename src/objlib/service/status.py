@@ -55,6 +55,8 @@ class Status:
     skipped: Mapping[str, Sequence[str]]
     #: Files that cannot be uploaded.
     skipped_files: int
+    #: Known files that the last scan could not read; what the store has of them stays there.
+    unread: int
     #: Path -> reason, of the first files that failed.
     failed: Mapping[str, str]
 
@@ -71,7 +73,7 @@ class Status:
             return NextStep.NAME_LIBRARY
         if files["untracked"] or files["uploading"] or files["processing"]:
             return NextStep.UPLOAD
-        if files["failed"]:
+        if files["failed"] or self.unread:
             return NextStep.SEE_FAILURES
         if self.deleted_with_document:
             return NextStep.REPAIR
@@ -102,6 +104,7 @@ async def status_of(catalog: Catalog) -> Status:
         deleted_with_document=deleted_with_document,
         skipped=skipped,
         skipped_files=sum((await tallies.tally_by_skip_reason(catalog)).values()),
+        unread=await tallies.count_unread(catalog),
         failed={
             record.file_path: (record.error_message or "").removeprefix(f"{record.file_path}: ")
             for record in await queries.failed_page(catalog, None, NAMED)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
-from objlib.catalog.writes import facts_of, mark_deleted, update_facts
+from objlib.catalog.writes import Unread, facts_of, mark_deleted, note_unread, update_facts
 from objlib.documents.payload import NoPayload, key_of, prepare
 from objlib.gemini.calls import calls_are_about
 from objlib.library.hashing import FileChanged, Fingerprint
@@ -52,6 +52,8 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
     except (OSError, FileChanged) as error:
         run.source.check()
         reason = getattr(error, "strerror", None) or str(error)
+        note = Unread(record.file_path, f"it could not be read: {reason}", forgets_time=True)
+        await note_unread(run.catalog, [note])
         run.emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
         return None
     return Attempt(await _begin(run, record, payload.fingerprint), payload)
@@ -98,6 +100,7 @@ async def _take_current_content(
         content_hash=seen.sha256_hex,
         size_bytes=seen.size_bytes,
         mtime=seen.mtime,
+        ctime=seen.ctime,
     )
     await update_facts(run.catalog, [facts])
     return replace(record, content_hash=seen.sha256_hex, file_size=seen.size_bytes)

@@ -22,7 +22,6 @@ from objlib.upload.state import AsyncUploadStateManager
 from tests.catalog.catalogs import (
     LEASE,
     LEGACY_STATES,
-    add_row_in,
     existing,
     legacy_catalog,
     move,
@@ -141,54 +140,6 @@ def test_a_creation_that_fails_leaves_nothing_behind(
     use(path, nothing)
 
     assert pragma(path, "user_version") == SCHEMA_VERSION
-
-
-# Earlier versions of ours
-
-
-def recent_catalog(folder: Path, version: int) -> Path:
-    """A catalog as it was before leftovers (20), sidecars and proofs (21), reservations (22), and
-    keys in the trail (23)."""
-    path = new_catalog(folder)
-    with session(path) as plain:
-        for name in triggers():
-            plain.execute(f"DROP TRIGGER {name}")
-        plain.execute("DROP INDEX transitions_by_key")
-        plain.execute("ALTER TABLE transitions DROP COLUMN upload_key")
-        lacking = []
-        if version < 23:
-            plain.execute("DROP INDEX files_reserved")
-            lacking += ["reserved_by", "reserved_until"]
-        if version < 22:
-            lacking += ["sidecar_mtime", "proven_at"]
-        for column in lacking:
-            plain.execute(f"ALTER TABLE files DROP COLUMN {column}")
-        if version == 20:
-            plain.execute("DROP TABLE leftovers")
-        add_row_in(plain, State.INDEXED)
-        plain.execute(f"PRAGMA user_version = {version}")
-    return path
-
-
-@pytest.mark.parametrize("version", [20, 21, 22, 23])
-def test_a_catalog_of_a_recent_version_gets_what_it_lacks(tmp_path: Path, version: int) -> None:
-    """Tables, columns and the triggers of today; rows stay, and there is a copy beside it."""
-    path = recent_catalog(tmp_path, version)
-    before = rows_of(path)
-    old_columns = ", ".join(columns_of(path))
-
-    use(path, nothing)
-
-    assert rows_of(path, old_columns) == before
-    with session(path) as plain:
-        assert plain.execute("SELECT * FROM leftovers").fetchall() == []
-        # Older documents may have keys that nobody has recorded.
-        assert plain.execute("SELECT value FROM catalog_info WHERE key LIKE 'keys%'").fetchall()
-        stored = dict(plain.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-    assert stored == triggers()
-    assert pragma(path, "user_version") == SCHEMA_VERSION
-    assert pragma(backup_of(path, version), "user_version") == version
-    assert rows_of(backup_of(path, version)) == before
 
 
 # The earlier generation

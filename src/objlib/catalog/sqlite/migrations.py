@@ -1,9 +1,9 @@
-"""Numbered, forward-only migrations on `PRAGMA user_version`, each in one transaction.
+"""Numbered, forward-only migrations on `PRAGMA user_version`, in one transaction.
 
-A catalog file is copied beside itself before it is changed. Version 0 with no table is a new
-catalog; 9 to 12 is the earlier generation, whose rows and foreign columns are all kept; 20 had no
-table of leftovers, 21 no columns for sidecars and proofs, 22 none for reservations, 23 none for the
-keys of the trail.
+Version 0 with no table becomes a new catalog, from `schema.sql`. An older catalog goes through
+every step above its version (`steps/`), after its file was copied beside itself. Versions 9 to 12
+are the earlier generation, whose rows and foreign columns are all kept. The guards are made anew
+after the steps: they are generated, and belong to no version.
 """
 
 from __future__ import annotations
@@ -17,11 +17,21 @@ from importlib import resources
 from pathlib import Path
 
 from objlib.catalog.sqlite.guards import triggers
+from objlib.catalog.sqlite.steps.from_earlier_generation import (
+    EARLIER_GENERATION,
+    allow_unknown_facts,
+)
 from objlib.errors import CatalogError, Hint
 
-SCHEMA_VERSION = 24
-EARLIER_GENERATION = range(9, 13)
-RECENT = range(20, SCHEMA_VERSION)
+_FILES = resources.files("objlib.catalog.sqlite")
+
+#: Version -> the file that leads to it.
+STEPS = {
+    int(file.name[1:-4]): f"steps/{file.name}"
+    for file in _FILES.joinpath("steps").iterdir()
+    if re.fullmatch(r"v\d+\.sql", file.name)
+}
+FIRST_VERSION, SCHEMA_VERSION = min(STEPS), max(STEPS)
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -48,21 +58,13 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
         )
     if version == 0 and not tables:
         _in_transaction(connection, version, _create)
-    elif version in EARLIER_GENERATION and "files" in tables:
+    elif version >= FIRST_VERSION or (version in EARLIER_GENERATION and "files" in tables):
 
-        def adopt(connection: sqlite3.Connection) -> None:
+        def upgrade(connection: sqlite3.Connection) -> None:
             _back_up(path, version)
-            _adopt_earlier_generation(connection)
+            _upgrade(connection, version)
 
-        _in_transaction(connection, version, adopt)
-    elif version in RECENT:
-
-        def complete(connection: sqlite3.Connection) -> None:
-            _back_up(path, version)
-            _add_columns(connection)
-            _complete(connection)
-
-        _in_transaction(connection, version, complete)
+        _in_transaction(connection, version, upgrade)
     else:
         raise CatalogError(
             f"{path} is a SQLite database but not an objlib catalog (user_version {version})",
@@ -75,12 +77,12 @@ def _version(connection: sqlite3.Connection) -> int:
 
 
 def _in_transaction(
-    connection: sqlite3.Connection, version: int, step: Callable[[sqlite3.Connection], None]
+    connection: sqlite3.Connection, version: int, change: Callable[[sqlite3.Connection], None]
 ) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _version(connection) == version:  # else another process was faster
-            step(connection)
+            change(connection)
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -94,84 +96,29 @@ def _create(connection: sqlite3.Connection) -> None:
     _install_guards(connection)
 
 
-def _adopt_earlier_generation(connection: sqlite3.Connection) -> None:
-    """Add what is missing to an existing `files` table; take nothing away."""
-    _allow_unknown_facts(connection)
-    _add_columns(connection)
-    connection.execute(
-        "UPDATE files SET filename = COALESCE(filename, file_path),"
-        " version = COALESCE(version, 0), gemini_state = COALESCE(gemini_state, 'untracked'),"
-        " is_deleted = COALESCE(is_deleted, 0)"
-        " WHERE filename IS NULL OR version IS NULL OR gemini_state IS NULL OR is_deleted IS NULL"
-    )
-    _complete(connection)
-
-
-def _add_columns(connection: sqlite3.Connection) -> None:
-    for table in ("files", "transitions"):
-        have = {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
-        for name, declaration in _declared_columns(table).items():
-            if have and name not in have:
-                connection.execute(f"ALTER TABLE {table} ADD COLUMN {name} {declaration}")
-
-
-def _complete(connection: sqlite3.Connection) -> None:
-    """Add the tables, indexes and triggers that are missing."""
-    _run_script(connection, "schema.sql", skip_existing=True)
-    connection.execute(
-        "INSERT INTO catalog_info (key, value)"
-        " VALUES ('keys_recorded_since', strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now'))"
-        " ON CONFLICT (key) DO NOTHING"
-    )
-    _run_script(connection, "indexes.sql")
+def _upgrade(connection: sqlite3.Connection, version: int) -> None:
+    _drop_guards(connection)  # a step may write what they would refuse
+    for number in sorted(STEPS):
+        if number > version:
+            run_step(connection, number)
     _install_guards(connection)
 
 
-def _allow_unknown_facts(connection: sqlite3.Connection) -> None:
-    """Let a column be NULL that is so in ours: of an unreadable file size and hash are unknown.
-
-    Dropping NOT NULL changes no row, so it is done in the stored schema, as section 7 of
-    https://www.sqlite.org/lang_altertable.html has it.
-    """
-    needed = {name for name, kind in _declared_columns("files").items() if "NOT NULL" not in kind}
-    strict = [row[1] for row in connection.execute("PRAGMA table_info(files)") if row[3]]
-    too_strict = sorted(needed.intersection(strict) - {"file_path", "filename", *_STAMPS})
-    if not too_strict:
-        return
-    (sql,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'files'").fetchone()
-    for name in too_strict:
-        sql = re.sub(rf"(\b{name}\b[^,]*?)\s+NOT\s+NULL", r"\1", sql, count=1, flags=re.IGNORECASE)
-    (cookie,) = connection.execute("PRAGMA schema_version").fetchone()
-    connection.execute("PRAGMA writable_schema = ON")
-    try:
-        connection.execute("UPDATE sqlite_master SET sql = ? WHERE name = 'files'", (sql,))
-        connection.execute(f"PRAGMA schema_version = {cookie + 1}")
-    finally:
-        connection.execute("PRAGMA writable_schema = OFF")
+def run_step(connection: sqlite3.Connection, number: int) -> None:
+    """Run the statements that lead to a version from the one before it."""
+    if number == FIRST_VERSION:
+        allow_unknown_facts(connection)
+    _run_script(connection, STEPS[number])
 
 
-_STAMPS = ("created_at", "updated_at")
-
-
-def _declared_columns(table: str) -> dict[str, str]:
-    """Column -> declaration of a current table, in a form that ALTER TABLE accepts."""
-    scratch = sqlite3.connect(":memory:")
-    try:
-        scratch.executescript(_script("schema.sql"))
-        columns = scratch.execute(f"PRAGMA table_info({table})").fetchall()
-    finally:
-        scratch.close()
-    # A column that is added to existing rows may be NOT NULL only if it has a default.
-    return {
-        name: f"{kind}{' NOT NULL' if not_null and default else ''}"
-        f"{f' DEFAULT {default}' if default else ''}"
-        for _, name, kind, not_null, default, _ in columns
-    }
+def _drop_guards(connection: sqlite3.Connection) -> None:
+    for name in triggers():
+        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 def _install_guards(connection: sqlite3.Connection) -> None:
-    for name, statement in triggers().items():
-        connection.execute(f"DROP TRIGGER IF EXISTS {name}")
+    _drop_guards(connection)
+    for statement in triggers().values():
         connection.execute(statement)
 
 
@@ -190,18 +137,19 @@ def _back_up(path: Path, version: int) -> None:
     shutil.copymode(path, backup)
 
 
-def _run_script(connection: sqlite3.Connection, name: str, *, skip_existing: bool = False) -> None:
+def _run_script(connection: sqlite3.Connection, name: str) -> None:
     # `executescript` would commit the open transaction first, so statements run one by one.
-    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-    for statement in _statements(_script(name)):
-        words = statement.split()
-        if skip_existing and words[1] == "TABLE" and words[2] in tables:
-            continue
-        connection.execute(statement)
+    for statement in _statements(_FILES.joinpath(name).read_text("utf-8")):
+        if not _adds_column_that_is_there(connection, statement):
+            connection.execute(statement)
 
 
-def _script(name: str) -> str:
-    return resources.files("objlib.catalog.sqlite").joinpath(name).read_text("utf-8")
+def _adds_column_that_is_there(connection: sqlite3.Connection, statement: str) -> bool:
+    match = re.match(r"ALTER TABLE (\w+) ADD COLUMN (\w+)", statement)
+    if match is None:
+        return False
+    table, column = match.groups()
+    return column in {row[1] for row in connection.execute(f"PRAGMA table_info({table})")}
 
 
 def _statements(script: str) -> list[str]:

@@ -8,11 +8,13 @@ CREATE TABLE files (
     file_size               INTEGER,
     mtime                   REAL,                      -- st_mtime, seconds
     inode                   INTEGER,
+    ctime                   INTEGER,                   -- st_ctime_ns; NULL: not recorded yet, -1: too fresh to go by
     device                  INTEGER,
     mime_type               TEXT,
     metadata_json           TEXT NOT NULL DEFAULT '{}',
     sidecar_mtime           REAL,                      -- of the file that describes this one; NULL: none
     skip_reason             TEXT,                      -- why this file cannot be uploaded, for people
+    read_problem            TEXT,                      -- why the last scan could not read a file that it knows, for people
     is_deleted              INTEGER NOT NULL DEFAULT 0,
 
     gemini_state            TEXT NOT NULL DEFAULT 'untracked'

@@ -48,7 +48,7 @@ class Documents:
             operation = documents.add_document(
                 self._store,
                 store_id,
-                identifier=f"{file_id[:27]}-{self._store.new_id()}",
+                identifier=self._store.id_made_of(file_id),
                 display_name=file_id,
                 indexed=indexed,
                 metadata=metadata,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from starlette.requests import Request
@@ -27,7 +28,9 @@ from objlib.filestore.wire import (
     parse_json,
 )
 
-STORE_UPLOAD = "/upload/{version}/fileSearchStores/{store}:uploadToFileSearchStore"
+#: Without the prefix too, for clients that follow the description of the method to the letter.
+PLAIN_STORE_UPLOAD = "/{version}/fileSearchStores/{store}:uploadToFileSearchStore"
+STORE_UPLOAD = "/upload" + PLAIN_STORE_UPLOAD
 
 
 class Uploads:
@@ -56,7 +59,11 @@ class Uploads:
             declared=headers.get("x-goog-upload-header-content-length"),
             file_name=headers.get("x-goog-upload-file-name", ""),
         )
-        here = request.url.replace(query=f"upload_id={upload_id}&upload_protocol=resumable")
+        path = request.url.path
+        here = request.url.replace(
+            path=path if path.startswith("/upload/") else f"/upload{path}",
+            query=f"upload_id={upload_id}&upload_protocol=resumable",
+        )
         return Response(
             headers={
                 "X-Goog-Upload-URL": str(here),
@@ -161,7 +168,7 @@ class Uploads:
             now = uploads.find_upload(self._store, upload.id, upload.store_id)
             if now.answer is not None:  # another request was faster
                 return now.answer
-            if now != upload:
+            if now != replace(upload, last=None):
                 raise ApiError(400, "The upload was changed.", status="FAILED_PRECONDITION")
             if indexed is None:
                 answer = self._make_file(upload, sha256)
@@ -196,9 +203,8 @@ class Uploads:
     def _make_document(self, upload: uploads.Upload, indexed: Indexed) -> dict[str, Any]:
         start = upload.start
         display_name = start.get("displayName") or start.get("uploadFileName") or upload.id[:12]
-        slug = "".join(c for c in display_name.lower() if c.isascii() and c.isalnum())[:27]
         store_id = upload.store_id or ""
-        identifier = f"{slug or upload.id[:12]}-{self._store.new_id()}"
+        identifier = self._store.id_made_of(display_name)
         operation = documents.add_document(
             self._store,
             store_id,

@@ -1,0 +1,3 @@
+-- Sidecars and proofs.
+ALTER TABLE files ADD COLUMN sidecar_mtime REAL;
+ALTER TABLE files ADD COLUMN proven_at TEXT;

@@ -1,0 +1,121 @@
+"""One look at one file: its kind, its hash and what is said about it, as facts for its row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from objlib.catalog.part_names import file_of
+from objlib.catalog.writes import FileFacts
+from objlib.library import hashing
+from objlib.library.described import BadSidecar, describe, front_matter_of, read_sidecar
+from objlib.library.hashing import FileChanged, Stretch
+from objlib.library.metadata import MetadataValue, PathTemplate, extract_metadata
+from objlib.library.mime import HEAD_BYTES, Accepted, Unsupported, judged, size_problem
+from objlib.library.reach import LEADS_OUT, LeadsOut, Opener
+from objlib.library.walk import FoundFile
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """Looks at the files of one library.
+
+    Args:
+        bad_sidecars: filled with sidecars that cannot be read, and why.
+    """
+
+    root: Path
+    templates: Sequence[PathTemplate]
+    opener: Opener
+    bad_sidecars: dict[str, str]
+
+    def look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
+        """Read a file once, for its type, its own metadata and its hash."""
+        verdict: Accepted | Unsupported | None = None
+        path = f"{self.root}/{file_of(found.path)}"
+        problem = size_problem(found.size_bytes)
+
+        def is_wanted(head: bytes) -> bool:
+            nonlocal verdict
+            verdict = judged(path, head, self.opener)
+            return isinstance(verdict, Accepted) and not problem
+
+        if not found.size_bytes:
+            return self._unread(found, str(problem))
+        try:
+            look = hashing.look_into(path, HEAD_BYTES, is_wanted, _stretch(found), self.opener)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, FileChanged) as error:
+            # Its time is not recorded, so that the next scan tries again: giving permission changes
+            # neither size nor time.
+            return replace(self._unread(found, _why_unread(error)), mtime=None)
+        if isinstance(verdict, Unsupported):
+            # Of what does not lie with the file the time is not recorded either.
+            unread = self._unread(found, verdict.reason)
+            return replace(unread, mtime=None) if verdict.may_pass else unread
+        if look.fingerprint is None:
+            return self._unread(found, str(problem))
+        assert verdict is not None, "it was judged"
+        metadata, sidecar_mtime = self._metadata_of(found, look.head, verdict.mime_type, is_known)
+        return FileFacts(
+            found.path,
+            size_bytes=look.fingerprint.size_bytes,
+            mtime=look.fingerprint.mtime,
+            inode=found.inode,
+            ctime=look.fingerprint.ctime,
+            device=found.device,
+            content_hash=look.fingerprint.sha256_hex,
+            mime_type=verdict.mime_type,
+            metadata=metadata,
+            sidecar_mtime=sidecar_mtime,
+        )
+
+    def _unread(self, found: FoundFile, reason: str) -> FileFacts:
+        """What is known of a file from without."""
+        return FileFacts(
+            found.path,
+            size_bytes=found.size_bytes,
+            mtime=found.mtime,
+            inode=found.inode,
+            ctime=found.ctime,
+            device=found.device,
+            metadata=extract_metadata(file_of(found.path), self.templates),
+            skip_reason=reason,
+            sidecar_mtime=found.sidecar_mtime,
+        )
+
+    def _metadata_of(
+        self, found: FoundFile, head: bytes, mime_type: str, is_known: bool
+    ) -> tuple[dict[str, MetadataValue] | None, float | None]:
+        """What is said about a file, and of when its sidecar is; None for what is not known."""
+        try:
+            beside = found.sidecar and self.root / found.sidecar
+            sidecar = read_sidecar(beside, self.opener) if beside else None
+        except BadSidecar as problem:
+            self.bad_sidecars[str(found.sidecar)] = str(problem)
+            # Its time is not recorded, so that the next scan tries again.
+            path = file_of(found.path)
+            return None if is_known else extract_metadata(path, self.templates), None
+        described = describe(
+            file_of(found.path),
+            templates=self.templates,
+            front_matter=front_matter_of(head, mime_type),
+            sidecar=sidecar,
+        )
+        return described.metadata, found.sidecar_mtime
+
+
+def _stretch(found: FoundFile) -> Stretch | None:
+    part = found.part
+    return None if part is None else Stretch(part.offset, part.size_bytes, found.mtime)
+
+
+def _why_unread(error: OSError | FileChanged) -> str:
+    if isinstance(error, FileChanged):
+        return "it was being written to; scan again when it is at rest"
+    if isinstance(error, LeadsOut):
+        return LEADS_OUT
+    problem = (error.strerror or str(error)).lower()
+    return f"it cannot be read ({problem}); change its permissions"

@@ -1,0 +1,79 @@
+"""The verdict on a round: what may be said of store and library, and what may not. Pure.
+
+"Exactly" may be said when a listing has proved it for each row and each document. A front end words
+the rest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from objlib.catalog.tallies import RowCounts
+from objlib.service.repairs import Synced
+from objlib.sync.classify import DocumentClass
+
+
+@dataclass(frozen=True, slots=True)
+class SyncVerdict:
+    """What stands between a store and its library after a round. Counts of files, if not said."""
+
+    #: Another run is at work on them.
+    in_flight: int = 0
+    #: They are still to be uploaded.
+    waiting: int = 0
+    #: The store could not index them, or refused them.
+    failed: int = 0
+    #: They were known and cannot be read any more.
+    unread: int = 0
+    #: Another run finished them after the listing had passed their place.
+    unseen: int = 0
+    #: Documents that a repair could not put right, or that another run moved meanwhile.
+    off: int = 0
+    #: Documents in the store that are not of this library.
+    foreign: int = 0
+    #: Files that cannot be uploaded at all.
+    skipped: int = 0
+    #: A listing of the store came to its end.
+    was_listed: bool = False
+
+    @property
+    def is_in_step(self) -> bool:
+        """True if the store holds each file of the library that can be uploaded, as it is."""
+        troubles = (self.in_flight, self.waiting, self.failed, self.unread, self.unseen, self.off)
+        return self.was_listed and not any(troubles)
+
+    @property
+    def may_pass(self) -> bool:
+        """True if the next round may find it better: others are at work, or a file is bad."""
+        return bool(self.in_flight or self.waiting or self.unread or self.unseen)
+
+    @property
+    def is_exact(self) -> bool:
+        """True if it holds nothing else, either."""
+        return self.is_in_step and not self.foreign
+
+
+def verdict_on(rows: RowCounts, store: Synced | None, sent_since: int) -> SyncVerdict:
+    """Return the verdict on a round.
+
+    Args:
+        rows: of the catalog, at the end of the round.
+        store: the survey and its repair; None where the store was not listed.
+        sent_since: files that this round itself has indexed since the survey.
+    """
+    if store is None:
+        return SyncVerdict(
+            rows.in_flight, rows.waiting, rows.failed, rows.unread, skipped=rows.skipped
+        )
+    repair = store.repair
+    return SyncVerdict(
+        rows.in_flight,
+        rows.waiting,
+        rows.failed,
+        rows.unread,
+        unseen=max(0, rows.unseen - sent_since),
+        off=repair.failed + repair.overtaken if repair is not None else 0,
+        foreign=store.survey.documents[DocumentClass.FOREIGN],
+        skipped=rows.skipped,
+        was_listed=not store.was_interrupted,
+    )
