@@ -7,12 +7,14 @@ three cases, and nothing behind it knows which one it has.
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -60,6 +62,10 @@ def choose(settings: Settings) -> Backend:
         place = without_credentials(url)
         if not place or not url.isprintable() or " " in url:
             raise ConfigurationError("the base URL is no address; write http://HOST:PORT")
+        if key is not None and url.startswith("http://") and not _is_loopback(url):
+            raise ConfigurationError(
+                f"the key would travel to {place} unencrypted; write https://, or unset the key"
+            )
         return Backend(place.rstrip("/"), f"server at {place}", url, key)
     if key is not None:
         return Backend("gemini", "Gemini", GEMINI_BASE_URL, key)
@@ -72,6 +78,14 @@ def choose(settings: Settings) -> Backend:
         data,
         settings.semantic,
     )
+
+
+def _is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def embedded_data(settings: Settings) -> Path:

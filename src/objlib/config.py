@@ -34,6 +34,10 @@ GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 KEYRING_SERVICE = "objlib"
 
+#: `./objlib.toml` may have come with a library that somebody sent. These lead the key, or files
+#: that are none of the library's, to other places, so only the user says them.
+ONLY_THE_USER = ("base_url", "follow_links_to")
+
 _WAITS = Waits()
 
 
@@ -231,6 +235,20 @@ def _explained(
     return ConfigurationError(f"the setting {name!r}, from {where}: {first['msg']}")
 
 
+def _refuse_what_only_the_user_sets(path: Path) -> None:
+    try:
+        said = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except (ValueError, OSError):
+        return  # loading it says what is wrong with it
+    for name in ONLY_THE_USER:
+        if name in said:
+            raise ConfigurationError(
+                f"{path} sets {name!r}, which a file that is merely found may not; "
+                f"set OBJLIB_{name.upper()}",
+                hint=Hint.NAME_SETTINGS_FILE,
+            )
+
+
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     """The settings of this invocation.
 
@@ -244,6 +262,8 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     if config is not None and not config.is_file():
         raise ConfigurationError(f"there is no configuration file {config}")
     path = config or CONFIG_FILE
+    if config is None:
+        _refuse_what_only_the_user_sets(path)
 
     class FromFile(Settings):
         @classmethod

@@ -46,6 +46,7 @@ class Hint(Enum):
     NAME_CATALOG_FILE = "name the catalog's file, not a folder"
     NAME_LIBRARY = "name the library's folder"
     NAME_LIBRARY_ID = "say by its id which library this is"
+    NAME_SETTINGS_FILE = "name the settings file yourself"
     RAISE_MAX_DELETE = "allow more deletions"
     RECOVER_INTO_NEW_CATALOG = "take the documents over into a new catalog"
     RECOVER_FROM_STORE = "give the lost catalog back from the store"

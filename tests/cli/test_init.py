@@ -18,7 +18,7 @@ def test_the_file_explains_every_setting_and_changes_none(cli: Cli, workplace: P
     settings = re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE)
     assert tomllib.loads(settings).keys() == Settings.model_fields.keys()
     (workplace / "objlib.toml").write_text(settings)
-    loaded = load_settings().model_dump()
+    loaded = load_settings(Path("objlib.toml")).model_dump()
     unset = {"library", "base_url", "tier", "requests_per_minute"}
     for name, field in Settings.model_fields.items():
         assert field.description

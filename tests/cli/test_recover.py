@@ -12,10 +12,11 @@ import pytest
 from objlib.catalog.binding import LIBRARY_ID
 from objlib.catalog.lease import Lease
 from objlib.catalog.opening import open_catalog
-from objlib.catalog.queries import get_info, pending_page
+from objlib.catalog.queries import get_info
 from objlib.service.library import Library
 from objlib.upload.reports import RecoveryReport
 from objlib.upload.state import AsyncUploadStateManager
+from tests.catalog.catalogs import pending_page
 from tests.cli.servers import server
 from tests.conftest import Cli, Outcome, Query, states
 

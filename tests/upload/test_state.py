@@ -290,9 +290,7 @@ async def _with_an_import_in_doubt(manager: AsyncUploadStateManager, catalog: Ca
     begun = await manager.begin_upload(
         await existing(catalog, "a"), upload_key="another key", run_id="rival", lease=LEASE
     )
-    intended = await manager.intend_import(
-        ours(begun), file_id="files/another", file_uri=None, expires_at=None, lease=LEASE
-    )
+    intended = await manager.intend_import(ours(begun), file_id="files/another", lease=LEASE)
     await manager.release(ours(intended), reason="drained")
 
 
@@ -374,9 +372,7 @@ def test_a_row_that_keeps_moving_is_tried_again_and_at_last_a_conflict(
 NOTES: dict[str, tuple[State, Call, dict[str, Any]]] = {
     "intend_import": (
         State.UPLOADING,
-        lambda m, r: m.intend_import(
-            r, file_id="files/2", file_uri="uri", expires_at="soon", lease=LEASE
-        ),
+        lambda m, r: m.intend_import(r, file_id="files/2", lease=LEASE),
         {
             "gemini_file_id": "files/2",
             "import_intent_at": "now",
@@ -446,6 +442,10 @@ def test_a_claim_forgets_what_belongs_to_another_key(tmp_path: Path, is_same: bo
     async def story(catalog: Catalog) -> None:
         manager = AsyncUploadStateManager(catalog)
         free = ours(await manager.release(await row(catalog, State.PROCESSING), reason="drained"))
+        async with catalog.transaction():  # as the earlier generation did
+            await catalog.execute(
+                "UPDATE files SET gemini_file_uri = 'uri', remote_expiration_ts = 'soon'"
+            )
         before = await everything(catalog)
         assert all(before[name] is not None for name in ATTEMPT)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from objlib.catalog.part_names import SEPARATOR
+from objlib.catalog.part_names import SEPARATOR, part_path
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
 from objlib.catalog.records import UPLOADABLE
@@ -71,9 +71,9 @@ class TallyOfParts:
 async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
     """Over texts that exist on disk."""
     row = await catalog.reader.fetch_one(
-        "SELECT COUNT(DISTINCT substr(file_path, 1, instr(file_path, ?1))), COUNT(*)"
-        " FROM files WHERE is_deleted = 0 AND instr(file_path, ?1) > 1",
-        (SEPARATOR,),
+        "SELECT COUNT(*) FILTER (WHERE file_path LIKE ?), COUNT(*)"
+        " FROM files WHERE is_deleted = 0 AND file_path LIKE ?",
+        (part_path("%_", 1), f"%_{SEPARATOR}%"),  # every text in parts has a first one
     )
     assert row is not None, "an aggregate always answers"
     return TallyOfParts(int(row[0]), int(row[1]))
@@ -148,6 +148,9 @@ _REASON = f"""
          ELSE 'new' END"""
 
 
+#: More rows than any catalog has.
+_NO_LIMIT = 2**63 - 1
+
 _IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/json')"
 
 
@@ -184,12 +187,13 @@ async def work_of_upload(
     """
     marks = ", ".join("?" * len(states))
     rows = await catalog.reader.fetch_all(
-        "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
+        "SELECT reason, COUNT(*), SUM(size), SUM(CASE WHEN is_text THEN size ELSE 0 END),"
+        " COUNT(*) FILTER (WHERE replaces) FROM ("
         f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
         "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
         f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
-        " ORDER BY file_path LIMIT ?) GROUP BY reason",
-        (*states, rested_since(catalog, leave_alone_s), -1 if limit is None else limit),
+        " ORDER BY file_path LIMIT ?) AS work GROUP BY reason",
+        (*states, rested_since(catalog, leave_alone_s), _NO_LIMIT if limit is None else limit),
     )
     return Work(
         {str(row[0]): int(row[1]) for row in rows},
@@ -248,8 +252,9 @@ _GATHER_FAILURES = (
     f"""INSERT INTO temp.failing SELECT 'unread', read_problem, file_path
        FROM files WHERE {UNREAD}""",
     """CREATE TEMP TABLE failing_for AS
-       SELECT kind, reason, COUNT(*) AS files FROM temp.failing
-       GROUP BY kind, reason ORDER BY files DESC, reason""",
+       SELECT kind, reason, COUNT(*) AS files,
+              ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC, reason, kind) AS place
+       FROM temp.failing GROUP BY kind, reason""",
 )
 
 
@@ -271,7 +276,7 @@ async def failure_groups(catalog: Catalog, first: int, size: int) -> list[tuple[
     `skipped` or `unread`.
     """
     rows = await catalog.reader.fetch_all(
-        "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",
+        "SELECT kind, reason, files FROM temp.failing_for WHERE place > ? ORDER BY place LIMIT ?",
         (first, size),
     )
     return [(str(kind), str(reason), int(files)) for kind, reason, files in rows]

@@ -32,6 +32,7 @@ WORDS = {
     Hint.NAME_CATALOG_FILE: "; --db names the catalog's file",
     Hint.NAME_LIBRARY: " with --library DIR",
     Hint.NAME_LIBRARY_ID: "; say which is this library with --library-id ID",
+    Hint.NAME_SETTINGS_FILE: ", or name the file with --config",
     Hint.RAISE_MAX_DELETE: ". If that is what you want, raise --max-delete",
     Hint.RECOVER_INTO_NEW_CATALOG: "; use a new catalog for that (--db)",
     Hint.RESTORE_OR_START_NEW_CATALOG: (

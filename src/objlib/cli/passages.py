@@ -12,7 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from objlib import AnswerOutcome, Citation, SearchResult
-from objlib.cli.render import one_line
+from objlib.cli.render import one_line, text_lines
 from objlib.errors import ConfigurationError
 
 PASSAGE_CHARS = 280
@@ -58,7 +58,7 @@ def print_citation(
 def print_answer(console: Console, result: SearchResult, text: str) -> None:
     """Print an answer's text, and below it what is to be known of how it ended."""
     if text:
-        console.print(text, markup=False)
+        console.print(text_lines(text), markup=False)
     if (note := note_on(result)) is not None:
         console.print(note, markup=False, style="yellow")
 

@@ -69,6 +69,11 @@ def one_line(text: str) -> str:
     )
 
 
+def text_lines(text: str) -> str:
+    """A text of others that cannot move the cursor; its lines and tabs stay."""
+    return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
+
+
 def path_line(path: str) -> str:
     """The path of a row on one line; of a part of a file `big.txt, part 2`."""
     return one_line(title(path))

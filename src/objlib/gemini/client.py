@@ -336,11 +336,9 @@ def _store(store: types.FileSearchStore) -> Store:
 def _raw_file(file: types.File) -> RawFile:
     return RawFile(
         name=_named(file.name, "file"),
-        uri=file.uri,
         state=enum_text(file.state),
         size_bytes=int(file.size_bytes or 0),
         sha256=sha256_hex(file.sha256_hash),
-        expires_at=file.expiration_time.isoformat() if file.expiration_time else None,
     )
 
 

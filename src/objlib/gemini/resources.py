@@ -30,11 +30,9 @@ class RawFile:
     """A file in the Files API: lives 48 hours, needed only to import."""
 
     name: str
-    uri: str | None
     state: str
     size_bytes: int
     sha256: str | None
-    expires_at: str | None
 
 
 @dataclass(frozen=True, slots=True)

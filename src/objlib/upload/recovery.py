@@ -241,9 +241,7 @@ class RecoveryCrawler:
             return taken.pipe(ops.flat_map(one), ops.catch(_if_somebody_was_faster))
 
         rows = self._rows(
-            lambda after: queries.in_flight_page(
-                self.context.catalog, state.value, after, PAGE_ROWS
-            )
+            lambda after: queries.page_in_state(self.context.catalog, state.value, after, PAGE_ROWS)
         )
         return flat_map_limited(rows, if_void, WATCHED_AT_ONCE)
 

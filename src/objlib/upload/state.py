@@ -48,7 +48,7 @@ _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 #: Facts about the last attempt at one version of a file. They serve no other version.
 _OF_ONE_VERSION = (
     "gemini_file_id",
-    "gemini_file_uri",
+    "gemini_file_uri",  # this one and the next only the earlier generation wrote
     "remote_expiration_ts",
     "operation_name",
     "import_intent_at",
@@ -117,8 +117,6 @@ class AsyncUploadStateManager:
         record: FileRecord,
         *,
         file_id: str,
-        file_uri: str | None,
-        expires_at: str | None,
         lease: Lease,
     ) -> FileRecord | None:
         """Still uploading: the raw file is there and `importFile` is about to be sent.
@@ -129,8 +127,6 @@ class AsyncUploadStateManager:
             record,
             _same_attempt(record),
             gemini_file_id=file_id,
-            gemini_file_uri=file_uri,
-            remote_expiration_ts=expires_at,
             import_intent_at=self._catalog.now(),
             lease_expires_at=lease.expires_at,
         )
