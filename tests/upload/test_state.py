@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
@@ -367,6 +368,38 @@ def test_a_row_that_keeps_moving_is_tried_again_and_at_last_a_conflict(
     tried = virtual_loop.run(story)
     assert len(tried) == min(times + 1, 1 + 5)
     assert tried[0] == tried[1] < tried[2] < tried[3]  # the first decision afresh waits for nobody
+
+
+def test_the_same_conflict_waits_the_same_time_twice(tmp_path: Path) -> None:
+    """Without a generator of its own no wait is left to chance: a simulated run replays."""
+    path = new_catalog(tmp_path)
+
+    async def story(_loop: object, _scheduler: object) -> list[float]:
+        loop = asyncio.get_running_loop()
+        tried: list[float] = []
+        async with (
+            await open_catalog(path, clock=tick) as one,
+            await open_catalog(path, clock=tick) as other,
+        ):
+            rival, write = AsyncUploadStateManager(other), one.write_one
+
+            async def too_late(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+                tried.append(loop.time())
+                await _failed_again(rival, other)
+                return await write(sql, parameters)
+
+            await row(other, State.FAILED)
+            one.write_one = too_late  # type: ignore[method-assign]
+            for _ in range(2):
+                with pytest.raises(OCCConflictError):
+                    stale = await existing(other, "a")
+                    await AsyncUploadStateManager(one).retry(stale, reason="again")
+        return [later - earlier for earlier, later in itertools.pairwise(tried)]
+
+    waits = virtual_loop.run(story)
+    first, second = waits[:5], waits[6:]
+    assert first == pytest.approx(second)
+    assert first[0] == 0.0 < min(first[1:])
 
 
 NOTES: dict[str, tuple[State, Call, dict[str, Any]]] = {

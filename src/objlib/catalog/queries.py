@@ -312,6 +312,17 @@ async def files_by_key(catalog: Catalog, keys: Sequence[str]) -> dict[str, FileR
     return {str(record.upload_key): record for record in map(FileRecord.from_row, rows)}
 
 
+async def recorded_keys(catalog: Catalog, keys: Sequence[str]) -> set[str]:
+    """Return those upload keys that this catalog has ever sent or adopted."""
+    marks = ", ".join("?" * len(keys))
+    rows = await catalog.fetch_all(
+        f"SELECT DISTINCT upload_key FROM transitions WHERE upload_key IN ({marks})"
+        f" UNION SELECT upload_key FROM files WHERE upload_key IN ({marks})",
+        (*keys, *keys),
+    )
+    return {str(key) for (key,) in rows}
+
+
 async def audit_trail(catalog: Catalog, file_path: str) -> list[TransitionRecord]:
     """Every move of one file, oldest first, also under the paths it had before.
 

@@ -322,6 +322,8 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
         return
     if outcome.verdict is not None and outcome.verdict.unread:
         console.print("Next: objlib failures")
+    elif outcome.verdict is not None and outcome.verdict.is_for_people:
+        console.print("Next: objlib store-sync")
     elif outcome.is_worth_another or not outcome.left_alone:
         console.print("Next: objlib status")
     else:

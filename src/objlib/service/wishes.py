@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from objlib.sync.plan import Consent
+
 
 class UploadWishes(TypedDict, total=False):
     """The fields of `objlib.Options`, each of them optional."""
@@ -17,6 +19,22 @@ class UploadWishes(TypedDict, total=False):
     retry_failed: bool
     leave_alone_s: float
     reset_existing: bool
+
+
+class RepairWishes(TypedDict, total=False):
+    """The bounds of a repair, each of them optional."""
+
+    #: The library lies on another device than last time, and that is right.
+    accept_device: bool
+    #: Delete documents of the same files under another library's id, too.
+    include_twins: bool
+    #: Delete all documents that are not this library's, too.
+    include_foreign: bool
+
+
+def consent_of(wishes: RepairWishes) -> Consent:
+    """Return what may be deleted, going by the wishes."""
+    return Consent(wishes.get("include_foreign", False), wishes.get("include_twins", False))
 
 
 class SettingsWishes(TypedDict, total=False):

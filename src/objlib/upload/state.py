@@ -64,9 +64,15 @@ class AsyncUploadStateManager:
     """
 
     def __init__(self, catalog: Catalog, rng: random.Random | None = None) -> None:
-        """A state manager over one catalog; `rng` jitters the waits of its retries."""
+        """A state manager over one catalog.
+
+        Args:
+            rng: jitters the waits of its retries. Without one they are drawn from a fixed seed, so
+                that the same conflict waits the same time again; rivals that wait equally long
+                still both come through, as one of them wins each round.
+        """
         self._catalog = catalog
-        self._rng = rng
+        self._rng = rng or random.Random(0)
 
     async def begin_upload(
         self, record: FileRecord, *, upload_key: str, run_id: str, lease: Lease
