@@ -237,9 +237,9 @@ def _failed_costs(folder: Path, size: int) -> list[Result]:
     middle = path_of(size // 2)
 
     async def groups(catalog: Catalog) -> None:
-        await tallies.gather_failures(catalog)
-        for kind, reason, _files in await tallies.failure_groups(catalog, 0, 20):
-            await tallies.failure_paths(catalog, kind, reason, None, 3)
+        gathered = await tallies.GatheredFailures.of(catalog)
+        for kind, reason, _files in await gathered.groups(0, 20):
+            await gathered.paths(kind, reason, None, 3)
 
     async def page(catalog: Catalog) -> None:
         await queries.failed_page(catalog, middle, 200)

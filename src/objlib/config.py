@@ -70,6 +70,8 @@ class Settings(BaseSettings):
         (),
         description="Folders outside of the library that its symbolic links may lead into.",
     )
+    hidden: bool = Field(False, description="Send hidden files and folders, too.")
+    gitignore: bool = Field(False, description="Leave out what .gitignore files list, too.")
     identity_header: bool = Field(
         True,
         description="Begin texts with title, course, date and path, to be found by them.",

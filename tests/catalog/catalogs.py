@@ -17,7 +17,7 @@ from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file, page_in_state
 from objlib.catalog.records import FileRecord
-from objlib.catalog.writes import FileFacts, insert_files
+from objlib.catalog.writes import FileFacts, adopt_moves, insert_files, mark_deleted
 from objlib.states import State, legal_moves
 from objlib.upload.state import AsyncUploadStateManager
 
@@ -179,6 +179,14 @@ async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[F
     """Return rows that wait to be uploaded, by path, without reserving them."""
     rows = await page_in_state(catalog, State.UNTRACKED, after, size)
     return [row for row in rows if row.is_uploadable]
+
+
+async def rename(catalog: Catalog, content: str, old: list[str], new: list[str]) -> list[str]:
+    """Do what a scan does when files of one content vanish here and appear there."""
+    since = catalog.now()
+    await add_files(catalog, *new, content_hash=content)
+    await mark_deleted(catalog, old)
+    return [" -> ".join(pair) for pair in await adopt_moves(catalog, since)]
 
 
 async def existing(catalog: Catalog, path: str) -> FileRecord:

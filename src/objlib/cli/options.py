@@ -171,6 +171,9 @@ new_library_option = click.option(
     is_flag=True,
     help="Send also what the store has under another library's id; that is remembered.",
 )
+hidden_option = click.option(
+    "--hidden", is_flag=True, default=None, help="Take in hidden files and folders, too."
+)
 max_delete_option = click.option(
     "--max-delete",
     callback=_max_delete,
