@@ -41,6 +41,8 @@ class SettingsWishes(TypedDict, total=False):
     """The settings of `objlib.toml`, and which such file to read. None stands for "not said"."""
 
     config: Path | None
+    gitignore: bool
+    hidden: bool
     db: Path | None
     store: str | None
     library: Path | None
