@@ -183,7 +183,7 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 
 def key_origin(settings: Settings) -> str | None:
-    """Where the key comes from; never the key."""
+    """Name the source of the key; never the key."""
     for variable in KEY_VARIABLES:
         if os.environ.get(variable, "").strip():
             return variable

@@ -1,4 +1,4 @@
-"""What a store was found to hold, in a temporary table, to be matched with the rows of a scan."""
+"""The documents found in a store, in a temporary table that is matched with the rows of a scan."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is counted and grouped for people: how things stand, what an upload takes, what failed."""
+"""Counts and groups for people: states, the work of an upload, failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the last survey of a store saw, in temporary tables beside the catalog.
+"""The verdicts of the last survey of a store, in temporary tables beside the catalog.
 
 A survey of a large store must not hold its documents in memory. The tables belong to the reader's
 session: nobody else sees them, and comparing them with the catalog does not hold up the loop.

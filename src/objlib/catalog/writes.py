@@ -1,4 +1,4 @@
-"""What a scan writes: everything about a file except the state it is in."""
+"""The writes of a scan: everything about a file except the state it is in."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ async def _scan(
 
 
 def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
-    """What a scan found, for people."""
+    """Print the report of a scan for people."""
     console = invocation.console()
     console.print(
         f"Scanned {one_line(str(root))}: {count(report.found, 'file')}",

@@ -25,7 +25,7 @@ HISTORY_LINES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """What was asked for besides the question."""
+    """The wishes besides the question."""
 
     top_k: int | None
     metadata_filter: str | None
@@ -136,7 +136,7 @@ def _print(invocation: Invocation, result: SearchResult, query: str, root: Path)
 
 
 def _next_line() -> str | None:
-    """What somebody types; None at the end."""
+    """Return the line that somebody types; None at the end."""
     try:
         return input("? ").strip()
     except EOFError:

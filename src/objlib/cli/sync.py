@@ -49,7 +49,7 @@ from objlib.service.watching import WatchBegun, WatchEvent, WatchTroubled, can_w
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What was asked for on the command line.
+    """The wishes of the command line.
 
     Args:
         limits: --max-delete and --accept-device.

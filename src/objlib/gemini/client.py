@@ -224,7 +224,7 @@ class FileSearchClient:
         return _operation(operation, store_name, self._secrets)
 
     async def get_operation(self, name: str, store_name: str) -> ImportOperation:
-        """How an import stands. Raises `NotFound` when the operation has vanished."""
+        """Return the state of an import. Raises `NotFound` when the operation has vanished."""
         with translated(f"get {name}", secrets=self._secrets):
             named = types.ImportFileOperation.model_validate({"name": name})
             operation = await self._calls.operations.get(named)

@@ -189,7 +189,7 @@ def _files_of_others(
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """What is looked at again although nothing about it has changed on disk.
+    """Files that are looked at again although nothing about them has changed on disk.
 
     Args:
         skipped: files that an earlier objlib could not upload; the verdicts may be others now.
@@ -416,5 +416,5 @@ def _keeps_its_document(row: FileRecord, facts: FileFacts) -> bool:
 
 
 def _is_light(change: Change) -> bool:
-    """Whether a look takes less than handing it to another thread and back."""
+    """True if a look takes less than handing it to another thread and back."""
     return not isinstance(change, New | Suspect) or change.found.size_bytes <= LIGHT_BYTES

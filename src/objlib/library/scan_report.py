@@ -1,4 +1,4 @@
-"""What a scan found: a record, and the tally that it is made from."""
+"""The report of a scan, and the tally that it is made from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """What a scan found. Counts of files."""
+    """The report of a scan. Counts of files."""
 
     found: int = 0
     unchanged: int = 0

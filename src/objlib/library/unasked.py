@@ -1,4 +1,4 @@
-"""What is not sent unless asked: rules below those of the user, kept in one data file.
+"""Files that are not sent unless asked: rules below those of the user, kept in one data file.
 
 Names are asked for at every entry of a walk, so a cheap look decides first which are candidates.
 """

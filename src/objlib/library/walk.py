@@ -76,7 +76,7 @@ class SkippedPath:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """What only a default leaves out. The path of a folder ends with "/"."""
+    """An entry that only a default leaves out. The path of a folder ends with "/"."""
 
     path: str
     reason: str

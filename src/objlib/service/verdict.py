@@ -15,7 +15,7 @@ from objlib.sync.classify import FOR_CONSENT, DocumentClass
 
 @dataclass(frozen=True, slots=True)
 class SyncVerdict:
-    """What stands between a store and its library after a round. Counts of files, if not said."""
+    """Differences between a store and its library after a round. Counts of files, if not said."""
 
     #: Another run is at work on them.
     in_flight: int = 0

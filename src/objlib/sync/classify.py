@@ -1,4 +1,4 @@
-"""What each document in a store is to this catalog. Pure."""
+"""The class of each document in a store, as this catalog sees it. Pure."""
 
 from __future__ import annotations
 
