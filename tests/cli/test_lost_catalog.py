@@ -310,16 +310,24 @@ def test_two_copies_of_a_catalog_leave_each_other_alone(
     assert "On zinc.txt" in here.stdout
 
 
-def test_recovery_of_a_catalog_in_use_claims_nothing_of_a_copy(
-    synced: Path, served: Path, workplace: Path
+@pytest.mark.parametrize("is_lost", [False, True], ids=["in use", "lost"])
+def test_recovery_claims_nothing_of_a_copy(
+    synced: Path, served: Path, workplace: Path, is_lost: bool
 ) -> None:
-    """Only a catalog that has sent nothing may say that all of its library is its own."""
+    """A copy's document and a deleted file's look the same: it stays until somebody says."""
     keep(workplace / "backup")
     (synced / "On yeast.txt").write_text("This is all about yeast.\n")
     assert objlib("sync", "--yes").returncode == 0
     (synced / "On yeast.txt").unlink()
-    bring_back(workplace / "backup")
-    assert objlib("recover", "--from-store").returncode == 0
+    lose_the_catalog()
+    if not is_lost:
+        bring_back(workplace / "backup")
+    library = ("--library", str(synced)) if is_lost else ()
+    assert objlib("recover", "--from-store", *library).returncode == 0
     done = objlib("sync", "--yes", "--max-delete", "100%")
     assert (done.returncode, documents(served)) == (1, 7), done.stdout + done.stderr
     assert "1 document of a newer state or a copy of this catalog: left alone" in done.stdout
+
+    agreed = ("--apply", "--include-elsewhere", "--max-delete", "1")
+    done = objlib("store-sync", *agreed)
+    assert (done.returncode, documents(served)) == (0, 6), done.stdout + done.stderr

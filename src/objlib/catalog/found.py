@@ -127,14 +127,6 @@ async def count_files_found(catalog: Catalog) -> int:
     return int(row[0]) if row else 0
 
 
-async def last_made(catalog: Catalog, library_id: str) -> str | None:
-    """Return when the newest document of a library was made: ISO 8601, UTC."""
-    row = await catalog.reader.fetch_one(
-        "SELECT MAX(made_at) FROM temp.found WHERE library = ?", (library_id,)
-    )
-    return row[0] if row else None
-
-
 async def count_of_library(catalog: Catalog, library_id: str) -> int:
     """Return how many of the documents belong to one library."""
     row = await catalog.reader.fetch_one(

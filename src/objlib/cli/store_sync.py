@@ -47,6 +47,11 @@ from objlib.service.wishes import RepairWishes
     is_flag=True,
     help="Delete also documents of the same files under another library's id.",
 )
+@click.option(
+    "--include-elsewhere",
+    is_flag=True,
+    help="Delete also what a newer state or a copy of this catalog has uploaded.",
+)
 @accept_device_option
 @click.option(
     "--report",
@@ -61,6 +66,7 @@ def command(
     max_delete: MaxDelete,
     include_foreign: bool,
     include_twins: bool,
+    include_elsewhere: bool,
     accept_device: bool,
     report: Path | None,
 ) -> int:
@@ -72,7 +78,7 @@ def command(
 
     A lost or copied catalog leaves documents behind that only you can judge: twins, of the same
     files under another library's id, and those that a newer state or a copy of the catalog has
-    uploaded. They are named, and deleted only with --include-twins or --include-foreign.
+    uploaded. They are named, and deleted only with --include-twins or --include-elsewhere.
 
     Signs in the report: = canonical, - orphan, 2 duplicate, s superseded, x broken, a to be
     adopted, ~ in flight, e elsewhere, t twin, ? foreign, ! ghost, + missing.
@@ -81,6 +87,7 @@ def command(
         "accept_device": accept_device,
         "include_foreign": include_foreign,
         "include_twins": include_twins,
+        "include_elsewhere": include_elsewhere,
     }
     with invocation.traced():
         return asyncio.run(_sync(invocation, apply, max_delete, bounds, report))
@@ -145,6 +152,7 @@ FOR_PEOPLE = {
     ),
     DocumentClass.ELSEWHERE: (
         "of a newer state or a copy of this catalog: left alone, for another copy may need them"
+        " (objlib store-sync --apply --include-elsewhere deletes them)"
     ),
 }
 

@@ -320,7 +320,7 @@ class Library(CatalogView):
 
         Args:
             wishes: `accept_device` where the library lies on another device than last time;
-                `include_twins` and `include_foreign` to delete what is not this library's, too.
+                `include_twins`, `include_elsewhere` and `include_foreign` to delete those, too.
 
         Raises (when it is entered):
             ConfigurationError: a guard refuses; nothing was changed.

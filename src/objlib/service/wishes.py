@@ -28,13 +28,19 @@ class RepairWishes(TypedDict, total=False):
     accept_device: bool
     #: Delete documents of the same files under another library's id, too.
     include_twins: bool
+    #: Delete documents that a newer state or a copy of this catalog has uploaded, too.
+    include_elsewhere: bool
     #: Delete all documents that are not this library's, too.
     include_foreign: bool
 
 
 def consent_of(wishes: RepairWishes) -> Consent:
     """Return what may be deleted, going by the wishes."""
-    return Consent(wishes.get("include_foreign", False), wishes.get("include_twins", False))
+    return Consent(
+        foreign=wishes.get("include_foreign", False),
+        twins=wishes.get("include_twins", False),
+        elsewhere=wishes.get("include_elsewhere", False),
+    )
 
 
 class SettingsWishes(TypedDict, total=False):

@@ -77,13 +77,16 @@ class Consent:
     foreign: bool = False
     #: Those of files that have a document of this library, too.
     twins: bool = False
+    #: Those that a newer state or a copy of this catalog has uploaded.
+    elsewhere: bool = False
 
     @property
     def deletable(self) -> tuple[DocumentClass, ...]:
         """The classes whose documents a repair deletes."""
         if self.foreign:
             return (*DELETABLE, *FOR_CONSENT, DocumentClass.FOREIGN)
-        return (*DELETABLE, DocumentClass.TWIN) if self.twins else DELETABLE
+        asked_for = ((DocumentClass.TWIN, self.twins), (DocumentClass.ELSEWHERE, self.elsewhere))
+        return (*DELETABLE, *(kind for kind, is_asked_for in asked_for if is_asked_for))
 
     def deletions(self, report: SyncReport) -> int:
         """Count the documents that a repair would delete."""

@@ -144,10 +144,6 @@ async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildRe
     before = await get_info(catalog, LIBRARY_ID)
     report = RebuildReport(source.library_id, before != source.library_id, listed)
     facts = {LIBRARY_ID: source.library_id, accounts.RECOVERING: source.library_id}
-    made_at = await found.last_made(catalog, source.library_id)
-    if made_at is not None and not await accounts.has_uploaded(catalog):
-        # A lost catalog's trail cannot know their keys; one in use may share them with a copy.
-        facts[accounts.KEYS_RECORDED_SINCE] = made_at
     await set_info(catalog, **facts)
     report.foreign = listed - await found.count_of_library(catalog, source.library_id)
     adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, report)
