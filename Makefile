@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-lowest golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval pressure dist formats clean help
+.PHONY: demo test test-lowest golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval clients pressure dist formats clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
@@ -24,6 +24,7 @@ help:
 	@echo "make bench      speed beside baselines of the same run; fails when a recorded ratio got worse"
 	@echo "make bench-full the same with up to a million files, into docs/performance.md; takes an hour"
 	@echo "make eval LIBRARY=DIR  how well search finds, over 133 questions with known answers"
+	@echo "make clients  what other people's clients make of the emulator, into docs/emulator.md; needs npm"
 	@echo "make dist       wheel and sdist, into dist/"
 	@echo "make formats    what the readers find, beside markitdown and pandoc, into docs/formats.md"
 	@echo "make pressure   the tables and plots of docs/pressure.md"
@@ -99,6 +100,9 @@ LIBRARY ?= library
 
 eval: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.retrieval $(LIBRARY)
+
+clients: $(INSTALLED)
+	@$(BIN)/python -m tools.clients
 
 pressure: $(INSTALLED)
 	@$(BIN)/python -m benchmarks.pressure --write

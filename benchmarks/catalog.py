@@ -23,7 +23,7 @@ from objlib.catalog import queries, tallies
 from objlib.catalog.lease import Lease
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import get_file, pending_page
+from objlib.catalog.queries import get_file, page_in_state
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import FileFacts, insert_files
 from objlib.gemini.resources import Document
@@ -75,7 +75,7 @@ def _transitions(work: Path, files: int, rounds: int) -> Result:
 async def _through_the_manager(path: Path, files: int) -> float:
     async with await open_catalog(path, create=True) as catalog:
         await fill(catalog, files)
-        records = await pending_page(catalog, None, files)
+        records = await page_in_state(catalog, "untracked", None, files)
         state = AsyncUploadStateManager(catalog)
         scheduler = LoopScheduler.running()
         started = time.perf_counter()
@@ -188,7 +188,7 @@ async def _contend(path: Path) -> dict[str, int]:
     scheduler = LoopScheduler.running()
     async with await open_catalog(path) as catalog:
         state = AsyncUploadStateManager(catalog)
-        for known in await pending_page(catalog, None, 1_000_000):
+        for known in await page_in_state(catalog, "untracked", None, 1_000_000):
 
             async def once(known: FileRecord = known) -> None:
                 record = await get_file(catalog, known.file_path)
@@ -214,10 +214,10 @@ def _waiting_costs(folder: Path, size: int) -> list[Result]:
     middle = path_of(size // 2)
 
     async def page(catalog: Catalog) -> None:
-        await pending_page(catalog, middle, 200)
+        await page_in_state(catalog, "untracked", middle, 200)
 
     async def claim(catalog: Catalog) -> None:
-        (record,) = await pending_page(catalog, middle, 1)
+        (record,) = await page_in_state(catalog, "untracked", middle, 1)
         await _there_and_back(AsyncUploadStateManager(catalog), record)
 
     async def plan(catalog: Catalog) -> None:
@@ -237,9 +237,9 @@ def _failed_costs(folder: Path, size: int) -> list[Result]:
     middle = path_of(size // 2)
 
     async def groups(catalog: Catalog) -> None:
-        await tallies.gather_failures(catalog)
-        for kind, reason, _files in await tallies.failure_groups(catalog, 0, 20):
-            await tallies.failure_paths(catalog, kind, reason, None, 3)
+        gathered = await tallies.GatheredFailures.of(catalog)
+        for kind, reason, _files in await gathered.groups(0, 20):
+            await gathered.paths(kind, reason, None, 3)
 
     async def page(catalog: Catalog) -> None:
         await queries.failed_page(catalog, middle, 200)

@@ -53,7 +53,7 @@ class ModelledClient(FileSearchClient):
     async def upload_file(self, content: io.IOBase, *, name: str, mime_type: str) -> RawFile:
         await self._request("start of the upload")
         await self._request("content")
-        return RawFile(f"files/{name}", None, "ACTIVE", 0, None, None)
+        return RawFile(f"files/{name}", "ACTIVE", 0, None)
 
     async def import_file(
         self,

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from objlib.cli.main import main
+from objlib.library import hashing
 
 # A suite started in the background is told to ignore Ctrl-C, and so would be what it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -52,6 +53,12 @@ class Outcome:
 
 Cli = Callable[..., Outcome]
 Query = Callable[..., list[tuple[Any, ...]]]
+
+
+@pytest.fixture(autouse=True)
+def files_at_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take every file for one that was not written just now, however fast a test is."""
+    monkeypatch.setattr(hashing, "TICK_NS", 0)
 
 
 @pytest.fixture

@@ -70,6 +70,8 @@ class Settings(BaseSettings):
         (),
         description="Folders outside of the library that its symbolic links may lead into.",
     )
+    hidden: bool = Field(False, description="Send hidden files and folders, too.")
+    gitignore: bool = Field(False, description="Leave out what .gitignore files list, too.")
     identity_header: bool = Field(
         True,
         description="Begin texts with title, course, date and path, to be found by them.",
@@ -181,7 +183,7 @@ def shown(settings: Settings) -> dict[str, Any]:
 
 
 def key_origin(settings: Settings) -> str | None:
-    """Where the key comes from; never the key."""
+    """Name the source of the key; never the key."""
     for variable in KEY_VARIABLES:
         if os.environ.get(variable, "").strip():
             return variable

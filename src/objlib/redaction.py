@@ -60,5 +60,8 @@ def _forms_of(secret: str) -> re.Pattern[str]:
 
 def _whatever_case(form: str) -> str:
     """Return the pattern of a form in which `%2f` is as good as `%2F`."""
-    pieces = re.split(r"(%[0-9A-F]{2})", form)
-    return "".join(f"(?i:{piece})" if piece[:1] == "%" else re.escape(piece) for piece in pieces)
+    pieces = re.split(r"%([0-9A-F]{2})", form)
+    # The texts between the codes stand at even places: one may begin with a "%" of its own.
+    return "".join(
+        f"(?i:%{piece})" if place % 2 else re.escape(piece) for place, piece in enumerate(pieces)
+    )

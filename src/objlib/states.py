@@ -12,7 +12,7 @@ from objlib.errors import IllegalTransitionError
 
 
 class State(StrEnum):
-    """Where a file stands between disk and store."""
+    """The place of a file between disk and store."""
 
     UNTRACKED = "untracked"
     UPLOADING = "uploading"

@@ -46,7 +46,7 @@ _SECOND_LOOK = 0.1
 
 
 def poll_wait_s(age_s: float, waits: Waits, usual_s: float | None = None) -> float:
-    """How long to wait before the next look at a document of this age.
+    """Return the seconds until the next look at a document of this age.
 
     Args:
         usual_s: how long documents have taken lately; None when that is not known yet.
@@ -61,5 +61,5 @@ def poll_wait_s(age_s: float, waits: Waits, usual_s: float | None = None) -> flo
 
 
 def is_worth_a_look(age_s: float, waits: Waits, usual_s: float | None) -> bool:
-    """Whether a document of this age may be active already, as far as is known."""
+    """True if a document of this age may be active already, as far as is known."""
     return usual_s is None or age_s + waits.poll_s >= _FIRST_LOOK * usual_s

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from objlib.catalog.lease import Lease
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import get_file
+from objlib.catalog.queries import get_file, page_in_state
 from objlib.catalog.records import FileRecord
-from objlib.catalog.writes import FileFacts, insert_files
+from objlib.catalog.writes import FileFacts, adopt_moves, insert_files, mark_deleted
 from objlib.states import State, legal_moves
 from objlib.upload.state import AsyncUploadStateManager
 
@@ -165,9 +165,7 @@ async def bring_to(
             ours(begun), reason="it broke", transient=True, document_name=None
         )
         return ours(failed)
-    intended = await manager.intend_import(
-        ours(begun), file_id=f"files/{path}", file_uri="uri", expires_at="soon", lease=LEASE
-    )
+    intended = await manager.intend_import(ours(begun), file_id=f"files/{path}", lease=LEASE)
     confirmed = await manager.upload_confirmed(
         ours(intended), operation_name="op", document_name=None
     )
@@ -175,6 +173,20 @@ async def bring_to(
         return ours(confirmed)
     document = document or f"documents/{path}"
     return ours(await manager.import_confirmed(ours(confirmed), document_name=document))
+
+
+async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Return rows that wait to be uploaded, by path, without reserving them."""
+    rows = await page_in_state(catalog, State.UNTRACKED, after, size)
+    return [row for row in rows if row.is_uploadable]
+
+
+async def rename(catalog: Catalog, content: str, old: list[str], new: list[str]) -> list[str]:
+    """Do what a scan does when files of one content vanish here and appear there."""
+    since = catalog.now()
+    await add_files(catalog, *new, content_hash=content)
+    await mark_deleted(catalog, old)
+    return [" -> ".join(pair) for pair in await adopt_moves(catalog, since)]
 
 
 async def existing(catalog: Catalog, path: str) -> FileRecord:

@@ -8,7 +8,8 @@ import pytest
 
 from objlib.library import parts
 from tests.conftest import Cli, Query, states
-from tests.formats.test_formats import epub_of, odt_of, pdf_of, sheets_of, slides_of, word_of
+from tests.formats.pdfs import pdf_of
+from tests.formats.test_formats import epub_of, odt_of, sheets_of, slides_of, word_of
 
 SPANS = "The span of the old bridge at Trilj is nineteen metres and a half.\n\n"
 FILLER = "Rope and tar were bought at the market, as in every year before that one.\n\n"

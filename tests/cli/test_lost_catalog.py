@@ -181,3 +181,153 @@ async def counted(self, *arguments, **options):
 setattr(AsyncUploadStateManager, names[move], counted)
 main(["recover", "--from-store", "--library", "library"])
 """
+
+
+# The doubling has happened
+
+
+@pytest.fixture
+def doubled(synced: Path, served: Path) -> Path:
+    """The same six files twice in the store, under two library ids; the second catalog is here."""
+    lose_the_catalog()
+    assert objlib("scan", "--library", "library").returncode == 0
+    assert objlib("fsm-upload", "--new-library").returncode == 0
+    with closing(sqlite3.connect(DB)) as catalog:  # an earlier objlib doubled without being asked
+        catalog.execute("DELETE FROM catalog_info WHERE key = 'new_library'")
+        catalog.commit()
+    assert documents(served) == 12
+    return synced
+
+
+def test_twins_are_named_and_never_called_exact(doubled: Path, served: Path) -> None:
+    """`sync` names each, deletes none, and does not claim that the store holds exactly that."""
+    done = objlib("sync", "--yes")
+    assert (done.returncode, documents(served)) == (1, 12)
+    assert "6 documents of files that have one here, under another library's id" in done.stdout
+    assert "On arches.txt (its file is indexed, and this is of another library id)" in done.stdout
+    assert "objlib store-sync --apply --include-twins" in done.stdout
+    assert "The store does not hold exactly what the library does:" in done.stdout
+    assert "6 documents for you to judge: twins, or of a copy of this catalog" in done.stdout
+
+
+def test_twins_go_with_consent(doubled: Path, served: Path, rows: Query) -> None:
+    """And only they: every file keeps the document of its own."""
+    assert objlib("store-sync", "--apply").returncode == 1
+    assert documents(served) == 12
+    before = rows("SELECT file_path, gemini_store_doc_id, version FROM files ORDER BY 1")
+    assert objlib("store-sync", "--apply", "--include-twins").returncode == 0
+    assert documents(served) == 6
+    assert rows("SELECT file_path, gemini_store_doc_id, version FROM files ORDER BY 1") == before
+    done = objlib("sync", "--yes")
+    assert (done.returncode, documents(served)) == (0, 6)
+
+
+def test_a_catalog_lost_after_the_doubling_comes_back_too(
+    doubled: Path, served: Path, rows: Query
+) -> None:
+    """One of the two libraries is taken over, and the other one's documents are twins."""
+    lose_the_catalog()
+    assert objlib("recover", "--from-store", "--library", "library").returncode == 0
+    assert states(rows) == {"indexed": 6}
+    assert objlib("store-sync", "--apply", "--include-twins").returncode == 0
+    done = objlib("sync", "--yes")
+    assert (done.returncode, documents(served)) == (0, 6)
+
+
+# The catalog is old, or a copy
+
+
+def keep(folder: Path) -> None:
+    shutil.copytree(DB.parent, folder)
+
+
+def bring_back(folder: Path) -> None:
+    lose_the_catalog()
+    for file in folder.glob("library.db*"):
+        shutil.copy(file, DB.parent)
+
+
+def imports_since(rows: Query) -> int:
+    return int(rows("SELECT COUNT(*) FROM transitions WHERE reason = 'import accepted'")[0][0])
+
+
+def test_a_catalog_older_than_the_store_sends_nothing_twice(
+    synced: Path, served: Path, workplace: Path, rows: Query
+) -> None:
+    """Restored from a backup: new, changed and moved-on files are found in the store again."""
+    keep(workplace / "backup")
+    (synced / "On yeast.txt").write_text("This is all about yeast.\n")
+    changed = min(synced.rglob("Week*.txt"))
+    changed.write_text("This lecture is about something else by now.\n")
+    assert objlib("sync", "--yes").returncode == 0
+    assert documents(served) == 7
+    bring_back(workplace / "backup")
+    before = imports_since(rows)
+
+    done = objlib("sync", "--yes")
+
+    assert (done.returncode, documents(served)) == (0, 7), done.stdout + done.stderr
+    assert imports_since(rows) == before
+    assert states(rows) == {"indexed": 7}
+
+
+def test_a_document_that_came_does_not_hide_behind_one_that_went(
+    synced: Path, served: Path, workplace: Path, rows: Query
+) -> None:
+    """One file was replaced since the backup: the store counts as many documents as then."""
+    keep(workplace / "backup")
+    min(synced.rglob("Week*.txt")).write_text("This lecture is about something else by now.\n")
+    assert objlib("sync", "--yes").returncode == 0
+    bring_back(workplace / "backup")
+    before = imports_since(rows)
+    done = objlib("sync", "--yes")
+    assert (done.returncode, documents(served)) == (0, 6), done.stdout + done.stderr
+    assert imports_since(rows) == before
+
+
+def test_two_copies_of_a_catalog_leave_each_other_alone(
+    synced: Path, served: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a second machine with other files: neither deletes what the other has uploaded."""
+    second = workplace / "second"
+    shutil.copytree(DB.parent, second / "data")
+    shutil.copytree(synced, second / "library")
+    with closing(sqlite3.connect(second / "data" / "library.db")) as catalog:
+        root = str(second / "library")
+        catalog.execute("UPDATE catalog_info SET value = ? WHERE key = 'library_root'", (root,))
+        catalog.commit()
+    (synced / "On yeast.txt").write_text("This is all about yeast.\n")
+    (second / "library" / "On zinc.txt").write_text("This is all about zinc.\n")
+    assert objlib("sync", "--yes").returncode == 0
+
+    monkeypatch.chdir(second)
+    there = objlib("sync", "--yes", "--max-delete", "100%")
+    assert (there.returncode, documents(served)) == (1, 8), there.stdout + there.stderr
+    assert "On yeast.txt (a newer state or a copy of this catalog has uploaded it)" in there.stdout
+    monkeypatch.chdir(workplace)
+    here = objlib("sync", "--yes", "--max-delete", "100%")
+    assert (here.returncode, documents(served)) == (1, 8), here.stdout + here.stderr
+    assert "On zinc.txt" in here.stdout
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["in use", "lost"])
+def test_recovery_claims_nothing_of_a_copy(
+    synced: Path, served: Path, workplace: Path, is_lost: bool
+) -> None:
+    """A copy's document and a deleted file's look the same: it stays until somebody says."""
+    keep(workplace / "backup")
+    (synced / "On yeast.txt").write_text("This is all about yeast.\n")
+    assert objlib("sync", "--yes").returncode == 0
+    (synced / "On yeast.txt").unlink()
+    lose_the_catalog()
+    if not is_lost:
+        bring_back(workplace / "backup")
+    library = ("--library", str(synced)) if is_lost else ()
+    assert objlib("recover", "--from-store", *library).returncode == 0
+    done = objlib("sync", "--yes", "--max-delete", "100%")
+    assert (done.returncode, documents(served)) == (1, 7), done.stdout + done.stderr
+    assert "1 document of a newer state or a copy of this catalog: left alone" in done.stdout
+
+    agreed = ("--apply", "--include-elsewhere", "--max-delete", "1")
+    done = objlib("store-sync", *agreed)
+    assert (done.returncode, documents(served)) == (0, 6), done.stdout + done.stderr

@@ -6,10 +6,12 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,19 @@ def wait_until(rows: Query, condition: str, process: subprocess.Popen[str]) -> N
             return
         time.sleep(0.005)
     raise AssertionError(f"ended before: {condition}\n{process.communicate()}")
+
+
+def stop_between_writes(process: subprocess.Popen[str], catalog: Path) -> None:
+    """Hold a process at a moment at which it does not hold the catalog's lock."""
+    while True:
+        process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        try:
+            with closing(sqlite3.connect(catalog, isolation_level=None, timeout=0)) as probe:
+                probe.execute("BEGIN IMMEDIATE")
+            return
+        except sqlite3.OperationalError:
+            process.send_signal(signal.SIGCONT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -139,6 +154,32 @@ def test_four_processes_never_meet_over_a_file(
     said = [json.loads(line)["event"] for log in logs for line in log.read_text().splitlines()]
     assert said.count("FileStarted") == files
     assert said.count("FileTaken") == 0
+    assert states(rows) == {"indexed": files}
+    assert rows("SELECT COUNT(*) FROM files WHERE reserved_by IS NOT NULL") == [(0,)]
+    assert cli("store-sync").exit_code == 0
+
+
+def test_a_survivor_takes_the_rows_of_a_neighbour_that_was_killed(
+    workplace: Path, served: str, cli: Cli, rows: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All is indexed by the one that lives, though the leases of the dead last for an hour."""
+    files = 70
+    monkeypatch.setenv("OBJLIB_LEASE_S", "3600")
+    write_library(workplace / "library", files)
+    assert cli("scan", "--library", workplace / "library").exit_code == 0
+    with start("fsm-upload", "--concurrency", "1") as doomed:
+        wait_until(rows, "gemini_state = 'indexed'", doomed)
+        stop_between_writes(doomed, workplace / "data" / "library.db")
+        with start("fsm-upload", "--concurrency", "4") as survivor:
+            wait_until(rows, f"lease_owner LIKE '%/{survivor.pid}/%'", survivor)
+            doomed.kill()
+            doomed.communicate()
+            left = f"'%/{doomed.pid}/%'"
+            held = rows(f"SELECT COUNT(*) FROM files WHERE reserved_by LIKE {left}")
+            assert held != [(0,)]
+            output = survivor.communicate(timeout=120)
+
+    assert survivor.returncode == 0, output
     assert states(rows) == {"indexed": files}
     assert rows("SELECT COUNT(*) FROM files WHERE reserved_by IS NOT NULL") == [(0,)]
     assert cli("store-sync").exit_code == 0

@@ -103,6 +103,24 @@ def test_a_citation_opens(cli: Cli, indexed: Path, opener: Path) -> None:
     assert opened_file(opener) == str(indexed / second)
 
 
+def test_a_question_needs_no_quotes(cli: Cli, indexed: Path) -> None:
+    """Its words are one question, wherever the options stand."""
+    for command in ("search", "ask"):
+        quoted = cli(command, "arches and beeswax", "--top-k", "2")
+        assert quoted.exit_code == 0
+        assert cli(command, "arches", "--top-k", "2", "and", "beeswax") == quoted
+    assert cli("search").exit_code == 2
+
+
+def test_a_question_that_is_too_long_is_a_clear_line(cli: Cli, indexed: Path) -> None:
+    """A hundred kilobytes, and a filter of ten thousand terms."""
+    for arguments in (["arches " * 15_000], ["x", "--filter", " OR ".join(["year = 1"] * 10_000)]):
+        outcome = cli("search", *arguments)
+        assert outcome.exit_code == 2
+        assert "longer than" in outcome.err
+        assert len(outcome.err) < 500
+
+
 def test_what_cannot_be_opened_is_said(cli: Cli, indexed: Path, opener: Path) -> None:
     """A number too high, and a file that is gone."""
     outcome = cli("search", "arches", "--open", "99")

@@ -7,7 +7,8 @@ files with names of its own and deletes them at the end.
 Each test is one fact. `fact(section, source)` names the section of the reference and where it comes
 from: REF the official REST reference, GUIDE the official guide, DISC the discovery document, RUN
 seen by running the SDK, OP observed on the service, `gh …` an issue, 3P third-party notes; `?`
-marks what is uncertain. Facts that take two days or a server that misbehaves are shown on an
+marks a belief: those tests have the marker `belief` too, and a service that fails one of them (but
+no other) is no less a service. Facts that take two days or a server that misbehaves are shown on an
 embedded server with a clock and faults of its own (`emulator`), wherever the rest runs.
 """
 
@@ -16,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Say what the markers of this folder mean."""
     config.addinivalue_line("markers", "fact(section, source): what is claimed, and by whom")
     config.addinivalue_line("markers", "emulator: needs a clock or faults; never asks the service")
+
+    config.addinivalue_line("markers", "belief: nobody has seen this at the service")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Demand a source of each fact, and mark those that have none as beliefs."""
+    for item in items:
+        if Path(__file__).parent not in item.path.parents:
+            continue
+        fact = item.get_closest_marker("fact")
+        if fact is None or len(fact.args) != 2 or not all(fact.args):
+            raise pytest.UsageError(f"{item.nodeid} needs @pytest.mark.fact(section, source)")
+        if "?" in fact.args[1]:
+            item.add_marker("belief")
 
 
 @pytest.fixture(scope="session")

@@ -16,6 +16,9 @@ VERSION = "v1beta"
 #: Any model of the service that knows file search.
 MODEL = "gemini-3.5-flash"
 
+#: Seconds until the service has done what it was asked for; a document took 44 at most.
+WAIT_S = 90.0
+
 T = TypeVar("T")
 AnyOperation = types.ImportFileOperation | types.UploadToFileSearchStoreOperation
 
@@ -133,13 +136,23 @@ class Service:
         store: str,
         operation: types.ImportFileOperation | types.UploadToFileSearchStoreOperation,
     ) -> types.Document:
-        """The document of an operation, once it is active. Its id is the operation's last part."""
-        assert operation.name
-        name = f"{store}/documents/{operation.name.rpartition('/')[2]}"
+        """The document of an operation, once it is active.
+
+        The operation's answer names it. Where an operation is never done, although its document is
+        there, its own last part is tried: a belief, and the last resort.
+        """
+        looked = operation
 
         def seen() -> types.Document | None:
+            nonlocal looked
+            if looked.response is None or not looked.response.document_name:
+                looked = self.sdk.operations.get(looked)
+            named = looked.response.document_name if looked.response else None
+            identifier = (named or looked.name or "").rpartition("/")[2]
             try:
-                document = self.sdk.file_search_stores.documents.get(name=name)
+                document = self.sdk.file_search_stores.documents.get(
+                    name=f"{store}/documents/{identifier}"
+                )
             except errors.ClientError:
                 return None
             return document if document.state == types.DocumentState.STATE_ACTIVE else None
@@ -211,7 +224,7 @@ def contexts(candidate: types.Candidate) -> list[types.GroundingChunkRetrievedCo
     return [chunk.retrieved_context for chunk in chunks if chunk.retrieved_context]
 
 
-def waited_for(look: Callable[[], T | None], deadline_s: float = 300.0) -> T:
+def waited_for(look: Callable[[], T | None], deadline_s: float = WAIT_S) -> T:
     """What a look gives as soon as it gives something; at once where nothing takes time."""
     pause_s = 0.0
     ends = time.monotonic() + deadline_s

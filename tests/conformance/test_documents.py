@@ -42,7 +42,7 @@ def test_an_imported_document_is_named_after_the_files_id(service: Service, stor
 
 @pytest.mark.fact("1.3", "GUIDE, OP")
 def test_a_chosen_file_name_is_seen_in_document_id_and_citation(service: Service) -> None:
-    """As display name, as prefix of the id (without its dashes: a belief), as title."""
+    """As display name, as prefix of the id, as title; the id drops dashes, by section 9."""
     store = service.new_store()
     word = service.word()
     document = service.add(store, f"The {word} is an arch of stone.")

@@ -89,12 +89,14 @@ _ANSWERS: dict[str, tuple[Schema, Schema]] = {
     "Embeddings": ({"embeddings": {"type": "array", "items": _VECTOR}}, {}),
     "Interaction": (
         {
-            **dict.fromkeys(("id", "object", "status", "model", "role"), TEXT),
+            **dict.fromkeys(("id", "object", "status", "role"), TEXT),
             **dict.fromkeys(("created", "updated"), TIME),
+        },
+        {
+            **dict.fromkeys(("model", "agent", "previous_interaction_id"), TEXT),
             "steps": {"type": "array"},
             "usage": {"type": "object"},
         },
-        {},
     ),
 }
 for _name, _items in (
@@ -142,6 +144,8 @@ _CALLS: list[tuple[str, str, wire.Message | None, str]] = [
     ("post", _MODEL + ":countTokens", wire.COUNT_TOKENS, "Count"),
     ("post", _MODEL + ":embedContent", wire.EMBED, "Embedding"),
     ("post", _MODEL + ":batchEmbedContents", wire.BATCH_EMBED, "Embeddings"),
+    ("get", "/{version}/interactions/{interaction}", None, "Interaction"),
+    ("delete", "/{version}/interactions/{interaction}", None, "Empty"),
     ("post", "/{version}/interactions", wire.INTERACTION, "Interaction"),
     ("post", "/upload/{version}/files", wire.START_FILE, "Upload"),
     ("post", _STORE + ":uploadToFileSearchStore", wire.START_STORE_UPLOAD, "Upload"),
@@ -180,7 +184,7 @@ def _operation(method: str, template: str, message: wire.Message | None, answer:
             {"name": "pageSize", "in": "query", "schema": {"type": "integer", "minimum": 0}},
             {"name": "pageToken", "in": "query", "schema": TEXT},
         ]
-    if method == "delete" and template != "/{version}/files/{file}":
+    if method == "delete" and template.startswith(_STORE):
         parameters.append({"name": "force", "in": "query", "schema": {"type": "boolean"}})
     if answer == "Upload":
         parameters += _UPLOAD_HEADERS

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from objlib.filestore.filters import FilterError, MetadataValue, parse_filter
@@ -146,10 +147,12 @@ def test_depth_is_counted_by_nesting_and_not_by_length() -> None:
 
 
 @settings(deadline=None)
+@example("*")
+@example("\\*")
 @given(st.text(max_size=40))
 def test_any_value_can_be_written_in_quotes(value: str) -> None:
     """For all values: quoted with backslash escapes, the filter finds exactly that value."""
-    quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+    quoted = re.sub(r'([\\"*])', r"\\\1", value)
 
     predicate = parse_filter(f'key="{quoted}"')
 

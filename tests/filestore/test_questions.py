@@ -247,3 +247,51 @@ def test_the_sdk_raises_a_client_error_for_a_bad_filter(tmp_path: Path) -> None:
                 )
 
     asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("what is the keystone", ["The keystone is the last stone."]),
+        ("peacefull use of Antartica", ["The peaceful use of Antarctica is agreed."]),
+        ("Was ist die Würde des Menschen?", ["Die Würde des Menschen ist unantastbar."]),
+        ("what is the zymurgy", []),
+    ],
+)
+def test_words_that_say_nothing_find_nothing(
+    tmp_path: Path, question: str, expected: list[str]
+) -> None:
+    """Not in any language; and a word that is nearly right is taken for the right one."""
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            store = await server.new_store()
+            for text in (
+                "The keystone is the last stone.",
+                "What is the bee? The bee is the maker of honey.",
+                "The peaceful use of Antarctica is agreed.",
+                "Die Würde des Menschen ist unantastbar.",
+                "Die mens is vry. Was die man daar? Die die.",
+            ):
+                await server.add(store, text)
+            assert (await found(server, question, store))[: max(1, len(expected))] == expected
+            if "keystone" in question:
+                assert len(await found(server, question, store)) == 1
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
+    "question", ["arches " * 4_500, "😀😀", "the", "კაცი ბუნება", "\u200b", "a" * 32_000]
+)
+def test_odd_questions_are_answered(tmp_path: Path, question: str) -> None:
+    """Thirty kilobytes, nothing but emoji, one stop word, a script that no file has."""
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            store = await server.new_store()
+            await server.add(store, "Arches stand.")
+            expected = ["Arches stand."] if "arches" in question else []
+            assert await found(server, question, store) == expected
+
+    asyncio.run(story())

@@ -18,6 +18,7 @@ from objlib.filestore.quoting import (
     folded,
     without_header,
 )
+from objlib.filestore.spelling import near
 from objlib.filestore.words import closed_up, question_terms
 from tests.filestore.mounted import mounted
 
@@ -34,6 +35,14 @@ def best(question: str, passage: str) -> str | None:
 def holds_a_word(question: str, sentence: str) -> bool:
     asked, said = folded([" ".join(question_terms(closed_up(question))), sentence])
     return not set(asked).isdisjoint(said)
+
+
+def is_near(question: str, sentence: str) -> bool:
+    asked, said = folded([question, sentence])
+    words = [(word, 1) for word in said]
+    return any(
+        near(word, lambda first, _end: (w for w in words if w[0] >= first)) for word in asked
+    )
 
 
 def test_words_are_folded_as_the_index_folds_them() -> None:
@@ -104,7 +113,7 @@ def test_a_text_that_is_no_header_stays(text: str) -> None:
 
 
 def test_of_the_projects_own_questions_each_quotation_holds_a_word(tmp_path: Path) -> None:
-    """Never a header, the number of a list or stage directions."""
+    """Or one nearly the same where the index does not know it ("Hungary", "hungry"); no header."""
 
     async def story() -> list[tuple[str, str]]:
         async with mounted(tmp_path) as server:
@@ -126,6 +135,6 @@ def test_of_the_projects_own_questions_each_quotation_holds_a_word(tmp_path: Pat
     parts = asyncio.run(story())
     assert len(parts) > 50
     for question, quoted in parts:
-        assert holds_a_word(question, quoted), (question, quoted)
+        assert holds_a_word(question, quoted) or is_near(question, quoted), (question, quoted)
         assert "objlib" not in quoted
         assert not re.fullmatch(r"\W*(\d+|\(.*\))\W*", quoted)

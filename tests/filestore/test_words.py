@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objlib.filestore.words import STOP_WORDS, question_terms, terms
+from objlib.filestore.stop_words import ENGLISH
+from objlib.filestore.words import question_terms, terms
 
 
 @pytest.mark.parametrize(
@@ -66,7 +67,7 @@ def test_a_question_of_stop_words_keeps_them() -> None:
 
 def test_stop_words_are_terms() -> None:
     """Each of them is what `terms` would make of it, or it could never be dropped."""
-    assert all(terms(word) == [word] for word in STOP_WORDS)
+    assert all(terms(word) == [word] for word in ENGLISH)
 
 
 @settings(deadline=None)

@@ -14,7 +14,8 @@ from openpyxl.comments import Comment  # type: ignore[import-untyped]
 
 from objlib.formats import Reading, Unreadable, read
 from tests.formats.compound import compound
-from tests.formats.test_formats import SHEETS, SLIDES, WORD, odt_of, written, zipped
+from tests.formats.pdfs import written
+from tests.formats.test_formats import SHEETS, SLIDES, WORD, odt_of, zipped
 
 
 def repacked(content: bytes, change: Callable[[str, bytes], bytes | None]) -> bytes:

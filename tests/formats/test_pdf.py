@@ -9,7 +9,8 @@ import pypdf
 import pytest
 
 from objlib.formats import Unreadable, read
-from tests.formats.test_formats import PDF, pdf_of, written
+from tests.formats.pdfs import pdf_of, written
+from tests.formats.test_formats import PDF
 
 generic = importlib.import_module("pypdf.generic")
 

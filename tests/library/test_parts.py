@@ -17,7 +17,7 @@ from objlib.library.content import read_content
 from objlib.library.ignore import IgnoreRules
 from objlib.library.mime import MAX_DOCUMENT_BYTES
 from objlib.library.parts import in_parts, parts_of
-from objlib.library.walk import FoundFile, SkippedPath, walk
+from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
 
 WINDOW, MARGIN, WHOLE = 256, 64, 1000
 
@@ -168,7 +168,8 @@ def test_no_file_can_be_called_like_a_part() -> None:
 
 
 def walked(root: Path) -> list[FoundFile | SkippedPath]:
-    return list(in_parts(root, walk(root, IgnoreRules())))
+    entries = in_parts(root, walk(root, IgnoreRules()))
+    return [entry for entry in entries if not isinstance(entry, LeftOut)]
 
 
 def test_parts_stand_where_the_order_of_paths_wants_them(tmp_path: Path) -> None:

@@ -130,7 +130,6 @@ def test_a_new_file_is_recorded_with_all_that_is_known_of_it(shelf: Shelf) -> No
 
 def test_a_second_scan_reads_no_file(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """What has the same size, time and inode is unchanged without a look inside."""
-    monkeypatch.setattr(hashing, "TICK_NS", 0)
     for path in ("a.txt", "b/c.txt", "film.mp4"):
         shelf.write(path)
     assert shelf.scan() == {"found": 3, "new": 2, "skipped": 1}
@@ -531,7 +530,6 @@ def test_what_changes_the_change_time_alone_is_read_once(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch, touch: str
 ) -> None:
     """A mode, a name, another link: the content is hashed, and nothing is uploaded."""
-    monkeypatch.setattr(hashing, "TICK_NS", 0)
     file = shelf.write("a.txt")
     shelf.scan()
     before = shelf.bring("a.txt", State.INDEXED)
@@ -569,7 +567,6 @@ def test_the_first_scan_of_an_older_catalog_reads_no_file(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A change time that was never recorded is taken as it is now; from then on it counts."""
-    monkeypatch.setattr(hashing, "TICK_NS", 0)
     file = shelf.write("a.txt")
     shelf.scan()
     with session(shelf.db) as catalog:

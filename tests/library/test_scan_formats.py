@@ -60,7 +60,6 @@ def test_a_second_scan_of_a_long_text_hashes_nothing(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its parts are known by size, times and inode."""
-    monkeypatch.setattr(hashing, "TICK_NS", 0)
     shelf.scan()
     monkeypatch.setattr(hashing, "look_into", lambda *_: pytest.fail("nothing is to be read"))
 
@@ -166,7 +165,6 @@ def test_what_an_earlier_objlib_refused_is_looked_at_once_more(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its verdict may be another by now; after that only changes count."""
-    monkeypatch.setattr(hashing, "TICK_NS", 0)
     shelf.write("film.mp4")
     shelf.write("book.epub").write_bytes(archive(mimetype="application/epub+zip"))
     shelf.scan()

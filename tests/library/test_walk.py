@@ -176,11 +176,10 @@ def test_a_file_that_vanishes_is_not_mentioned(
     """A file removed between listing and measuring leaves no trace and no error."""
     write(tmp_path, "a", "b", "c")
 
-    def remove_b(rules: IgnoreRules, path: str, is_folder: bool = False) -> bool:
+    def remove_b(rules: IgnoreRules, path: str, is_folder: bool = False) -> None:
         (tmp_path / "b").unlink(missing_ok=True)
-        return False
 
-    monkeypatch.setattr(IgnoreRules, "ignores", remove_b)
+    monkeypatch.setattr(IgnoreRules, "reason_against", remove_b)
     rules = IgnoreRules().within("", ["something"])
 
     assert paths_of(tmp_path, rules) == ["a", "c"]

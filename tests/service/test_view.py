@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -54,6 +55,43 @@ def test_the_status_counts_and_says_what_to_do_next(
     assert status.files == status.states["untracked"]["files"] == 2
     assert (status.skipped_files, list(status.skipped.values())) == (1, [["empty.txt"]])
     assert status.next_step is NextStep.UPLOAD
+
+
+def test_two_can_look_at_failures_at_once(library: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each reads on in what it has gathered itself, and nothing of the first stays behind."""
+
+    async def shown(library: Library, both: asyncio.Barrier) -> list[list[str]]:
+        failures = await library.failures()
+        await both.wait()
+        names = []
+        async for group in failures.groups():
+            await both.wait()
+            names += [page async for page in failures.pages(group)]
+        return names
+
+    async def story(library: Library) -> None:
+        both = asyncio.Barrier(2)
+        one, other = await asyncio.gather(shown(library, both), shown(library, both))
+        assert one == other == [["empty.txt"]]
+
+        earlier = await library.failures()
+        ((await library.bound()).root / "void.txt").touch()
+        await library.scan()
+        later = await library.failures()
+        async for group in earlier.groups():
+            assert [page async for page in earlier.pages(group)] == [["empty.txt"]]
+        async for group in later.groups():
+            assert [page async for page in later.pages(group)] == [["empty.txt", "void.txt"]]
+
+        del earlier, later
+        gc.collect()
+        await library.failures()
+        [(tables,)] = await library.catalog.reader.fetch_all(
+            "SELECT COUNT(*) FROM sqlite_temp_master WHERE name LIKE 'failing%'"
+        )
+        assert tables == 2
+
+    asked(library, story, monkeypatch)
 
 
 def test_failures_have_their_remedy_and_their_files(

@@ -25,7 +25,7 @@ from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.states import State
 from objlib.sync.apply import AT_ONCE, Repair, RepairReport
 from objlib.sync.guards import LIBRARY_DEVICE
-from objlib.sync.plan import MaxDelete, Step, steps
+from objlib.sync.plan import Consent, MaxDelete, Step, steps
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
 from tests.sync.test_sync import EVERYTHING, add_document, counts, mend, story
@@ -254,8 +254,8 @@ def test_foreign_documents_go_only_when_asked(tmp_path: Path) -> None:
         await add_document(world, "theirs", **{KEY: "k", LIBRARY: "another", PATH: "a.txt"})
         assert (await mend(world)).deleted == 0
         with pytest.raises(ConfigurationError, match="nothing was deleted"):
-            await mend(world, MaxDelete(count=1), include_foreign=True)
-        assert (await mend(world, include_foreign=True)).deleted == 2
+            await mend(world, MaxDelete(count=1), consent=Consent(foreign=True))
+        assert (await mend(world, consent=Consent(foreign=True))).deleted == 2
         assert counts(await world.survey()) == {"CANONICAL": 6}
 
     story(tmp_path, tell)

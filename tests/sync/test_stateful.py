@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from objlib.documents.payload import LIBRARY, PATH, SHA256
 from objlib.sync.apply import Repair
-from objlib.sync.plan import MaxDelete, Step, steps
+from objlib.sync.plan import Consent, MaxDelete, Step, steps
 from tests.simulator import commands
 from tests.simulator.processes import Process, ProcessLoop, funeral
 from tests.simulator.scenario import Action, Scenario
@@ -154,14 +154,14 @@ async def _plan_and_repair(
         ),
     ):
         report = await commands.survey_store(world, catalog, client)
-        planned = [step.line async for step in steps(catalog, include_foreign=include_foreign)]
+        planned = [step.line async for step in steps(catalog, Consent(include_foreign))]
         repair = Repair(
             catalog,
             client,
             report,
             root=world.root,
             waits=world.scenario.waits,
-            include_foreign=include_foreign,
+            consent=Consent(include_foreign),
             on_step=taken.append,
         )
         await repair.check(MaxDelete.parse("100%"))

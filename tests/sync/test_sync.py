@@ -12,6 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from objlib.catalog.queries import set_info
 from objlib.documents.payload import KEY, LIBRARY, PATH
 from objlib.errors import ConfigurationError, Transient
 from objlib.filestore import Fault, Kind
@@ -38,7 +39,8 @@ def story(tmp_path: Path, tell: Callable[[World], Awaitable[None]], **options: o
 
 
 async def add_document(world: World, name: str, **metadata: str) -> str:
-    """A document that no row knows."""
+    """A document that no row knows, of a time before the trail recorded keys."""
+    await set_info(world.catalog, keys_recorded_since="9999-01-01T00:00:00+00:00")
     raw = await world.client.upload_file(
         io.BytesIO(b"A text about something else."), name=name, mime_type="text/plain"
     )

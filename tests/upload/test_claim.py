@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from objlib.catalog.queries import get_file, pending_page
+from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
 from objlib.errors import LibraryGone
 from objlib.library.hashing import sha256_file
@@ -15,6 +15,7 @@ from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload.claim import claim
 from objlib.upload.context import Taken
+from tests.catalog.catalogs import pending_page
 from tests.upload.world import World, make_world
 
 

@@ -6,6 +6,7 @@ import asyncio
 import io
 import itertools
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,7 +112,7 @@ def with_states(world: World, *states: str) -> list[float]:
         looks.append(loop.time())
         seen = await get_file(name)
         state = left.pop(0) if len(left) > 1 else left[0]
-        return RawFile(seen.name, seen.uri, state, seen.size_bytes, seen.sha256, seen.expires_at)
+        return replace(seen, state=state)
 
     world.client.get_file = look  # type: ignore[method-assign]
     return looks
@@ -168,7 +169,7 @@ def test_an_upload_waits_for_its_raw_file(tmp_path: Path) -> None:
 
         async def slowly(content: io.IOBase, *, name: str, mime_type: str) -> RawFile:
             seen = await upload(content, name=name, mime_type=mime_type)
-            return RawFile(seen.name, seen.uri, "PROCESSING", 0, seen.sha256, None)
+            return replace(seen, state="PROCESSING", size_bytes=0)
 
         world.client.upload_file = slowly  # type: ignore[method-assign]
         looks = with_states(world, "PROCESSING", "PROCESSING", "ACTIVE")

@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from objlib.catalog.lease import Lease
-from objlib.catalog.queries import get_file, pending_page
+from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
 from objlib.documents.payload import Source, document_metadata, key_of, prepare
 from objlib.filestore import Fault, Kind
@@ -25,7 +25,7 @@ from objlib.sync.classify import DocumentClass
 from objlib.upload import events as ev
 from objlib.upload.events import INTERRUPTED_UPLOADS, LATE_SUCCESSES, PENDING_OPERATIONS
 from objlib.upload.state import AsyncUploadStateManager
-from tests.catalog.catalogs import ours
+from tests.catalog.catalogs import ours, pending_page
 from tests.upload.world import LIBRARY_ID, World, make_world
 
 IMPORT = "POST *:importFile"

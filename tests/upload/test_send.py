@@ -14,11 +14,11 @@ from typing import Any
 import httpx2
 import pytest
 
-from objlib.catalog.queries import pending_page
 from objlib.documents.payload import Source, document_metadata, key_of, prepare
 from objlib.errors import AccessRefused, BackendUnavailable
 from objlib.filestore import Fault, Kind
 from objlib.upload import events as ev
+from tests.catalog.catalogs import pending_page
 from tests.upload.world import (
     IMPORT,
     LIBRARY_ID,

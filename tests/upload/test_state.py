@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, replace
@@ -290,9 +291,7 @@ async def _with_an_import_in_doubt(manager: AsyncUploadStateManager, catalog: Ca
     begun = await manager.begin_upload(
         await existing(catalog, "a"), upload_key="another key", run_id="rival", lease=LEASE
     )
-    intended = await manager.intend_import(
-        ours(begun), file_id="files/another", file_uri=None, expires_at=None, lease=LEASE
-    )
+    intended = await manager.intend_import(ours(begun), file_id="files/another", lease=LEASE)
     await manager.release(ours(intended), reason="drained")
 
 
@@ -371,12 +370,42 @@ def test_a_row_that_keeps_moving_is_tried_again_and_at_last_a_conflict(
     assert tried[0] == tried[1] < tried[2] < tried[3]  # the first decision afresh waits for nobody
 
 
+def test_the_same_conflict_waits_the_same_time_twice(tmp_path: Path) -> None:
+    """Without a generator of its own no wait is left to chance: a simulated run replays."""
+    path = new_catalog(tmp_path)
+
+    async def story(_loop: object, _scheduler: object) -> list[float]:
+        loop = asyncio.get_running_loop()
+        tried: list[float] = []
+        async with (
+            await open_catalog(path, clock=tick) as one,
+            await open_catalog(path, clock=tick) as other,
+        ):
+            rival, write = AsyncUploadStateManager(other), one.write_one
+
+            async def too_late(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...] | None:
+                tried.append(loop.time())
+                await _failed_again(rival, other)
+                return await write(sql, parameters)
+
+            await row(other, State.FAILED)
+            one.write_one = too_late  # type: ignore[method-assign]
+            for _ in range(2):
+                with pytest.raises(OCCConflictError):
+                    stale = await existing(other, "a")
+                    await AsyncUploadStateManager(one).retry(stale, reason="again")
+        return [later - earlier for earlier, later in itertools.pairwise(tried)]
+
+    waits = virtual_loop.run(story)
+    first, second = waits[:5], waits[6:]
+    assert first == pytest.approx(second)
+    assert first[0] == 0.0 < min(first[1:])
+
+
 NOTES: dict[str, tuple[State, Call, dict[str, Any]]] = {
     "intend_import": (
         State.UPLOADING,
-        lambda m, r: m.intend_import(
-            r, file_id="files/2", file_uri="uri", expires_at="soon", lease=LEASE
-        ),
+        lambda m, r: m.intend_import(r, file_id="files/2", lease=LEASE),
         {
             "gemini_file_id": "files/2",
             "import_intent_at": "now",
@@ -446,6 +475,10 @@ def test_a_claim_forgets_what_belongs_to_another_key(tmp_path: Path, is_same: bo
     async def story(catalog: Catalog) -> None:
         manager = AsyncUploadStateManager(catalog)
         free = ours(await manager.release(await row(catalog, State.PROCESSING), reason="drained"))
+        async with catalog.transaction():  # as the earlier generation did
+            await catalog.execute(
+                "UPDATE files SET gemini_file_uri = 'uri', remote_expiration_ts = 'soon'"
+            )
         before = await everything(catalog)
         assert all(before[name] is not None for name in ATTEMPT)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from objlib.catalog.lease import Lease
-from objlib.catalog.queries import get_file, leftover_page, pending_page
+from objlib.catalog.queries import get_file, leftover_page
 from objlib.errors import BackendUnavailable, Rejected, Transient
 from objlib.filestore import Fault, Kind
 from objlib.states import State
@@ -16,6 +16,7 @@ from objlib.upload import events as ev
 from objlib.upload.claim import claim
 from objlib.upload.context import Attempt, RunContext, Taken
 from objlib.upload.tidy import implied_document, settle
+from tests.catalog.catalogs import pending_page
 from tests.upload.world import World, assert_all_canonical, make_world
 
 

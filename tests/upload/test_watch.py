@@ -7,7 +7,7 @@ from pathlib import Path
 
 from objlib.filestore import Fault, Kind
 from objlib.upload import events as ev
-from tests.formats.test_formats import encrypted, pdf_of
+from tests.formats.pdfs import encrypted, pdf_of
 from tests.upload.world import IMPORT, assert_all_canonical, make_world
 
 

@@ -34,7 +34,7 @@ from objlib.sync.listing import SyncReport, survey
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import Progress, advance
-from objlib.upload.run import UploadRun
+from objlib.upload.run import Identity, UploadRun
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.waits import Waits
 from tests.conftest import write_library
@@ -74,7 +74,7 @@ class World:
     waits: Waits = WAITS
     seen: list[ev.Event] = field(default_factory=list)
 
-    def new_run(self, **options: Any) -> UploadRun:
+    def new_run(self, *, identity: Identity | None = None, **options: Any) -> UploadRun:
         """A run that has not started; its events are kept in `seen`."""
         run = UploadRun(
             catalog=self.catalog,
@@ -85,6 +85,7 @@ class World:
             source=Source(self.root, LIBRARY_ID),
             waits=self.waits,
             rng=random.Random(1),
+            identity=identity,
         )
         run.stream.events.subscribe(self.seen.append)
         return run

@@ -69,6 +69,13 @@ async def note_listed(catalog: Catalog, documents: int) -> None:
         await set_info(catalog, **{UNNAMED: unnamed})
 
 
+async def note_repaired(catalog: Catalog, named_before: int, deleted: int) -> None:
+    """Remember what a repair has deleted of a store that was listed before it."""
+    unnamed = int(await get_info(catalog, UNNAMED) or 0)
+    unnamed += named_before - deleted - await count_named(catalog)
+    await set_info(catalog, **{UNNAMED: str(unnamed)})
+
+
 async def has_uploaded(catalog: Catalog) -> bool:
     """Return whether any file was ever sent by this catalog, or has a document."""
     row = await catalog.reader.fetch_one(

@@ -1,4 +1,4 @@
-"""What a store was found to hold, in a temporary table, to be matched with the rows of a scan."""
+"""The documents found in a store, in a temporary table that is matched with the rows of a scan."""
 
 from __future__ import annotations
 
@@ -125,14 +125,6 @@ async def count_files_found(catalog: Catalog) -> int:
         f" JOIN files ON {_LIES_HERE} WHERE state <> 'STATE_FAILED'"
     )
     return int(row[0]) if row else 0
-
-
-async def last_made(catalog: Catalog, library_id: str) -> str | None:
-    """Return when the newest document of a library was made: ISO 8601, UTC."""
-    row = await catalog.reader.fetch_one(
-        "SELECT MAX(made_at) FROM temp.found WHERE library = ?", (library_id,)
-    )
-    return row[0] if row else None
 
 
 async def count_of_library(catalog: Catalog, library_id: str) -> int:

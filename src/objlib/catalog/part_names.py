@@ -1,4 +1,4 @@
-"""How parts of a text are called that is too long for one document.
+"""Names for the parts of a text that is too long for one document.
 
 The path of a part is that of its file, two slashes and its number: `big.txt//part 2`. No file can
 be called so, and in the order of paths the parts stand where the files of a folder of that name

@@ -1,4 +1,4 @@
-"""What a catalog is to everything above it, whichever engine keeps it."""
+"""The catalog as everything above it sees it, whichever engine keeps it."""
 
 from __future__ import annotations
 

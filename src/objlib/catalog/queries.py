@@ -73,7 +73,7 @@ def _literally(text: str) -> str:
 #: business: it cannot tell whether their files are missing.
 _IN_THE_LIBRARY = """
     (file_path NOT LIKE '/%' OR COALESCE(
-        (SELECT substr(file_path, 1, length(value) + 1) = value || '/'
+        (SELECT file_path >= value || '/' AND file_path < value || '0'  -- which follows '/'
          FROM catalog_info WHERE key = 'library_root'), TRUE))"""
 
 
@@ -115,11 +115,6 @@ async def files_page(
     return await _page(catalog, condition, parameters, after, size)
 
 
-async def pending_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
-    """Files that wait to be uploaded, by path."""
-    return await _page(catalog, f"gemini_state = 'untracked' AND {UPLOADABLE}", (), after, size)
-
-
 #: All but files whose document is in the store and could not be indexed, since a moment.
 RESTED = (
     "(gemini_state <> 'failed' OR gemini_store_doc_id IS NULL"
@@ -135,16 +130,9 @@ def rested_since(catalog: Catalog, leave_alone_s: float) -> str:
     return moment.isoformat(timespec="milliseconds")
 
 
-async def failed_page(
-    catalog: Catalog, after: str | None, size: int, *, leave_alone_s: float = 0.0
-) -> list[FileRecord]:
-    """Files whose upload failed, by path.
-
-    Args:
-        leave_alone_s: without those that the store could not index within so many seconds.
-    """
-    condition = f"gemini_state = 'failed' AND {UPLOADABLE} AND {RESTED}"
-    return await _page(catalog, condition, (rested_since(catalog, leave_alone_s),), after, size)
+async def failed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
+    """Return files whose upload failed, by path."""
+    return await _page(catalog, f"gemini_state = 'failed' AND {UPLOADABLE}", (), after, size)
 
 
 async def indexed_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
@@ -169,23 +157,16 @@ async def longest_unproven(catalog: Catalog, size: int) -> list[FileRecord]:
     return [FileRecord.from_row(row) for row in rows]
 
 
-async def second_chance_page(
-    catalog: Catalog, run_id: str, after: str | None, size: int
-) -> list[FileRecord]:
-    """Return files that this run tried and did not finish, for reasons that may have passed."""
-    return await _page(catalog, SECOND_CHANCE, (run_id,), after, size)
-
-
 async def count_second_chances(catalog: Catalog, run_id: str) -> int:
-    """Count the files of `second_chance_page`."""
+    """Count the files that a run tried and did not finish, for reasons that may have passed."""
     row = await catalog.fetch_one(f"SELECT COUNT(*) FROM files WHERE {SECOND_CHANCE}", (run_id,))
     return int(row[0]) if row else 0
 
 
-async def in_flight_page(
+async def page_in_state(
     catalog: Catalog, state: str, after: str | None, size: int
 ) -> list[FileRecord]:
-    """Rows in `uploading` or `processing`, whoever holds them."""
+    """Return rows in one state, by path: any row, whoever holds it."""
     return await _page(catalog, "gemini_state = ?", (state,), after, size)
 
 
@@ -331,6 +312,17 @@ async def files_by_key(catalog: Catalog, keys: Sequence[str]) -> dict[str, FileR
     return {str(record.upload_key): record for record in map(FileRecord.from_row, rows)}
 
 
+async def recorded_keys(catalog: Catalog, keys: Sequence[str]) -> set[str]:
+    """Return those upload keys that this catalog has ever sent or adopted."""
+    marks = ", ".join("?" * len(keys))
+    rows = await catalog.fetch_all(
+        f"SELECT DISTINCT upload_key FROM transitions WHERE upload_key IN ({marks})"
+        f" UNION SELECT upload_key FROM files WHERE upload_key IN ({marks})",
+        (*keys, *keys),
+    )
+    return {str(key) for (key,) in rows}
+
+
 async def audit_trail(catalog: Catalog, file_path: str) -> list[TransitionRecord]:
     """Every move of one file, oldest first, also under the paths it had before.
 
@@ -340,21 +332,24 @@ async def audit_trail(catalog: Catalog, file_path: str) -> list[TransitionRecord
     trail: list[TransitionRecord] = []
     path, before = file_path, _LAST_ID
     while True:
-        rows = await catalog.fetch_all(_STAY, (path, before))
+        rows = await catalog.fetch_all(_STAY, (path, before, f"{_MOVED_FROM}{path}", before))
         trail[:0] = [TransitionRecord(*row[1:]) for row in rows]
         if not (rows and rows[0][1] == rows[0][2]):  # the stay did not begin with a rename
             return trail
-        before, path = int(rows[0][0]), str(rows[0][4]).removeprefix("moved from ")
+        before, path = int(rows[0][0]), str(rows[0][4]).removeprefix(_MOVED_FROM)
 
 
 _LAST_ID = 2**63 - 1
 
+#: Before the old path, in the reason that the trigger writes for a rename.
+_MOVED_FROM = "moved from "
+
 #: What one file did while it had a path: since another left that path, and before a moment.
 _STAY = """
     SELECT id, from_state, to_state, version, reason, attempt, at FROM transitions
-    WHERE file_path = ?1 AND id < ?2 AND id > COALESCE(
+    WHERE file_path = ? AND id < ? AND id > COALESCE(
         (SELECT MAX(id) FROM transitions
-         WHERE from_state = to_state AND reason = 'moved from ' || ?1 AND id < ?2), 0)
+         WHERE from_state = to_state AND reason = ? AND id < ?), 0)
     ORDER BY id"""
 
 

@@ -1,4 +1,4 @@
-"""What a row of `files` looks like to the rest of the program."""
+"""Records: a row of `files` as the rest of the program sees it."""
 
 from __future__ import annotations
 

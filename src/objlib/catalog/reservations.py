@@ -25,15 +25,20 @@ async def reserve_page(
     size: int,
     *,
     leave_alone_s: float = 0.0,
+    not_tried_by: str | None = None,
 ) -> list[FileRecord]:
     """Reserve the next files in one state that can be uploaded, by path.
 
     Args:
         lease: in whose name, and until when.
         leave_alone_s: without those that the store could not index within so many seconds.
+        not_tried_by: without those that this run has claimed before.
     """
-    condition = f"gemini_state = ? AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
-    given = (state, rested_since(catalog, leave_alone_s))
+    condition = (
+        f"gemini_state = ? AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
+        " AND (run_id IS NULL OR run_id <> ?)"
+    )
+    given = (state, rested_since(catalog, leave_alone_s), not_tried_by or "")
     return await _reserve(catalog, condition, given, lease, after, size)
 
 
@@ -70,6 +75,16 @@ async def reserving_owners(catalog: Catalog) -> list[str]:
     """Return everybody in whose name rows are reserved."""
     rows = await catalog.fetch_all(
         "SELECT DISTINCT reserved_by FROM files WHERE reserved_by IS NOT NULL ORDER BY reserved_by"
+    )
+    return [str(owner) for (owner,) in rows]
+
+
+async def owners_at_work(catalog: Catalog) -> list[str]:
+    """Return everybody who holds rows: reserved, or in flight."""
+    rows = await catalog.fetch_all(
+        "SELECT reserved_by FROM files WHERE reserved_by IS NOT NULL"
+        " UNION SELECT lease_owner FROM files"
+        " WHERE gemini_state IN ('uploading', 'processing') AND lease_owner IS NOT NULL ORDER BY 1"
     )
     return [str(owner) for (owner,) in rows]
 

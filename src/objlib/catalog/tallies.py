@@ -1,12 +1,15 @@
-"""What is counted and grouped for people: how things stand, what an upload takes, what failed."""
+"""Counts and groups for people: states, the work of an upload, failures."""
 
 from __future__ import annotations
 
+import itertools
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Self
 
-from objlib.catalog.part_names import SEPARATOR
-from objlib.catalog.protocol import Catalog
+from objlib.catalog.part_names import SEPARATOR, part_path
+from objlib.catalog.protocol import Catalog, Session
 from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
 from objlib.catalog.records import UPLOADABLE
 from objlib.catalog.resets import TO_BE_RESET
@@ -71,9 +74,9 @@ class TallyOfParts:
 async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
     """Over texts that exist on disk."""
     row = await catalog.reader.fetch_one(
-        "SELECT COUNT(DISTINCT substr(file_path, 1, instr(file_path, ?1))), COUNT(*)"
-        " FROM files WHERE is_deleted = 0 AND instr(file_path, ?1) > 1",
-        (SEPARATOR,),
+        "SELECT COUNT(*) FILTER (WHERE file_path LIKE ?), COUNT(*)"
+        " FROM files WHERE is_deleted = 0 AND file_path LIKE ?",
+        (part_path("%_", 1), f"%_{SEPARATOR}%"),  # every text in parts has a first one
     )
     assert row is not None, "an aggregate always answers"
     return TallyOfParts(int(row[0]), int(row[1]))
@@ -148,6 +151,9 @@ _REASON = f"""
          ELSE 'new' END"""
 
 
+#: More rows than any catalog has.
+_NO_LIMIT = 2**63 - 1
+
 _IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/json')"
 
 
@@ -184,12 +190,13 @@ async def work_of_upload(
     """
     marks = ", ".join("?" * len(states))
     rows = await catalog.reader.fetch_all(
-        "SELECT reason, COUNT(*), SUM(size), SUM(size * is_text), SUM(replaces) FROM ("
+        "SELECT reason, COUNT(*), SUM(size), SUM(CASE WHEN is_text THEN size ELSE 0 END),"
+        " COUNT(*) FILTER (WHERE replaces) FROM ("
         f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
         "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
         f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
-        " ORDER BY file_path LIMIT ?) GROUP BY reason",
-        (*states, rested_since(catalog, leave_alone_s), -1 if limit is None else limit),
+        " ORDER BY file_path LIMIT ?) AS work GROUP BY reason",
+        (*states, rested_since(catalog, leave_alone_s), _NO_LIMIT if limit is None else limit),
     )
     return Work(
         {str(row[0]): int(row[1]) for row in rows},
@@ -236,57 +243,85 @@ _WHY = """
 """
 
 
-_GATHER_FAILURES = (
-    "DROP TABLE IF EXISTS temp.failing",
-    "DROP TABLE IF EXISTS temp.failing_for",
-    "CREATE TEMP TABLE failing (kind TEXT, reason TEXT, path TEXT,"
-    " PRIMARY KEY (kind, reason, path)) WITHOUT ROWID",
-    f"""INSERT INTO temp.failing SELECT COALESCE(failure_kind, 'transient'), {_WHY}, file_path
-        FROM files WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
-    """INSERT INTO temp.failing SELECT 'skipped', skip_reason, file_path
-       FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
-    f"""INSERT INTO temp.failing SELECT 'unread', read_problem, file_path
-       FROM files WHERE {UNREAD}""",
-    """CREATE TEMP TABLE failing_for AS
-       SELECT kind, reason, COUNT(*) AS files FROM temp.failing
-       GROUP BY kind, reason ORDER BY files DESC, reason""",
-)
+_numbers = itertools.count(1)
+#: Session -> numbers of gathered failures that nobody holds any more.
+_given_up: weakref.WeakKeyDictionary[Session, list[int]] = weakref.WeakKeyDictionary()
 
 
-async def gather_failures(catalog: Catalog) -> int:
-    """Sort all that is not in the store by reason, in tables beside the catalog; how many reasons.
+class GatheredFailures:
+    """Two temporary tables of the reader's session, which are one listener's own.
 
-    Each file may have one of its own, so that neither files nor reasons are held in memory.
+    They are dropped by the next one that gathers after this object has gone.
     """
-    for statement in _GATHER_FAILURES:
-        await catalog.reader.execute(statement)
-    row = await catalog.reader.fetch_one("SELECT COUNT(*) FROM temp.failing_for")
-    return int(row[0]) if row else 0
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        number = next(_numbers)
+        self.files, self.reasons = _tables(number)
+        given_up = _given_up.setdefault(session, [])
+        weakref.finalize(self, given_up.append, number).atexit = False
+
+    @classmethod
+    async def of(cls, catalog: Catalog) -> Self:
+        """Sort all that is not in the store by reason, in tables beside the catalog.
+
+        Each file may have one of its own, so that neither files nor reasons are held in memory.
+        """
+        session = catalog.reader
+        given_up = _given_up.get(session, [])
+        while given_up:
+            for table in _tables(given_up.pop()):
+                await session.execute(f"DROP TABLE IF EXISTS temp.{table}")
+        gathered = cls(session)
+        files, reasons = gathered.files, gathered.reasons
+        for statement in (
+            f"CREATE TEMP TABLE {files} (kind TEXT, reason TEXT, path TEXT,"
+            " PRIMARY KEY (kind, reason, path)) WITHOUT ROWID",
+            f"""INSERT INTO temp.{files}
+                SELECT COALESCE(failure_kind, 'transient'), {_WHY}, file_path FROM files
+                WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
+            f"""INSERT INTO temp.{files} SELECT 'skipped', skip_reason, file_path
+                FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
+            f"""INSERT INTO temp.{files} SELECT 'unread', read_problem, file_path
+                FROM files WHERE {UNREAD}""",
+            f"""CREATE TEMP TABLE {reasons} AS
+                SELECT kind, reason, COUNT(*) AS files,
+                       ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC, reason, kind) AS place
+                FROM temp.{files} GROUP BY kind, reason""",
+        ):
+            await session.execute(statement)
+        return gathered
+
+    async def count_reasons(self) -> int:
+        """Count the reasons."""
+        row = await self.session.fetch_one(f"SELECT COUNT(*) FROM temp.{self.reasons}")
+        return int(row[0]) if row else 0
+
+    async def groups(self, first: int, size: int) -> list[tuple[str, str, int]]:
+        """Return (kind, reason, files) of some of the reasons from a position on.
+
+        The reason of the most files comes first. A kind is `transient`, `permanent`,
+        `skipped` or `unread`.
+        """
+        rows = await self.session.fetch_all(
+            f"SELECT kind, reason, files FROM temp.{self.reasons} WHERE place > ?"
+            " ORDER BY place LIMIT ?",
+            (first, size),
+        )
+        return [(str(kind), str(reason), int(files)) for kind, reason, files in rows]
+
+    async def paths(self, kind: str, reason: str, after: str | None, size: int) -> list[str]:
+        """Return the files of one kind and reason, by path."""
+        rows = await self.session.fetch_all(
+            f"SELECT path FROM temp.{self.files} WHERE kind = ? AND reason = ? AND path > ?"
+            " ORDER BY path LIMIT ?",
+            (kind, reason, after or "", size),
+        )
+        return [str(path) for (path,) in rows]
 
 
-async def failure_groups(catalog: Catalog, first: int, size: int) -> list[tuple[str, str, int]]:
-    """Return (kind, reason, files) of some of the gathered reasons from a position on.
-
-    The reason of the most files comes first. A kind is `transient`, `permanent`,
-    `skipped` or `unread`.
-    """
-    rows = await catalog.reader.fetch_all(
-        "SELECT kind, reason, files FROM temp.failing_for WHERE rowid > ? ORDER BY rowid LIMIT ?",
-        (first, size),
-    )
-    return [(str(kind), str(reason), int(files)) for kind, reason, files in rows]
-
-
-async def failure_paths(
-    catalog: Catalog, kind: str, reason: str, after: str | None, size: int
-) -> list[str]:
-    """Return the gathered files of one kind and reason, by path."""
-    rows = await catalog.reader.fetch_all(
-        "SELECT path FROM temp.failing WHERE kind = ? AND reason = ? AND path > ?"
-        " ORDER BY path LIMIT ?",
-        (kind, reason, after or "", size),
-    )
-    return [str(path) for (path,) in rows]
+def _tables(number: int) -> tuple[str, str]:
+    return f"failing_{number}", f"failing_for_{number}"
 
 
 async def has_missing_with_document(catalog: Catalog) -> bool:

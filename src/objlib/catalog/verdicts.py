@@ -1,4 +1,4 @@
-"""What the last survey of a store saw, in temporary tables beside the catalog.
+"""The verdicts of the last survey of a store, in temporary tables beside the catalog.
 
 A survey of a large store must not hold its documents in memory. The tables belong to the reader's
 session: nobody else sees them, and comparing them with the catalog does not hold up the loop.
@@ -90,9 +90,9 @@ _ONE_CANONICAL = """
 _SUBSTITUTE = f"""
     UPDATE temp.verdicts AS verdict SET sign = 'a',
         reason = 'the document of its file is gone, and it is the same'
-    WHERE sign = '2' AND state = 'STATE_ACTIVE' AND EXISTS (SELECT 1 FROM files
+    WHERE sign IN ('2', 'e') AND state = 'STATE_ACTIVE' AND EXISTS (SELECT 1 FROM files
         WHERE file_path = verdict.path AND {_GHOST}
-            AND upload_key = verdict.key AND content_hash = verdict.sha256)"""
+            AND (upload_key = verdict.key OR sign = 'e') AND content_hash = verdict.sha256)"""
 
 #: Of several that could be adopted for one file the first is.
 _ONE_LATE = """
@@ -102,9 +102,16 @@ _ONE_LATE = """
             AND other.position < verdict.position)"""
 
 
+#: A twin is one beside a document of our own that is there.
+_LONELY_TWIN = """
+    UPDATE temp.verdicts AS verdict SET sign = '?', reason = 'it belongs to another library'
+    WHERE sign = 't' AND NOT EXISTS (
+        SELECT 1 FROM temp.verdicts AS own WHERE own.path = verdict.path AND own.sign = '=')"""
+
+
 async def choose_among_several(catalog: Catalog) -> None:
     """Leave one canonical document a file, or one to adopt; the others become duplicates."""
-    for statement in (_ONE_CANONICAL, _SUBSTITUTE, _ONE_LATE):
+    for statement in (_ONE_CANONICAL, _SUBSTITUTE, _ONE_LATE, _LONELY_TWIN):
         await catalog.reader.execute(statement)
 
 

@@ -1,4 +1,4 @@
-"""What a scan writes: everything about a file except the state it is in."""
+"""The writes of a scan: everything about a file except the state it is in."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ _FACTS = (
     "filename, file_size, mtime, inode, ctime, device, content_hash, mime_type, metadata_json,"
     " skip_reason, sidecar_mtime"
 )
+_MARKS = ", ".join("?" for _ in _FACTS.split(", "))
 
 
 async def insert_files(catalog: Catalog, found: Iterable[FileFacts]) -> None:
@@ -58,9 +59,9 @@ async def insert_files(catalog: Catalog, found: Iterable[FileFacts]) -> None:
     async with catalog.transaction():
         await catalog.execute_many(
             f"INSERT INTO files (file_path, {_FACTS}, created_at, updated_at)"
-            " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14"
-            " WHERE NOT EXISTS (SELECT 1 FROM files WHERE file_path = ?1)",
-            ((facts.file_path, *facts._row, now, now) for facts in found),
+            f" SELECT {_MARKS}, ?, ?, ?"
+            " WHERE NOT EXISTS (SELECT 1 FROM files WHERE file_path = ?)",
+            ((facts.file_path, *facts._row, now, now, facts.file_path) for facts in found),
         )
 
 
@@ -161,7 +162,7 @@ async def adopt_moves(catalog: Catalog, scan_started_at: str) -> list[tuple[str,
         Pairs (old path, new path).
     """
     async with catalog.transaction():
-        moves = await catalog.fetch_all(_MOVES, (scan_started_at,))
+        moves = await catalog.fetch_all(_MOVES, (scan_started_at, scan_started_at))
         for old, new in moves:
             await _rename(catalog, str(old), str(new))
     return [(str(old), str(new)) for old, new in moves]
@@ -172,10 +173,10 @@ _NTH = "ROW_NUMBER() OVER (PARTITION BY content_hash ORDER BY file_path) AS nth"
 _MOVES = f"""
     WITH gone AS (
         SELECT file_path, content_hash, {_NTH} FROM files
-        WHERE is_deleted = 1 AND updated_at >= ?1 AND content_hash IS NOT NULL AND {_IDLE}
+        WHERE is_deleted = 1 AND updated_at >= ? AND content_hash IS NOT NULL AND {_IDLE}
     ), found AS (
         SELECT file_path, content_hash, {_NTH} FROM files
-        WHERE is_deleted = 0 AND created_at >= ?1 AND content_hash IS NOT NULL
+        WHERE is_deleted = 0 AND created_at >= ? AND content_hash IS NOT NULL
             AND gemini_state = 'untracked' AND version = 0
     )
     SELECT gone.file_path, found.file_path FROM gone JOIN found USING (content_hash, nth)

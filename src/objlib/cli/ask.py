@@ -24,22 +24,26 @@ from objlib.errors import ConfigurationError
     ],
     see_also=["search"],
 )
-@click.argument("question")
+@click.argument("question", nargs=-1, required=True)
 @top_k_option
 @filter_option
 @common_options
 def command(
-    invocation: Invocation, question: str, top_k: int | None, metadata_filter: str | None
+    invocation: Invocation,
+    question: tuple[str, ...],
+    top_k: int | None,
+    metadata_filter: str | None,
 ) -> int:
     """Ask the model that reads the store; each statement bears the number of its source.
 
     What has no number is not backed by any file. The embedded store has no model: there the answer
     is made of sentences that answer best.
     """
-    if not question.strip():
+    asked = " ".join(question)
+    if not asked.strip():
         raise ConfigurationError("the question is empty")
     with invocation.traced():
-        return asyncio.run(_ask(invocation, question, top_k, metadata_filter))
+        return asyncio.run(_ask(invocation, asked, top_k, metadata_filter))
 
 
 async def _ask(

@@ -1,4 +1,4 @@
-"""What a run writes as it goes: all events, and one line for each file that came to an end."""
+"""Files that a run writes as it goes: all events, and one line for each file at its end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ results_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """Where to write what. Lines are added to what is there."""
+    """The files to write. Lines are added to those that are there."""
 
     events: Path | None = None
     results: Path | None = None

@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stoppable(Protocol):
-    """What is told of signals, such as the shutdown of a run."""
+    """A receiver of signals, such as the shutdown of a run."""
 
     is_stopping: bool
 

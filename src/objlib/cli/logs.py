@@ -1,4 +1,4 @@
-"""What goes to standard error besides results: lines for people, or JSON lines for machines.
+"""Standard error besides results: lines for people, or JSON lines for machines.
 
 With `--log-json` everything that would be said there is one JSON object a line: log records,
 notices, warnings, and the error that ends a command.
@@ -24,7 +24,7 @@ _FOR_PEOPLE = "%(levelname)s %(name)s: %(message)s"
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
-    """Whether JSON lines are asked for, by a command line that may yet turn out to be wrong."""
+    """True if JSON lines are asked for, by a command line that may yet turn out to be wrong."""
     said = os.environ.get(JSON_VARIABLE, "").strip().lower()
     return JSON_OPTION in arguments or said in {"1", "true", "t", "yes", "y", "on"}
 

@@ -42,7 +42,7 @@ class _Page(click.HelpFormatter):
 
 
 class _Manual(click.Command):
-    """What commands and groups have in common."""
+    """The part that commands and groups have in common."""
 
     def __init__(
         self,

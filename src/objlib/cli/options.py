@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Invocation:
-    """What was said on the command line, in both places, and where output goes."""
+    """The options of a call, said before or after the command, and its outputs."""
 
     said: dict[str, Any] = field(default_factory=dict)
 
@@ -32,22 +32,22 @@ class Invocation:
 
     @property
     def json(self) -> bool:
-        """Whether the result goes to standard output as one JSON document."""
+        """True if the result goes to standard output as one JSON document."""
         return bool(self.said.get("as_json"))
 
     @property
     def quiet(self) -> bool:
-        """Whether only results and errors are shown."""
+        """True if only results and errors are shown."""
         return bool(self.said.get("quiet"))
 
     @property
     def verbosity(self) -> int:
-        """How often -v was given."""
+        """The number of times that -v was given."""
         return int(self.said.get("verbose") or 0)
 
     @property
     def log_json(self) -> bool:
-        """Whether standard error is for a machine: JSON lines, and nobody to ask."""
+        """True if standard error is for a machine: JSON lines, and nobody to ask."""
         return bool(self.said.get("log_json"))
 
     def settings(self, **flags: Any) -> Settings:
@@ -170,6 +170,9 @@ new_library_option = click.option(
     "--new-library",
     is_flag=True,
     help="Send also what the store has under another library's id; that is remembered.",
+)
+hidden_option = click.option(
+    "--hidden", is_flag=True, default=None, help="Take in hidden files and folders, too."
 )
 max_delete_option = click.option(
     "--max-delete",

@@ -1,4 +1,4 @@
-"""How passages and the files they come from are shown, by `search` and `ask` alike."""
+"""Passages and the files they come from, printed by `search` and `ask` alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an upload would take and cost, as it is shown before anything is sent."""
+"""The plan and price of an upload, shown before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a run looks while it lasts: a live bar on a terminal, plain lines without one.
+"""The progress of a run while it lasts: a live bar on a terminal, plain lines without one.
 
 Both are subscribers of the event stream and nothing else.
 """
@@ -104,7 +104,7 @@ class _Speed(ProgressColumn):
 
 
 def _detail(progress: Progress, room: int | None = None) -> str:
-    """What goes on; with little room without the limits, and what is unusual goes before."""
+    """Describe the work in hand; unusual things come first, and limits need room."""
     allowed = progress.pressure if room is None or room >= _ROOM_FOR_LIMITS else None
     sending, indexing = (
         (f" of {allowed.sending}", f" of {allowed.indexing}") if allowed else ("", "")
@@ -125,7 +125,7 @@ def _detail(progress: Progress, room: int | None = None) -> str:
 
 
 def _brakes(pressure: ev.PressureChanged | None) -> list[str]:
-    """What else holds a run back, where something does."""
+    """Name what else holds a run back, where something does."""
     if pressure is None:
         return []
     brakes = []

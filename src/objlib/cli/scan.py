@@ -10,8 +10,9 @@ import click
 
 from objlib import Library, ScanReport
 from objlib.cli.manual import Manual
-from objlib.cli.options import Invocation, checksum_option, common_options
+from objlib.cli.options import Invocation, checksum_option, common_options, hidden_option
 from objlib.cli.render import count, one_line, path_line, print_json
+from objlib.config import Settings
 
 NAMED_MOVES = 10
 
@@ -38,9 +39,14 @@ NAMED_MOVES = 10
     help="Replace documents whose metadata would be another today.",
 )
 @checksum_option
+@hidden_option
 @common_options
 def command(
-    invocation: Invocation, library: Path | None, refresh_metadata: bool, checksum: bool
+    invocation: Invocation,
+    library: Path | None,
+    refresh_metadata: bool,
+    checksum: bool,
+    hidden: bool | None,
 ) -> int:
     """Record every file of a library in the catalog.
 
@@ -48,19 +54,20 @@ def command(
     --checksum reads every file instead, as a disk needs whose files have no change times. Files are
     only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
     (`objlib failures` shows it), and what .objlibignore lists is left out.
+    So are hidden files, locks, backups, keys and the like (docs/what-is-sent.md), unless asked for.
 
     Metadata comes from sidecars, front matter and paths (`objlib metadata FILE` shows it). A moved
     file, and a change of templates, keep the documents that are in the store; with
     --refresh-metadata the next upload replaces them. A library that is missing or empty is taken
     for an unmounted disk, and changes nothing.
     """
-    return asyncio.run(_scan(invocation, library, refresh_metadata, checksum))
+    settings = invocation.settings(library=library, hidden=hidden)
+    return asyncio.run(_scan(invocation, settings, refresh_metadata, checksum))
 
 
 async def _scan(
-    invocation: Invocation, folder: Path | None, refresh_metadata: bool, checksum: bool
+    invocation: Invocation, settings: Settings, refresh_metadata: bool, checksum: bool
 ) -> int:
-    settings = invocation.settings(library=folder)
     async with Library.open(settings.library, settings=settings) as library:
         with invocation.notices().status("scanning") as status:
             wanted = library.scan(refresh_metadata=refresh_metadata, checksum=checksum)
@@ -81,7 +88,7 @@ async def _scan(
 
 
 def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
-    """What a scan found, for people."""
+    """Print the report of a scan for people."""
     console = invocation.console()
     console.print(
         f"Scanned {one_line(str(root))}: {count(report.found, 'file')}",
@@ -103,6 +110,23 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
     for number, what in lines:
         if number:
             console.print(f"  {number:>7,}  {what}", markup=False)
+    if report.left_out:
+        total = sum(report.left_out.values())
+        groups = ", ".join(f"{number:,} {reason}" for reason, number in report.left_out.items())
+        console.print(
+            f"  {total:>7,}  not looked at: {groups} (! in .objlibignore takes them in)",
+            markup=False,
+            soft_wrap=True,
+        )
+    for path in report.kept[:NAMED_MOVES]:
+        console.print(f"  stays in the store: {path_line(path)}", markup=False, soft_wrap=True)
+    if report.kept:
+        console.print(
+            f"  {count(len(report.kept), 'file')} in the store would not be sent today; what you"
+            " list in .objlibignore goes",
+            markup=False,
+            soft_wrap=True,
+        )
     for old, new in report.moved[:NAMED_MOVES]:
         console.print(
             f"  moved: {path_line(old)} -> {path_line(new)}", markup=False, soft_wrap=True

@@ -27,7 +27,7 @@ class Screen(Console):
 
     @property
     def is_live(self) -> bool:
-        """Whether something on it can be drawn anew: FORCE_COLOR alone makes no terminal."""
+        """True if something on it can be drawn anew: FORCE_COLOR alone makes no terminal."""
         return self.file.isatty() and self.is_terminal and not self.is_dumb_terminal
 
     def print(self, *objects: Any, **options: Any) -> None:

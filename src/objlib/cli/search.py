@@ -25,7 +25,7 @@ HISTORY_LINES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class _How:
-    """What was asked for besides the question."""
+    """The wishes besides the question."""
 
     top_k: int | None
     metadata_filter: str | None
@@ -37,12 +37,13 @@ class _How:
     cls=Manual,
     exit_codes={1: "nothing was found, or the answer was blocked", **TALKS_TO_A_STORE},
     examples=[
+        "objlib search nuclear power plants",
         'objlib search "How many mites mean that bees must be treated?" --top-k 3',
         'objlib search "keystone" --filter \'year >= 1 AND course = "The Craft of Bridges"\'',
     ],
     see_also=["ask", "metadata", "verify"],
 )
-@click.argument("query", required=False)
+@click.argument("query", nargs=-1)
 @top_k_option
 @filter_option
 @click.option(
@@ -57,7 +58,7 @@ class _How:
 @common_options
 def command(
     invocation: Invocation,
-    query: str | None,
+    query: tuple[str, ...],
     top_k: int | None,
     metadata_filter: str | None,
     opened: int | None,
@@ -71,13 +72,14 @@ def command(
     A filter compares metadata: =, !=, <, <=, >, >=, joined by AND and OR.
     """
     how = _How(top_k, metadata_filter, opened)
-    if query is None and sys.stdin.isatty() and not invocation.json:
+    question = " ".join(query)
+    if not query and sys.stdin.isatty() and not invocation.json:
         with invocation.traced():
             return asyncio.run(_converse(invocation, how))
-    if query is None or not query.strip():
+    if not question.strip():
         raise ConfigurationError("the question is empty")
     with invocation.traced():
-        return asyncio.run(_search(invocation, query, how))
+        return asyncio.run(_search(invocation, question, how))
 
 
 async def _search(invocation: Invocation, query: str, how: _How) -> int:
@@ -134,7 +136,7 @@ def _print(invocation: Invocation, result: SearchResult, query: str, root: Path)
 
 
 def _next_line() -> str | None:
-    """What somebody types; None at the end."""
+    """Return the line that somebody types; None at the end."""
     try:
         return input("? ").strip()
     except EOFError:

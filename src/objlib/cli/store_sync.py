@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import click
 
@@ -17,6 +17,7 @@ from objlib.cli.options import Invocation, accept_device_option, common_options,
 from objlib.cli.render import count, one_line, print_json
 from objlib.errors import ConfigurationError
 from objlib.service.repairs import Synced
+from objlib.service.wishes import RepairWishes
 
 
 @click.command(
@@ -41,6 +42,16 @@ from objlib.service.repairs import Synced
     is_flag=True,
     help="Delete also what is not of this library; it may be somebody else's.",
 )
+@click.option(
+    "--include-twins",
+    is_flag=True,
+    help="Delete also documents of the same files under another library's id.",
+)
+@click.option(
+    "--include-elsewhere",
+    is_flag=True,
+    help="Delete also what a newer state or a copy of this catalog has uploaded.",
+)
 @accept_device_option
 @click.option(
     "--report",
@@ -54,6 +65,8 @@ def command(
     apply: bool,
     max_delete: MaxDelete,
     include_foreign: bool,
+    include_twins: bool,
+    include_elsewhere: bool,
     accept_device: bool,
     report: Path | None,
 ) -> int:
@@ -63,21 +76,28 @@ def command(
     that: it deletes orphans and duplicates, adopts documents that came alive late, and sends files
     round again whose documents are gone. Documents that are not of this library are left alone.
 
+    A lost or copied catalog leaves documents behind that only you can judge: twins, of the same
+    files under another library's id, and those that a newer state or a copy of the catalog has
+    uploaded. They are named, and deleted only with --include-twins or --include-elsewhere.
+
     Signs in the report: = canonical, - orphan, 2 duplicate, s superseded, x broken, a to be
-    adopted, ~ in flight, ? foreign, ! ghost, + missing.
+    adopted, ~ in flight, e elsewhere, t twin, ? foreign, ! ghost, + missing.
     """
+    bounds: RepairWishes = {
+        "accept_device": accept_device,
+        "include_foreign": include_foreign,
+        "include_twins": include_twins,
+        "include_elsewhere": include_elsewhere,
+    }
     with invocation.traced():
-        return asyncio.run(
-            _sync(invocation, apply, max_delete, accept_device, include_foreign, report)
-        )
+        return asyncio.run(_sync(invocation, apply, max_delete, bounds, report))
 
 
 async def _sync(
     invocation: Invocation,
     apply: bool,
     max_delete: MaxDelete,
-    accept_device: bool,
-    include_foreign: bool,
+    bounds: RepairWishes,
     report_file: Path | None,
 ) -> int:
     settings = invocation.settings()
@@ -87,11 +107,7 @@ async def _sync(
         if report_file is not None:
             await _write_report(library, report_file)
         if not invocation.json:
-            await print_survey(invocation, library, survey, include_foreign=include_foreign)
-        bounds: dict[str, bool] = {
-            "accept_device": accept_device,
-            "include_foreign": include_foreign,
-        }
+            await print_survey(invocation, library, survey, **bounds)
         if not apply:
             refusal = await library.refusal(survey, max_delete, **bounds)
             synced = Synced(survey, refusal=refusal)
@@ -115,12 +131,30 @@ def say_that_it_stops(invocation: Invocation) -> None:
 
 
 async def print_survey(
-    invocation: Invocation, library: Library, survey: SyncReport, *, include_foreign: bool = False
+    invocation: Invocation, library: Library, survey: SyncReport, **bounds: Unpack[RepairWishes]
 ) -> None:
     """Print the counts of a survey, and its repair step by step."""
     _print_counts(invocation, survey)
-    async for step in library.repair_steps(include_foreign=include_foreign):
+    for kind, what in FOR_PEOPLE.items():
+        if number := survey.documents[kind]:
+            click.echo(f"{count(number, 'document')} {what}")
+    async for line in library.survey_lines(*FOR_PEOPLE):
+        click.echo(f"  {line.sign} {one_line(line.name)} ({line.reason})")
+    async for step in library.repair_steps(**bounds):
         click.echo(f"  {one_line(step.line)}")
+
+
+#: Classes of which only a person can tell -> what to say of them.
+FOR_PEOPLE = {
+    DocumentClass.TWIN: (
+        "of files that have one here, under another library's id, as a lost catalog leaves"
+        " them behind; objlib store-sync --apply --include-twins deletes them"
+    ),
+    DocumentClass.ELSEWHERE: (
+        "of a newer state or a copy of this catalog: left alone, for another copy may need them"
+        " (objlib store-sync --apply --include-elsewhere deletes them)"
+    ),
+}
 
 
 async def _write_report(library: Library, path: Path) -> None:
@@ -160,6 +194,8 @@ def _print_counts(invocation: Invocation, report: SyncReport) -> None:
         DocumentClass.BROKEN,
         DocumentClass.LATE,
         DocumentClass.IN_FLIGHT,
+        DocumentClass.ELSEWHERE,
+        DocumentClass.TWIN,
         DocumentClass.FOREIGN,
     )
     for kind in others:
@@ -183,6 +219,8 @@ def _print_end(invocation: Invocation, synced: Synced) -> None:
         _print_done(say, done)
     elif refusal is not None:
         say(f"Nothing was changed, and --apply would stop: {one_line(str(refusal))}")
+    elif report.is_for_people:
+        say("Nothing was changed")
     elif not report.is_clean:
         say("Nothing was changed. Next: objlib store-sync --apply")
     elif report.missing:

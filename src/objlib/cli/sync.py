@@ -28,6 +28,7 @@ from objlib.cli.options import (
     accept_device_option,
     checksum_option,
     common_options,
+    hidden_option,
     max_delete_option,
     new_library_option,
     tier_option,
@@ -48,7 +49,7 @@ from objlib.service.watching import WatchBegun, WatchEvent, WatchTroubled, can_w
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """What was asked for on the command line.
+    """The wishes of the command line.
 
     Args:
         limits: --max-delete and --accept-device.
@@ -98,6 +99,7 @@ class _Wish:
 )
 @checksum_option
 @new_library_option
+@hidden_option
 @tier_option
 @events_option
 @results_option
@@ -113,6 +115,7 @@ def command(
     refresh_metadata: bool,
     checksum: bool,
     new_library: bool,
+    hidden: bool | None,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -129,7 +132,7 @@ def command(
 
     Interrupt it whenever you like: once to finish what is in flight, twice to stop at once.
     """
-    settings = invocation.settings(library=library, tier=tier)
+    settings = invocation.settings(library=library, tier=tier, hidden=hidden)
     limits = (max_delete, accept_device)
     if dry_run and is_watching:
         raise ConfigurationError("--dry-run and --watch exclude each other")
@@ -319,6 +322,8 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
         return
     if outcome.verdict is not None and outcome.verdict.unread:
         console.print("Next: objlib failures")
+    elif outcome.verdict is not None and outcome.verdict.is_for_people:
+        console.print("Next: objlib store-sync")
     elif outcome.is_worth_another or not outcome.left_alone:
         console.print("Next: objlib status")
     else:

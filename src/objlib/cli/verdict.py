@@ -24,6 +24,7 @@ def verdict_lines(verdict: SyncVerdict) -> list[str]:
         (verdict.unread, "file", "in the store in an older version: cannot be read any more"),
         (verdict.unseen, "file", "not looked at: another run finished them after the listing"),
         (verdict.off, "document", "not put right"),
+        (verdict.for_people, "document", "for you to judge: twins, or of a copy of this catalog"),
         (verdict.foreign, "document", "of others"),
     )
     lines = ["The store does not hold exactly what the library does:"]

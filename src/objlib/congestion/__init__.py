@@ -1,1 +1,1 @@
-"""How much may be asked of the backend now."""
+"""Congestion control: the amount that may be asked of the backend now."""

@@ -36,7 +36,7 @@ class Trend:
 
     @property
     def is_lengthening(self) -> bool:
-        """Whether the latest durations are at least twice the usual ones."""
+        """True if the latest durations are at least twice the usual ones."""
         return self.seen >= self.SEEN_MIN and self.short_s >= self.TOLERANCE * self.long_s
 
 
@@ -44,7 +44,7 @@ class Trend:
 
 
 class Circuit(Enum):
-    """Whether requests pass."""
+    """The state of the circuit: it says if requests pass."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -136,7 +136,7 @@ class Breaker:
 
     @property
     def admits_probe(self) -> bool:
-        """Whether a half-open circuit lets one more request through."""
+        """True if a half-open circuit lets one more request through."""
         return self.probes_out < (self.PROBES - 1 if self.probes_passed else 1)
 
     def _must_trip(self) -> bool:
@@ -264,7 +264,7 @@ class Rate:
         )
 
     def _is_in_use(self, now: float) -> bool:
-        """Whether the limit is what holds requests back: an idle rate must not grow."""
+        """True if the limit is what holds requests back: an idle rate must not grow."""
         return self.limit is not None and self.due_at + self.BURST / self.limit >= now
 
     def _bounded(self, per_s: float) -> float:
@@ -347,7 +347,7 @@ class Indexing:
 
     @property
     def usual_s(self) -> float | None:
-        """How long a document takes until it is seen active; None before the first one.
+        """Seconds that a document takes until it is seen active; None before the first one.
 
         The lower of two averages: a few that took forever do not make all others wait.
         """

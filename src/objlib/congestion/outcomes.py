@@ -1,4 +1,4 @@
-"""How the backend is doing, as records, and the one feed of them that steers the gate.
+"""Outcomes of requests and documents as records, and the one feed of them that steers the gate.
 
 The transport tells what became of requests, the stages what became of documents, the orchestrator
 how many documents are watched, the gate itself when it lets something pass. The events of a run
@@ -112,5 +112,5 @@ class Outcomes:
 
     @property
     def stream(self) -> Observable[Outcome]:
-        """What is told from now on."""
+        """The outcomes from now on."""
         return self._told

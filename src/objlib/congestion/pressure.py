@@ -51,7 +51,7 @@ FILES_IN_VAIN_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class Pressure:
-    """What may be asked of the backend now."""
+    """The state of congestion control: what may be asked of the backend now."""
 
     breaker: Breaker
     rate: Rate
@@ -180,7 +180,7 @@ def permission(state: Pressure) -> tuple[object, ...]:
 
 
 def pace(state: Pressure) -> tuple[object, ...]:
-    """What `wait_s` follows from, the moment of the last request aside: only requests move that."""
+    """Return the basis of `wait_s`, without the last request's moment: requests alone move it."""
     breaker, rate = state.breaker, state.rate
     return breaker.circuit, breaker.admits_probe, rate.limit, rate.changed_at, state.not_before
 
@@ -219,7 +219,7 @@ def accepts_nothing(state: Pressure) -> bool:
 
 
 def uploads_allowed(state: Pressure) -> int:
-    """How many files may be on their way up, beside the documents that are being indexed."""
+    """Return how many files may be on their way up, beside documents that are being indexed."""
     match state.breaker.circuit:
         case Circuit.OPEN:
             return 0

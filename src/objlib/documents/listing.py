@@ -19,7 +19,7 @@ EMPTY_PAGES_MAX = 50
 
 
 class Lists(Protocol):
-    """What a listing needs of a client."""
+    """The part of a client that a listing needs."""
 
     def document_pages(self, store_name: str) -> AsyncIterator[list[Document]]:
         """All documents of a store, a page at a time."""

@@ -5,7 +5,7 @@ Segment indices count bytes of UTF-8, as in the API.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,11 +32,11 @@ class Part:
     hit: int
 
 
-def quote(question: str, hits: Sequence[Hit], weights: Mapping[str, float]) -> list[Part]:
+def quote(found: Found) -> list[Part]:
     """Return for each of the best hits the sentence that answers best, if there is one."""
     parts: list[Part] = []
-    passages = [hit.text for hit in hits[:QUOTED_HITS]]
-    for index, sentence in enumerate(best_sentences(question, passages, weights)):
+    passages = [hit.text for hit in found.hits[:QUOTED_HITS]]
+    for index, sentence in enumerate(best_sentences(found.asked, passages, found.weights)):
         if sentence is not None and all(sentence != part.text for part in parts):
             parts.append(Part(sentence, index))
     return parts
@@ -45,7 +45,7 @@ def quote(question: str, hits: Sequence[Hit], weights: Mapping[str, float]) -> l
 def response(question: str, model: str, response_id: str, found: Found) -> dict[str, Any]:
     """A GenerateContentResponse that quotes the hits."""
     hits = found.hits
-    parts = quote(question, hits, found.weights)
+    parts = quote(found)
     text = text_of(parts, hits)
     candidate: dict[str, Any] = {
         "content": {"parts": [{"text": text}], "role": "model"},

@@ -88,6 +88,8 @@ def _table(store: FileStore, faults: FaultPlan) -> list[tuple[str, str, Handler]
         ("GET", one, stores.get),
         ("DELETE", one, stores.delete),
         ("POST", "/{version}/interactions", interactions.create),
+        ("GET", "/{version}/interactions/{interaction}", interactions.get),
+        ("DELETE", "/{version}/interactions/{interaction}", interactions.delete),
         ("GET", "/{version}/models", models.list_models),
         ("POST", model + ":generateContent", search.generate),
         ("POST", model + ":streamGenerateContent", search.generate),

@@ -1,4 +1,4 @@
-"""`metadataFilter`: the list-filter grammar of AIP-160, over a document's custom metadata.
+r"""`metadataFilter`: the list-filter grammar of AIP-160, over a document's custom metadata.
 
     expression   sequence { AND sequence }
     sequence     factor { factor }                 side by side means AND
@@ -11,7 +11,7 @@
 Strings in double or single quotes with backslash escapes, numbers bare. An unknown key or a type
 that does not fit matches nothing and is no error. `:` asks whether a list (or a string) has a
 value; `=` does the same for a list. A value alone asks it of every key. With `=`, `!=` and `:` a
-`*` at an end of a value stands for any text: `"Rob*"`.
+`*` at an end of a value stands for any text: `"Rob*"`; `\*` is an asterisk.
 
 Source: google.aip.dev/160.
 """
@@ -202,7 +202,8 @@ def _number(text: str) -> float | None:
 def _comparison(key: str, comparator: str, token: _Token) -> Predicate:
     text = _value_of(token)
     number = _number(token.text) if token.kind == "word" else None
-    pattern = _pattern(text)
+    wild = _wildcards(token)
+    pattern = _pattern(text, wild)
 
     def holds(metadata: Mapping[str, MetadataValue]) -> bool:
         value = metadata.get(key)
@@ -216,7 +217,7 @@ def _comparison(key: str, comparator: str, token: _Token) -> Predicate:
         if not isinstance(value, str):
             return False
         if comparator == ":":
-            return _has(value, text)
+            return _has(value, text, wild)
         if comparator in ("=", "!="):
             return (pattern.fullmatch(value) is not None) == (comparator == "=")
         return _ORDERED[comparator](value, text)
@@ -233,18 +234,24 @@ def _anywhere(token: _Token) -> Predicate:
     return holds
 
 
-def _has(value: str, text: str) -> bool:
+def _has(value: str, text: str, wild: tuple[bool, bool]) -> bool:
     """Return whether a string has a text in it, or fits it where a `*` is at an end."""
-    if text.strip("*") != text:
-        return _pattern(text.casefold()).fullmatch(value.casefold()) is not None
+    if any(wild):
+        return _pattern(text.casefold(), wild).fullmatch(value.casefold()) is not None
     return text.casefold() in value.casefold()
 
 
-def _pattern(text: str) -> re.Pattern[str]:
-    """Return the pattern of a value: a `*` at either end stands for any text."""
-    before = ".*" if text.startswith("*") else ""
-    after = ".*" if text.endswith("*") and len(text) > 1 else ""
-    core = text[bool(before) : len(text) - bool(after)]
+def _wildcards(token: _Token) -> tuple[bool, bool]:
+    r"""Return for either end whether a `*` there stands for any text; `\*` is an asterisk."""
+    raw = token.text[1:-1] if token.kind == "string" else token.text
+    ends_wild = re.search(r"(?<!\\)(?:\\\\)*\*\Z", raw) is not None
+    return raw.startswith("*"), ends_wild and len(raw) > 1
+
+
+def _pattern(text: str, wild: tuple[bool, bool]) -> re.Pattern[str]:
+    """Return the pattern of a value that is open at its wild ends."""
+    before, after = (".*" if is_wild else "" for is_wild in wild)
+    core = text[wild[0] : len(text) - wild[1]]
     return re.compile(before + re.escape(core) + after, re.DOTALL)
 
 

@@ -19,14 +19,19 @@ from typing import Any
 from objlib.filestore.filters import MetadataValue, Predicate
 from objlib.filestore.quoting import folded
 from objlib.filestore.semantic import DEPTH, fused, nearest
+from objlib.filestore.spelling import near
 from objlib.filestore.storage import ACTIVE, FileStore
-from objlib.filestore.words import closed_up, question_terms, terms
+from objlib.filestore.words import closed_up, question_terms, telling_terms, terms
 
 DEFAULT_TOP_K = 5
 TOP_K_MAX = 100
 
 #: Pairs of a long question that are looked for; its terms all are.
 PAIRS_MAX = 64
+#: Near words are looked for in place of the first unknown ones among the first terms.
+TERMS_MAX = 512
+UNKNOWN_MAX = 4
+_WORD_CHARS_MAX = 40
 
 _MAY_BE_FOUND = f"""documents.store_id IN (SELECT value FROM json_each(:stores))
           AND (:accepted IS NULL
@@ -63,6 +68,7 @@ _COUNTS = """
     SELECT term, doc FROM json_each(:words) AS asked
     CROSS JOIN temp.term_counts WHERE term = asked.value
 """
+_WORDS_BETWEEN = "SELECT term, doc FROM temp.term_counts WHERE term >= :first AND term < :end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +84,15 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The hits, best first, and the weight of each folded word of the question in the index."""
+    """The hits, best first; what was looked for; and the weight of each folded word of that."""
 
     hits: list[Hit]
+    asked: str
     weights: Mapping[str, float]
 
 
 #: For a question that no store was asked.
-NOTHING = Found([], {})
+NOTHING = Found([], "", {})
 
 
 async def find(
@@ -110,7 +117,8 @@ async def find(
         "now": store.clock(),
     }
     depth = top_k if embedder is None else max(top_k, DEPTH)
-    match = match_expression(question)
+    asked = _spelled(store, question)
+    match = match_expression(asked)
     best: list[int] = []
     if match:
         rows = store.all(_BY_WORDS, match=match, limit=depth, **eligible)
@@ -118,7 +126,7 @@ async def find(
     if embedder is not None and by_meaning is not None:
         vectors = store.cursor(_VECTORS, embedder=embedder.name, **eligible)
         best = fused([best, nearest(vectors, by_meaning, depth)])
-    return Found(_hits(store, best[:top_k]), weights_of(store, question))
+    return Found(_hits(store, best[:top_k]), asked, weights_of(store, asked))
 
 
 def _hits(store: FileStore, ids: Sequence[int]) -> list[Hit]:
@@ -130,12 +138,17 @@ def _hits(store: FileStore, ids: Sequence[int]) -> list[Hit]:
     ]
 
 
+def _counts(store: FileStore, words: Sequence[str]) -> dict[str, int]:
+    """Return in how many passages each of these folded words is."""
+    store.all(_SHOW_COUNTS)
+    return dict(store.all(_COUNTS, words=json.dumps(words)))
+
+
 def weights_of(store: FileStore, question: str) -> dict[str, float]:
     """Return how rare each word of a question is, by BM25's formula."""
     (words,) = folded([" ".join(question_terms(closed_up(question)))])
     (passages,) = store.one("SELECT COALESCE(MAX(id), 0) FROM chunks") or (0,)
-    store.all(_SHOW_COUNTS)
-    counted = dict(store.all(_COUNTS, words=json.dumps(words)))
+    counted = _counts(store, words)
     return {
         word: math.log(1 + (passages - count + 0.5) / (count + 0.5))
         for word in words
@@ -143,21 +156,48 @@ def weights_of(store: FileStore, question: str) -> dict[str, float]:
     }
 
 
-def match_expression(question: str) -> str:
-    """An FTS5 expression for a question; empty when there is nothing to look for.
+def _spelled(store: FileStore, question: str) -> str:
+    """Return a question, and behind it words of the index that are near those it does not know."""
+    telling = telling_terms(closed_up(question))[:TERMS_MAX]
+    if not telling:
+        return question
+    counted = _counts(store, [word for some in folded(telling) for word in some])
+    unknown = [
+        one
+        for one, some in zip(telling, folded(telling), strict=True)
+        if some and not any(map(counted.get, some)) and len(one) <= _WORD_CHARS_MAX
+    ][:UNKNOWN_MAX]
 
-    Terms hold letters, digits and marks only, so quoting them leaves no syntax to escape.
+    def words(first: str, end: str) -> list[tuple[str, int]]:
+        return store.all(_WORDS_BETWEEN, first=first, end=end)
+
+    # A stem that is folded again may be one that the index knows: peacefull, peaceful, peac.
+    folds = [" ".join(some) for some in folded(unknown)]
+    refolded = [
+        fold for fold, some in zip(folds, folded(folds), strict=True) if _counts(store, some)
+    ]
+    others = [word for fold in folds if fold not in refolded for word in near(fold, words)]
+    return " ".join([question, *refolded, *others])
+
+
+def match_expression(question: str) -> str:
+    """Return an FTS5 expression for a question; empty when there is nothing to look for.
+
+    Terms hold letters, digits and marks only, so quoting them leaves no syntax to escape. Pairs of
+    words that say nothing lend weight to a passage with a telling word; alone they find nothing.
     """
     question = closed_up(question)
     words = terms(question)
     telling = question_terms(question)
+    kept = set(telling)
+    is_sparse = len(telling) < 2
     pairs = dict.fromkeys(
         f"{one} {other}"
         for one, other in itertools.pairwise(words)
-        if len(telling) < 2 or (one in telling and other in telling)
+        if is_sparse or (one in kept and other in kept)
     )
-    wanted = [*telling, *list(pairs)[:PAIRS_MAX]]
-    return " OR ".join(f'"{term}"' for term in wanted)
+    wanted = " OR ".join(f'"{term}"' for term in [*telling, *list(pairs)[:PAIRS_MAX]])
+    return f'({wanted}) AND "{telling[0]}"' if is_sparse and pairs else wanted
 
 
 def _accepted(store: FileStore, store_ids: Sequence[str], accepts: Predicate) -> list[int]:

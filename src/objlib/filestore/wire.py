@@ -140,6 +140,8 @@ EMBED: Message = {
 BATCH_EMBED: Message = {"requests": [EMBED]}
 INTERACTION: Message = {
     "model": str,
+    "agent": str,
+    "agentConfig": object,
     "input": object,
     "tools": [object],
     "store": object,

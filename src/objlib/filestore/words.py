@@ -13,6 +13,8 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
+from objlib.filestore.stop_words import stop_words
+
 _MARKS = "".join(
     chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")
 )
@@ -37,14 +39,6 @@ _SPACED_OUT = re.compile(rf"(?<={_EAST_ASIAN})[ \t\u3000]+(?={_EAST_ASIAN})")
 
 #: Soft hyphen, zero-width space and (non-)joiners, byte order mark.
 _WIDTHLESS = dict.fromkeys([0xAD, 0x200B, 0x200C, 0x200D, 0xFEFF])
-
-#: Words that say nothing about a subject. Dropped from a question when others remain.
-STOP_WORDS = frozenset(
-    "a about an and are as at be been but by can could did do does for from had has have he her "
-    "his how i if in into is it its me my no not of on or our say says said she should so some "
-    "tell than that the their them then there these they this those to us was we were what when "
-    "where which who whom whose why will with would you your".split()
-)
 
 
 def terms(text: str) -> list[str]:
@@ -83,7 +77,16 @@ def _pairs(run: str) -> Iterator[str]:
 
 
 def question_terms(question: str) -> list[str]:
-    """The distinct terms of a question that say something."""
+    """Return the distinct terms of a question that say something; all of them if none does."""
+    return telling_terms(question) or list(dict.fromkeys(terms(question)))
+
+
+def telling_terms(question: str) -> list[str]:
+    """Return the distinct terms of a question but for those that say nothing in its language."""
     distinct = list(dict.fromkeys(terms(question)))
-    telling = [term for term in distinct if term not in STOP_WORDS and len(term) > 1]
-    return telling or distinct
+    silent = stop_words(distinct)
+    return [
+        term
+        for term in distinct
+        if term not in silent and (len(term) > 1 or _SPACELESS.match(term))
+    ]

@@ -30,7 +30,7 @@ _SIZE_LINE = re.compile(rb"\A\s*\d+\s*\n")
 
 @dataclass(slots=True)
 class Parts:
-    """What a message holds."""
+    """The content of a message."""
 
     texts: list[str] = field(default_factory=list)
     #: Names of what is attached.

@@ -40,7 +40,7 @@ class Related:
 
 @dataclass(slots=True)
 class Written:
-    """What is written in a part."""
+    """The text of a part."""
 
     blocks: list[str] = field(default_factory=list)
     pictures: int = 0

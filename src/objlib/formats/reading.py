@@ -1,4 +1,4 @@
-"""What comes of reading a document: its text, and what of it could not be read."""
+"""The result of reading a document: its text, and the parts that could not be read."""
 
 from __future__ import annotations
 

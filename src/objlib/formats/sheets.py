@@ -103,7 +103,7 @@ def _rows(root: Any, book: _Book) -> Iterator[str]:
 
 
 def _shown(cell: Any, book: _Book) -> str:
-    """What a cell shows, as far as it is words, a number or a date."""
+    """Return the words, number or date that a cell shows."""
     value, is_formula, kind = None, False, cell.get("t", "n")
     for child in cell:
         name = tree.name(child)

@@ -224,7 +224,7 @@ class FileSearchClient:
         return _operation(operation, store_name, self._secrets)
 
     async def get_operation(self, name: str, store_name: str) -> ImportOperation:
-        """How an import stands. Raises `NotFound` when the operation has vanished."""
+        """Return the state of an import. Raises `NotFound` when the operation has vanished."""
         with translated(f"get {name}", secrets=self._secrets):
             named = types.ImportFileOperation.model_validate({"name": name})
             operation = await self._calls.operations.get(named)
@@ -336,11 +336,9 @@ def _store(store: types.FileSearchStore) -> Store:
 def _raw_file(file: types.File) -> RawFile:
     return RawFile(
         name=_named(file.name, "file"),
-        uri=file.uri,
         state=enum_text(file.state),
         size_bytes=int(file.size_bytes or 0),
         sha256=sha256_hex(file.sha256_hash),
-        expires_at=file.expiration_time.isoformat() if file.expiration_time else None,
     )
 
 

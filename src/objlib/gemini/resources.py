@@ -1,4 +1,4 @@
-"""What File Search has and says, as small frozen records: the rest of objlib knows no others.
+"""The resources of File Search as small frozen records: the rest of objlib knows no others.
 
 Source: the Gemini API reference, "File Search Stores", "Documents", "Files" (v1beta).
 """
@@ -30,11 +30,9 @@ class RawFile:
     """A file in the Files API: lives 48 hours, needed only to import."""
 
     name: str
-    uri: str | None
     state: str
     size_bytes: int
     sha256: str | None
-    expires_at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +48,12 @@ class Document:
 
     @property
     def is_active(self) -> bool:
-        """Whether search answers with it."""
+        """True if search answers with it."""
         return self.state == "STATE_ACTIVE"
 
     @property
     def is_failed(self) -> bool:
-        """Whether it shows as failed; it may still come alive minutes later."""
+        """True if it shows as failed; it may still come alive minutes later."""
         return self.state == "STATE_FAILED"
 
 
@@ -72,7 +70,7 @@ class ImportOperation:
 
 
 class AnswerOutcome(StrEnum):
-    """How a generated answer ended."""
+    """The end of a generated answer."""
 
     ANSWERED = "answered"
     #: Whole, and no passage stands behind it.

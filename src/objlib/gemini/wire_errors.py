@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 class Effect(Enum):
-    """What a lost answer leaves behind."""
+    """The effect that a lost answer leaves behind."""
 
     REPEATABLE = "may be sent again"
     UNKEYED = "must be looked up before it is sent again"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
-from objlib.library.walk import FoundFile, SkippedPath
+from objlib.library.walk import FoundFile, LeftOut, SkippedPath
 
 
 class KnownFile(NamedTuple):
@@ -80,11 +80,18 @@ class Unreadable:
     known: KnownFile
 
 
-Change: TypeAlias = New | Suspect | Unchanged | Confirmed | Missing | Skipped | Unreadable
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """It is known, and now only a default leaves it out."""
+
+    known: KnownFile
+
+
+Change: TypeAlias = New | Suspect | Unchanged | Confirmed | Missing | Skipped | Unreadable | Unasked
 
 
 def compare(
-    found: Iterable[FoundFile | SkippedPath], known: Iterable[KnownFile]
+    found: Iterable[FoundFile | SkippedPath | LeftOut], known: Iterable[KnownFile]
 ) -> Iterator[Change]:
     """Yield the changes between the catalog's snapshot and the disk's, in the order of paths.
 
@@ -96,22 +103,32 @@ def compare(
     """
     disk, catalog = _ascending(found), _ascending(known)
     here, there = next(disk, None), next(catalog, None)
+    left_out = "/"  # the folder last seen that only a default leaves out
     unreadable = ""  # the folder last seen that could not be read
     while here is not None or there is not None:
         if there is None or (here is not None and here.path < there.path):
             assert here is not None
-            yield New(here) if isinstance(here, FoundFile) else Skipped(here, None)
+            if not isinstance(here, LeftOut):
+                yield New(here) if isinstance(here, FoundFile) else Skipped(here, None)
         elif here is None or there.path < here.path:
             if not there.is_deleted:
                 is_hidden = unreadable and there.path.startswith(unreadable)
-                yield Unreadable(there) if is_hidden else Missing(there)
+                if there.path.startswith(left_out):
+                    yield Unasked(there)
+                else:
+                    yield Unreadable(there) if is_hidden else Missing(there)
             there = next(catalog, None)
             continue
         else:
-            yield _seen_again(here, there)
+            if not isinstance(here, LeftOut):
+                yield _seen_again(here, there)
+            elif not there.is_deleted:
+                yield Unasked(there)
             there = next(catalog, None)
         if isinstance(here, SkippedPath) and here.is_folder:
             unreadable = here.path
+        elif isinstance(here, LeftOut):
+            left_out = here.path.rstrip("/") + "/"  # of a file: its parts
         here = next(disk, None)
 
 

@@ -14,8 +14,11 @@ from objlib.formats.isolated import read_isolated
 
 @dataclass(frozen=True, slots=True)
 class Converter:
-    """How a type becomes text. The version is part of the upload key: raise it when the same file
-    gives another text, so that the plan shows it."""
+    """The conversion of a type to text.
+
+    The version is part of the upload key: raise it when the same file gives another text, so that
+    the plan shows it.
+    """
 
     name: str
     version: int

@@ -15,18 +15,44 @@ from __future__ import annotations
 
 import errno
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
+from objlib.errors import ConfigurationError
+from objlib.formats.decoding import mark_of
 from objlib.library.reach import open_regular
 
 IGNORE_FILE_NAME = ".objlibignore"
 #: What is larger holds no rules that anybody wrote.
 IGNORE_BYTES_MAX = 1024 * 1024
+
+#: The reason of a rule that somebody wrote.
+ASKED = ""
+
+#: POSIX classes as ranges. None begins with what would turn a bracket around.
+_CLASSES = {
+    "alnum": "0-9A-Za-z",
+    "alpha": "A-Za-z",
+    "blank": " \t",
+    "cntrl": "\x00-\x1f\x7f",
+    "digit": "0-9",
+    "graph": '"-~!',
+    "lower": "a-z",
+    "print": " -~",
+    "punct": ":-@!-.[-`{-~",
+    "space": " \t\n\r\f\v",
+    "upper": "A-Z",
+    "xdigit": "0-9A-Fa-f",
+}
+_CLASS = re.compile(rf"\[:({'|'.join(_CLASSES)}):\]")
+
+
+class BadRules(ConfigurationError):
+    """A file of rules cannot be understood. Going on without them would publish something."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +78,10 @@ class _Layer:
 
     folder: str
     rules: tuple[_Rule, ...]
+    #: Of a default: the words for what it leaves out.
+    reason: str = ASKED
+    #: False for a name that none of the rules is about.
+    is_candidate: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,39 +89,91 @@ class IgnoreRules:
     """The rules in force in one folder of the library; `IgnoreRules()` ignores nothing."""
 
     layers: tuple[_Layer, ...] = ()
+    #: Names of the files in a folder that have rules; a later one goes before an earlier one.
+    files: tuple[str, ...] = (IGNORE_FILE_NAME,)
 
     def within(self, folder: str, lines: Iterable[str]) -> IgnoreRules:
-        """These rules and, above them, those found in `folder` (relative, `""` is the root)."""
-        rules = tuple(reversed([rule for line in lines if (rule := _compile(line))]))
+        """These rules and, above them, those found in `folder` (relative, `""` is the root).
+
+        Raises:
+            ValueError: a line cannot be understood; its number is the error's only argument.
+        """
+        rules = _compiled(lines)
         if not rules:
             return self
         prefix = folder and folder.rstrip("/") + "/"
-        return IgnoreRules((_Layer(prefix, rules), *self.layers))
+        return replace(self, layers=(_Layer(prefix, rules), *self.layers))
+
+    def by_default(
+        self, reason: str, lines: Iterable[str], is_candidate: Callable[[str], bool]
+    ) -> IgnoreRules:
+        """Return these rules with a default above them, in which case does not count."""
+        rules = tuple(
+            replace(rule, regex=re.compile(rule.regex.pattern, re.IGNORECASE))
+            for rule in _compiled(lines)
+        )
+        return replace(self, layers=(_Layer("", rules, reason, is_candidate), *self.layers))
 
     def ignores(self, path: str, is_folder: bool = False) -> bool:
         """Return True if the entry at `path` (relative POSIX, no closing slash) is unwanted."""
+        return self.reason_against(path, is_folder) is not None
+
+    def reason_against(self, path: str, is_folder: bool = False) -> str | None:
+        """Return the reason for leaving an entry out: `ASKED`, or a default's; None for none."""
+        is_candidate: bool | None = None
         for layer in self.layers:
+            if layer.is_candidate is not None:
+                if is_candidate is None:
+                    is_candidate = layer.is_candidate(path.rpartition("/")[2])
+                if not is_candidate:
+                    continue
             below = path[len(layer.folder) :]
             for rule in layer.rules:
                 if rule.matches(below, is_folder):
-                    return rule.is_ignoring
-        return False
+                    return layer.reason if rule.is_ignoring else None
+        return None
 
 
 def read_ignore_file(path: Path) -> list[str]:
-    """The lines of an ignore file, whatever its encoding; raises OSError when it cannot be read."""
+    """The lines of an ignore file; its mark tells the encoding, without one it is UTF-8.
+
+    Raises:
+        OSError: it cannot be read.
+        BadRules: it is not in that encoding, or has a NUL, which no text has.
+    """
     with open_regular(path) as file:
         content = file.read(IGNORE_BYTES_MAX + 1)
     if len(content) > IGNORE_BYTES_MAX:
         raise OSError(errno.EFBIG, "it is too large for a file of rules", str(path))
-    return content.decode("utf-8-sig", errors="replace").splitlines()
+    mark = mark_of(content)
+    body = content[len(mark.content) :]
+    try:
+        text = body.decode(mark.encoding)
+        before = text.partition("\0")[0] if "\0" in text else None
+    except UnicodeDecodeError as error:
+        before = body[: error.start].decode(mark.encoding, errors="replace")
+    if before is not None:
+        raise BadRules(
+            f"{path}: line {before.count(chr(10)) + 1} is no text in {mark.encoding.upper()}; save "
+            "it as UTF-8, and scan again"
+        )
+    return text.splitlines()
+
+
+def _compiled(lines: Iterable[str]) -> tuple[_Rule, ...]:
+    rules: list[_Rule] = []
+    for number, line in enumerate(lines, start=1):
+        try:
+            rule = _compile(line)
+        except (GitIgnorePatternError, re.error) as error:
+            raise ValueError(number) from error
+        if rule is not None:
+            rules.append(rule)
+    return tuple(reversed(rules))
 
 
 def _compile(line: str) -> _Rule | None:
-    try:
-        pattern = GitIgnoreSpecPattern(line)
-    except GitIgnorePatternError:
-        return None  # git, too, lets a malformed pattern match nothing
+    pattern = GitIgnoreSpecPattern(_CLASS.sub(lambda named: _CLASSES[named[1]], line))
     if pattern.regex is None or pattern.include is None:
         return None  # a comment or a blank line
     return _Rule(pattern.regex, pattern.include, line.rstrip().endswith("/"))

@@ -73,7 +73,7 @@ class Looks:
         )
 
     def _unread(self, found: FoundFile, reason: str) -> FileFacts:
-        """What is known of a file from without."""
+        """Facts about a file that are known without opening it."""
         return FileFacts(
             found.path,
             size_bytes=found.size_bytes,
@@ -89,7 +89,7 @@ class Looks:
     def _metadata_of(
         self, found: FoundFile, head: bytes, mime_type: str, is_known: bool
     ) -> tuple[dict[str, MetadataValue] | None, float | None]:
-        """What is said about a file, and of when its sidecar is; None for what is not known."""
+        """Return the metadata of a file and the time of its sidecar; None for what is not known."""
         try:
             beside = found.sidecar and self.root / found.sidecar
             sidecar = read_sidecar(beside, self.opener) if beside else None

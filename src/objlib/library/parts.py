@@ -18,7 +18,7 @@ from objlib.catalog.part_names import part_path
 from objlib.formats.decoding import mark_of
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
 from objlib.library.reach import Opener, open_regular, without_waiting
-from objlib.library.walk import FoundFile, Part, SkippedPath
+from objlib.library.walk import FoundFile, LeftOut, Part, SkippedPath
 
 #: A longer text goes up in parts. What is sent has an identity header, too.
 WHOLE_BYTES_MAX = MAX_DOCUMENT_BYTES - 1024 * 1024
@@ -95,10 +95,10 @@ def count_parts(path: Path, mime_type: str, opener: Opener = without_waiting) ->
 
 def in_parts(
     root: Path,
-    found: Iterable[FoundFile | SkippedPath],
+    found: Iterable[FoundFile | SkippedPath | LeftOut],
     note_parts: Callable[[int], None] = lambda _parts: None,
     opener: Opener = without_waiting,
-) -> Iterator[FoundFile | SkippedPath]:
+) -> Iterator[FoundFile | SkippedPath | LeftOut]:
     """A walk in which each text that is too long is replaced by its parts, still in order.
 
     A text that cannot be read is skipped like a folder that cannot be read: its parts are unknown.
@@ -106,7 +106,7 @@ def in_parts(
     Args:
         note_parts: called for each text with the number of its parts.
     """
-    waiting: list[tuple[str, FoundFile | SkippedPath]] = []
+    waiting: list[tuple[str, FoundFile | SkippedPath | LeftOut]] = []
     for entry in found:
         while waiting and waiting[0][0] < entry.path:
             yield heapq.heappop(waiting)[1]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 from objlib.catalog import queries, tallies, writes
+from objlib.catalog.part_names import file_of
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
@@ -32,6 +33,7 @@ from objlib.library.changes import (
     New,
     Skipped,
     Suspect,
+    Unasked,
     Unchanged,
     Unreadable,
     compare,
@@ -45,7 +47,8 @@ from objlib.library.mime import (
 from objlib.library.parts import in_parts
 from objlib.library.reach import Reach
 from objlib.library.scan_report import ScanReport, Tally
-from objlib.library.walk import FoundFile, SkippedPath, walk
+from objlib.library.unasked import unasked_rules
+from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
 from objlib.states import IN_FLIGHT, State
 from objlib.threads import LIGHT_BYTES, Offload, in_place
 
@@ -88,6 +91,8 @@ async def scan_library(
     workers: int | None = None,
     on_progress: Callable[[ScanReport], None] | None = None,
     links_to: tuple[Path, ...] = (),
+    hidden: bool = False,
+    gitignore: bool = False,
     is_stopped: Callable[[], bool] = lambda: False,
     offload: Offload = in_place,
 ) -> ScanReport:
@@ -98,6 +103,8 @@ async def scan_library(
             every file is looked at again, and those whose documents are not current are changed.
         checksum: hash every file, whatever its size and times say.
         links_to: folders outside of the library that links to files may lead into.
+        hidden: hidden files and folders are wanted, too.
+        gitignore: the rules of `.gitignore` hold, too.
         is_stopped: asked after each batch; the next scan finds the rest.
         offload: where walking, reading and hashing are done; all of it in one thread.
 
@@ -109,8 +116,13 @@ async def scan_library(
         raise ConfigurationError(
             f"{root} is not a folder; give the library's", hint=Hint.NAME_LIBRARY
         )
-    walked = _files_of_others(root, catalog, links_to)
-    if (first := await offload(lambda: next(walked, None))) is None:
+    rules = unasked_rules(hidden=hidden)
+    if gitignore:
+        rules = replace(rules, files=(".gitignore", *rules.files))
+    tally = Tally()
+    walked = _files_of_others(root, catalog, rules, links_to)
+    first = await offload(lambda: _until_the_first(walked))
+    if not first or isinstance(first[-1], LeftOut):
         await _refuse_emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
@@ -119,12 +131,11 @@ async def scan_library(
         skipped=await queries.get_info(catalog, VERDICTS) != str(VERDICTS_VERSION),
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
-    tally = Tally()
     workers = workers or os.cpu_count() or 1
     looks = Looks(root, templates, Reach(root, links_to).opener, tally.bad_sidecars)
     scan = _Scan(catalog, root, lifecycle, workers, tally, is_current, looks)
     rows = await queries.stream_known_files(catalog)
-    batches = scan.judged(rows, chain([first], walked), again)
+    batches = scan.judged(rows, chain(first, walked), again)
     try:
         while (batch := await offload(lambda: next(batches, None))) is not None:
             await scan.apply(batch)
@@ -142,6 +153,18 @@ async def scan_library(
     return tally.report()
 
 
+def _until_the_first(
+    walked: Iterator[FoundFile | SkippedPath | LeftOut],
+) -> list[FoundFile | SkippedPath | LeftOut]:
+    """Return the beginning of a walk, up to the first entry that is wanted."""
+    entries: list[FoundFile | SkippedPath | LeftOut] = []
+    for entry in walked:
+        entries.append(entry)
+        if not isinstance(entry, LeftOut):
+            break
+    return entries
+
+
 async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
     known = await tallies.count_files(catalog)
     if known:
@@ -153,20 +176,20 @@ async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
 
 
 def _files_of_others(
-    root: Path, catalog: Catalog, links_to: tuple[Path, ...]
-) -> Iterator[FoundFile | SkippedPath]:
+    root: Path, catalog: Catalog, rules: IgnoreRules, links_to: tuple[Path, ...]
+) -> Iterator[FoundFile | SkippedPath | LeftOut]:
     """The walk without our own databases, for a catalog that is kept inside the library."""
     folder = catalog.data_folder
     if folder is None or not folder.is_relative_to(root.resolve()):
-        return walk(root, IgnoreRules(), links_to)
+        return walk(root, rules, links_to)
     own = folder.relative_to(root.resolve()).as_posix()
-    rules = IgnoreRules().within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
+    rules = rules.within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
     return walk(root, rules, links_to)
 
 
 @dataclass(frozen=True, slots=True)
 class _Again:
-    """What is looked at again although nothing about it has changed on disk.
+    """Files that are looked at again although nothing about them has changed on disk.
 
     Args:
         skipped: files that an earlier objlib could not upload; the verdicts may be others now.
@@ -221,23 +244,34 @@ class _Scan:
     def judged(
         self,
         rows: Iterable[tuple[Any, ...]],
-        walked: Iterable[FoundFile | SkippedPath],
+        walked: Iterable[FoundFile | SkippedPath | LeftOut],
         again: _Again,
     ) -> Generator[_Judged, None, None]:
         """Compare the walk with the catalog's rows; yield what has changed, a batch at a time."""
-        found = in_parts(self.root, walked, self.tally.note_parts, self.looks.opener)
+        found = in_parts(self.root, self._counted(walked), self.tally.note_parts, self.looks.opener)
         changes = compare(found, map(KnownFile._make, rows))
         for batch in _batches(changes, self.tally, again):
             yield self._judge(batch)
+
+    def _counted(
+        self, walked: Iterable[FoundFile | SkippedPath | LeftOut]
+    ) -> Iterator[FoundFile | SkippedPath | LeftOut]:
+        left_out = self.tally.left_out
+        for entry in walked:
+            if isinstance(entry, LeftOut):
+                left_out[entry.reason] = left_out.get(entry.reason, 0) + 1
+            yield entry
 
     async def apply(self, batch: _Judged) -> None:
         """Write one batch of changes."""
         inserted: list[FileFacts] = []
         seen_again: list[FileFacts] = []
-        gone: list[str] = []
+        gone = await self._unasked([c.known.path for c, _ in batch if isinstance(c, Unasked)])
         confirmed: list[tuple[str, int]] = []
         hidden: list[Unread] = []
         for change, facts in batch:
+            if isinstance(change, Unasked):
+                continue
             if isinstance(change, Missing):
                 gone.append(change.known.path)
                 continue
@@ -265,6 +299,22 @@ class _Scan:
         await writes.mark_deleted(self.catalog, gone)
         await writes.confirm_unchanged(self.catalog, confirmed)
         await writes.note_unread(self.catalog, hidden)
+
+    async def _unasked(self, paths: Sequence[str]) -> list[str]:
+        """Keep what is in the store already; return the rest, of which nothing was ever sent.
+
+        A default deletes no document. A rule that somebody writes does.
+        """
+        gone = []
+        for path, row in (await queries.files_by_path(self.catalog, paths)).items():
+            is_there = os.path.lexists(self.root / file_of(path))
+            if is_there and (
+                row.gemini_state in (State.INDEXED, *IN_FLIGHT) or row.superseded_doc_id
+            ):
+                self.tally.kept.append(path)
+            else:
+                gone.append(path)
+        return gone
 
     async def _update(self, seen_again: Sequence[FileFacts]) -> None:
         rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
@@ -350,7 +400,7 @@ class _Scan:
             return self.looks.look_into(change.found, is_known=isinstance(change, Suspect))
         if isinstance(change, Skipped):
             return FileFacts(change.skipped.path, skip_reason=change.skipped.reason)
-        assert isinstance(change, Missing | Confirmed | Unreadable)
+        assert isinstance(change, Missing | Confirmed | Unreadable | Unasked)
         return FileFacts(change.known.path)
 
 
@@ -366,5 +416,5 @@ def _keeps_its_document(row: FileRecord, facts: FileFacts) -> bool:
 
 
 def _is_light(change: Change) -> bool:
-    """Whether a look takes less than handing it to another thread and back."""
+    """True if a look takes less than handing it to another thread and back."""
     return not isinstance(change, New | Suspect) or change.found.size_bytes <= LIGHT_BYTES

@@ -1,4 +1,4 @@
-"""What a scan found: a record, and the tally that it is made from."""
+"""The report of a scan, and the tally that it is made from."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 
 @dataclass(frozen=True, slots=True)
 class ScanReport:
-    """What a scan found. Counts of files."""
+    """The report of a scan. Counts of files."""
 
     found: int = 0
     unchanged: int = 0
@@ -26,6 +26,10 @@ class ScanReport:
     moved: Sequence[tuple[str, str]] = ()
     #: Sidecar -> why it cannot be read. Its file keeps the metadata it had.
     bad_sidecars: Mapping[str, str] = field(default_factory=dict)
+    #: Reason -> number of files and folders that are not sent unless asked.
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    #: Files that are in the store and would be left out today.
+    kept: Sequence[str] = ()
 
 
 @dataclass(slots=True)
@@ -44,11 +48,14 @@ class Tally:
     parts: int = 0
     moved: list[tuple[str, str]] = field(default_factory=list)
     bad_sidecars: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    kept: list[str] = field(default_factory=list)
 
     def report(self) -> ScanReport:
         """Return what is known by now."""
         known = {each.name: getattr(self, each.name) for each in fields(self)}
-        return ScanReport(**{**known, "bad_sidecars": dict(self.bad_sidecars)})
+        copies = {"bad_sidecars": dict(self.bad_sidecars), "left_out": dict(self.left_out)}
+        return ScanReport(**{**known, **copies, "kept": list(self.kept)})
 
     def note_parts(self, parts: int) -> None:
         """One text was found that goes up in so many parts."""

@@ -22,7 +22,7 @@ from typing import NamedTuple, TypeAlias
 
 from objlib.errors import ConfigurationError
 from objlib.library.described import sidecar_of
-from objlib.library.ignore import IGNORE_FILE_NAME, IgnoreRules, read_ignore_file
+from objlib.library.ignore import ASKED, IGNORE_FILE_NAME, BadRules, IgnoreRules, read_ignore_file
 from objlib.library.reach import LEADS_OUT, Reach
 
 #: Written by programs for themselves; never a part of what somebody wants to search.
@@ -75,12 +75,20 @@ class SkippedPath:
 
 
 @dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An entry that only a default leaves out. The path of a folder ends with "/"."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Subfolder:
     #: Ends with "/", like the prefix of everything below it.
     path: str
 
 
-_Entry: TypeAlias = FoundFile | SkippedPath | _Subfolder
+_Entry: TypeAlias = FoundFile | SkippedPath | LeftOut | _Subfolder
 _by_path = attrgetter("path")
 
 
@@ -92,7 +100,7 @@ class _Listing:
 
 def walk(
     root: Path, ignore: IgnoreRules, links_to: tuple[Path, ...] = ()
-) -> Iterator[FoundFile | SkippedPath]:
+) -> Iterator[FoundFile | SkippedPath | LeftOut]:
     """Every file below `root` that the rules do not ignore, and every path that was passed over.
 
     Holds one folder's entries per level of depth. A symbolic link to a file is followed where it
@@ -133,11 +141,12 @@ def _list_folder(reach: Reach, prefix: str, rules: IgnoreRules) -> _Listing | Sk
     absolute = os.path.join(reach.root, prefix)  # noqa: PTH118 - a Path per folder is measurable
     try:
         with _scanned(absolute) as listed:
-            if any(entry.name == IGNORE_FILE_NAME for entry in listed):
-                lines = _ignore_lines(Path(absolute, IGNORE_FILE_NAME))
-                if lines is None:
-                    return SkippedPath(prefix or "./", _RULES_UNREADABLE, is_folder=True)
-                rules = rules.within(prefix, lines)
+            for file in rules.files:
+                if any(entry.name == file for entry in listed):
+                    stricter = _with_file(rules, prefix, Path(absolute, file))
+                    if stricter is None:
+                        return SkippedPath(prefix or "./", _RULES_UNREADABLE, is_folder=True)
+                    rules = stricter
             entries = _wanted(listed, prefix, rules, reach)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -147,11 +156,16 @@ def _list_folder(reach: Reach, prefix: str, rules: IgnoreRules) -> _Listing | Sk
     return _Listing(rules, iter(entries))
 
 
-def _ignore_lines(path: Path) -> list[str] | None:
+def _with_file(rules: IgnoreRules, prefix: str, path: Path) -> IgnoreRules | None:
+    """Return the rules with those of a file above them; None when it cannot be read."""
     try:
-        return read_ignore_file(path)
+        return rules.within(prefix, read_ignore_file(path))
     except OSError:
         return None
+    except ValueError as error:
+        raise BadRules(
+            f"{path}: line {error.args[0]} is no pattern; put it right, and scan again"
+        ) from error
 
 
 @contextmanager
@@ -186,7 +200,9 @@ def _wanted(
             continue
         path = prefix + name
         is_folder = not entry.is_file(follow_symlinks=False) and _is_folder(entry)
-        if has_rules and rules.ignores(path, is_folder):
+        if has_rules and (reason := rules.reason_against(path, is_folder)) is not None:
+            if reason != ASKED:
+                wanted.append(LeftOut(f"{path}/" if is_folder else path, reason))
             continue
         if is_folder:
             wanted.append(_folder(entry, path))
@@ -194,8 +210,8 @@ def _wanted(
         try:
             found = entry.stat()
         except OSError as error:
-            if reason := _unreadable_file(error, entry):
-                wanted.append(SkippedPath(path, reason, is_folder=False))
+            if problem := _unreadable_file(error, entry):
+                wanted.append(SkippedPath(path, problem, is_folder=False))
             continue
         if entry.is_symlink() and reach.leads_out(f"{reach.root}/{path}"):
             wanted.append(SkippedPath(path, LEADS_OUT, is_folder=False))

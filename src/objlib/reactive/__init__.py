@@ -1,1 +1,1 @@
-"""What ReactiveX lacks, and nothing of files or Gemini."""
+"""Operators that ReactiveX lacks, and nothing of files or Gemini."""

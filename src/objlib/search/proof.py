@@ -61,7 +61,7 @@ Read = Callable[[str], Content]
 
 
 class Verdict(StrEnum):
-    """What came of the question about one file."""
+    """The outcome of the question about one file."""
 
     PROVEN = "proven"
     OUTRANKED = "outranked"
@@ -260,7 +260,7 @@ def question_about(title: str, text: str, rng: random.Random) -> str:
 
 
 def stands_in(passage: str, text: str) -> bool:
-    """Whether a passage, without its identity header, is a part of the text but for white space."""
+    """True if a passage, without its identity header, is a part of the text but for white space."""
     return _without_space(strip_identity_header(passage)) in _without_space(text)
 
 
@@ -269,7 +269,7 @@ class NoVerdict(Exception):
 
 
 class _AnotherFile(Exception):
-    """What lies on disk is not what was uploaded, or cannot be read."""
+    """The file on disk is not the one that was uploaded, or it cannot be read."""
 
     def __init__(self, verdict: Verdict = Verdict.CHANGED) -> None:
         self.verdict = verdict
@@ -289,7 +289,7 @@ def _text_of(read: Read, record: FileRecord) -> str | None:
 
 
 def _is_of(passage: Passage, record: FileRecord) -> bool:
-    """Whether a passage comes from the document of this row, and not from an older one."""
+    """True if a passage comes from the document of this row, and not from an older one."""
     if record.upload_key:
         return record.upload_key in (passage.metadata.get(KEY), passage.title)
     return f"files/{passage.title}" == record.gemini_file_id

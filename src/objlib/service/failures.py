@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from enum import Enum
 
-from objlib.catalog import tallies
 from objlib.catalog.protocol import Catalog
+from objlib.catalog.tallies import GatheredFailures
 
 _PAGE = 1_000
 
@@ -55,19 +55,19 @@ class FailureGroup:
 class Failures:
     """The groups as they were gathered; each may have a million files, so they come in pages.
 
-    Gathering anew replaces what was gathered from the same catalog before.
+    Several of one catalog can be read at a time, each as it was gathered.
     """
 
     #: Number of groups.
     reasons: int
-    _catalog: Catalog
+    _gathered: GatheredFailures
 
     async def groups(self, limit: int | None = None) -> AsyncIterator[FailureGroup]:
         """Yield the groups, or the first of them, beginning with the one of the most files."""
         first = 0
         while limit is None or first < limit:
             size = _PAGE if limit is None else min(_PAGE, limit - first)
-            page = await tallies.failure_groups(self._catalog, first, size)
+            page = await self._gathered.groups(first, size)
             if not page:
                 return
             for group in page:
@@ -81,9 +81,7 @@ class Failures:
         after: str | None = None
         left = group.files if limit is None else limit
         while left:
-            page = await tallies.failure_paths(
-                self._catalog, group.kind, group.reason, after, min(_PAGE, left)
-            )
+            page = await self._gathered.paths(group.kind, group.reason, after, min(_PAGE, left))
             if not page:
                 return
             yield page
@@ -92,4 +90,5 @@ class Failures:
 
 async def failures_of(catalog: Catalog) -> Failures:
     """Return the failures that a catalog knows, gathered at this moment."""
-    return Failures(await tallies.gather_failures(catalog), catalog)
+    gathered = await GatheredFailures.of(catalog)
+    return Failures(await gathered.count_reasons(), gathered)

@@ -56,8 +56,15 @@ from objlib.service.uploads import (
     upload_work,
 )
 from objlib.service.view import CatalogView
-from objlib.service.wishes import SettingsWishes, UploadWishes, refuse_unknown
+from objlib.service.wishes import (
+    RepairWishes,
+    SettingsWishes,
+    UploadWishes,
+    consent_of,
+    refuse_unknown,
+)
 from objlib.sync.apply import RepairReport
+from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import USUAL_MAX_DELETE, MaxDelete, Step, steps
 from objlib.sync.rebuild import RebuildReport
@@ -201,7 +208,9 @@ class Library(CatalogView):
                 plan.options,
                 self._accounted,
                 self.survey,
-                lambda survey: self._planned_repair(survey, max_delete, accept_device, False),
+                lambda survey: self._planned_repair(
+                    survey, max_delete, {"accept_device": accept_device}
+                ),
                 before_repair,
             ).work()
 
@@ -286,48 +295,39 @@ class Library(CatalogView):
             lambda: survey(catalog, self.client, store, bound.library_id)
         )
 
-    async def survey_lines(self) -> AsyncIterator[SurveyLine]:
-        """Yield one line for each document, ghost and missing file of the last `survey`."""
-        async for line in survey_lines(self.catalog):
+    async def survey_lines(self, *classes: DocumentClass) -> AsyncIterator[SurveyLine]:
+        """Yield one line for each document (of these classes), ghost and missing file surveyed."""
+        async for line in survey_lines(self.catalog, *classes):
             yield line
 
-    async def repair_steps(self, *, include_foreign: bool = False) -> AsyncIterator[Step]:
+    async def repair_steps(self, **wishes: Unpack[RepairWishes]) -> AsyncIterator[Step]:
         """Yield the steps of the repair that the last `survey` calls for, in their order."""
-        async for step in steps(self.catalog, include_foreign=include_foreign):
+        async for step in steps(self.catalog, consent_of(wishes)):
             yield step
 
     async def refusal(
-        self,
-        report: SyncReport,
-        max_delete: MaxDelete,
-        *,
-        accept_device: bool = False,
-        include_foreign: bool = False,
+        self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> ConfigurationError | None:
         """Return the reason for which `repair` would refuse, or None."""
-        planned = await self._planned_repair(report, max_delete, accept_device, include_foreign)
+        refuse_unknown("Library.refusal", wishes, RepairWishes)
+        planned = await self._planned_repair(report, max_delete, wishes)
         return await planned.refusal()
 
     def repair(
-        self,
-        report: SyncReport,
-        max_delete: MaxDelete,
-        *,
-        accept_device: bool = False,
-        include_foreign: bool = False,
+        self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> RepairingRun:
         """Carry out what the last `survey` calls for, and tell each step that was taken.
 
         Args:
-            accept_device: the library lies on another device than last time, and that is right.
-            include_foreign: delete documents that are not this library's, too.
+            wishes: `accept_device` where the library lies on another device than last time;
+                `include_twins`, `include_elsewhere` and `include_foreign` to delete those, too.
 
         Raises (when it is entered):
             ConfigurationError: a guard refuses; nothing was changed.
         """
 
         async def prepared() -> Work[Step, RepairReport]:
-            planned = await self._planned_repair(report, max_delete, accept_device, include_foreign)
+            planned = await self._planned_repair(report, max_delete, wishes)
             return await planned.work()
 
         return Run(self._runs, prepared)
@@ -407,7 +407,7 @@ class Library(CatalogView):
         )
 
     async def _planned_repair(
-        self, report: SyncReport, max_delete: MaxDelete, accept_device: bool, include_foreign: bool
+        self, report: SyncReport, max_delete: MaxDelete, wishes: RepairWishes
     ) -> PlannedRepair:
         bound = await self.bound()
         return PlannedRepair(
@@ -417,8 +417,8 @@ class Library(CatalogView):
             self.settings.waits,
             report,
             max_delete,
-            accept_device,
-            include_foreign,
+            wishes.get("accept_device", False),
+            consent_of(wishes),
         )
 
     async def _accounted(self, options: Options) -> Uploading:

@@ -56,7 +56,7 @@ class FileMetadata:
 
     @property
     def is_converted(self) -> bool:
-        """Whether the text of the file is sent, and not the file itself."""
+        """True if the text of the file is sent, and not the file itself."""
         return self.sent_as != self.mime_type
 
 

@@ -13,8 +13,9 @@ from objlib.catalog.protocol import Catalog
 from objlib.errors import ConfigurationError
 from objlib.service.runs import Work
 from objlib.sync.apply import Repair, RepairReport
+from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
-from objlib.sync.plan import MaxDelete, Step
+from objlib.sync.plan import NOT_ASKED, Consent, MaxDelete, Step
 from objlib.upload.shutdown import Shutdown
 from objlib.waits import Waits
 
@@ -40,7 +41,9 @@ class Synced:
         """True if all that was off was repaired, or nothing was off."""
         if self.was_interrupted:
             return False
-        return not self.repair.failed if self.repair is not None else self.survey.is_clean
+        if self.repair is None:
+            return self.survey.is_clean
+        return not (self.repair.failed or self.repair.left_for_consent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +57,17 @@ class SurveyLine:
     reason: str
 
 
-async def survey_lines(catalog: Catalog) -> AsyncIterator[SurveyLine]:
-    """Yield one line for each document, ghost and missing file of the last survey."""
-    async for verdict in verdicts(catalog):
+async def survey_lines(catalog: Catalog, *classes: DocumentClass) -> AsyncIterator[SurveyLine]:
+    """Yield one line for each document, ghost and missing file of the last survey.
+
+    Args:
+        classes: only documents of these.
+    """
+    async for verdict in verdicts(catalog, *classes):
         name = verdict.path or verdict.document_name
         yield SurveyLine(verdict.document_class.value, name, verdict.reason)
+    if classes:
+        return
     async for row in ghosts(catalog):
         yield SurveyLine(GHOST_SIGN, row.file_path, "indexed, but the store does not have it")
     async for row in missing(catalog):
@@ -78,8 +87,7 @@ class PlannedRepair:
     max_delete: MaxDelete
     #: The library lies on another device than last time, and that is right.
     accept_device: bool = False
-    #: Documents that are not this library's are deleted, too.
-    include_foreign: bool = False
+    consent: Consent = NOT_ASKED
 
     async def refusal(self) -> ConfigurationError | None:
         """Return the reason for which a guard would refuse it, or None."""
@@ -117,7 +125,7 @@ class PlannedRepair:
             self.survey,
             root=self.root,
             waits=self.waits,
-            include_foreign=self.include_foreign,
+            consent=self.consent,
             shutdown=shutdown,
             on_step=on_step,
         )

@@ -38,7 +38,7 @@ ABANDONED = "nobody listens any more"
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[T, R]):
-    """What a run carries out: prepared, and not begun."""
+    """The work of a run: prepared, and not begun."""
 
     #: Hot: what happens.
     happenings: Observable[T]
@@ -174,7 +174,7 @@ class Run(Generic[T, R]):
 
     @property
     def observable(self) -> Observable[T]:
-        """What happens, hot and guarded: an observer that raises loses its subscription.
+        """The events, hot and guarded: an observer that raises loses its subscription.
 
         It completes when the run is over, however it ended: the error is raised where the run is
         waited for.
@@ -183,7 +183,7 @@ class Run(Generic[T, R]):
 
     @property
     async def events(self) -> AsyncIterator[T]:
-        """What happens from now on; at the end, what ended the run is raised. Leaving it early
+        """The events from now on; at the end, what ended the run is raised. Leaving it early
         does not stop the run."""
         happened: asyncio.Queue[tuple[T] | None] = asyncio.Queue()
         subscription = self._observable.subscribe(
@@ -199,7 +199,7 @@ class Run(Generic[T, R]):
 
     @property
     def has_begun(self) -> bool:
-        """Whether the run was entered, and has a progress."""
+        """True if the run was entered, and has a progress."""
         return self._work is not None
 
     @property
@@ -214,7 +214,7 @@ class Run(Generic[T, R]):
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the run takes nothing new any more."""
+        """True if the run takes nothing new any more."""
         return self._entered.shutdown.is_stopping
 
     def stop(self, reason: str = "asked to stop") -> None:

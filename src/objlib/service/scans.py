@@ -50,6 +50,8 @@ def scanning(
                 checksum=checksum,
                 on_progress=tell,
                 links_to=settings.follow_links_to,
+                hidden=settings.hidden,
+                gitignore=settings.gitignore,
                 is_stopped=lambda: shutdown.is_stopping,
                 offload=offload,
             )

@@ -168,14 +168,16 @@ async def bind_store(
                 hint=Hint.START_NEW_CATALOG,
             ) from error
     store = await client.find_store(display_name)
+    is_ours = store is None
     if store is None:
         if not create:
             raise StoreNotFound(f"there is no store {display_name!r}", hint=Hint.CREATE_STORE)
         store = await client.create_store(display_name)
-        bound = await claim_info(catalog, STORE_NAME, store.name)
-        if bound != store.name:  # another process was faster; ours has nothing in it
+    bound = await claim_info(catalog, STORE_NAME, store.name)
+    if bound != store.name:  # another process was faster
+        if is_ours:  # and there is nothing in it
             await client.delete_empty_store(store.name)
-            store = await client.get_store(bound)
+        store = await client.get_store(bound)  # what was found may be going as its maker lost, too
     facts = {BACKEND: backend, STORE_DISPLAY_NAME: display_name, STORE_NAME: store.name}
     await set_info(catalog, **facts)
     return store

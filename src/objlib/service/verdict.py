@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from objlib.catalog.tallies import RowCounts
 from objlib.service.repairs import Synced
-from objlib.sync.classify import DocumentClass
+from objlib.sync.classify import FOR_CONSENT, DocumentClass
 
 
 @dataclass(frozen=True, slots=True)
 class SyncVerdict:
-    """What stands between a store and its library after a round. Counts of files, if not said."""
+    """Differences between a store and its library after a round. Counts of files, if not said."""
 
     #: Another run is at work on them.
     in_flight: int = 0
@@ -29,6 +29,8 @@ class SyncVerdict:
     unseen: int = 0
     #: Documents that a repair could not put right, or that another run moved meanwhile.
     off: int = 0
+    #: Documents that only a person can judge: twins, and those of a copy of the catalog.
+    for_people: int = 0
     #: Documents in the store that are not of this library.
     foreign: int = 0
     #: Files that cannot be uploaded at all.
@@ -38,9 +40,18 @@ class SyncVerdict:
 
     @property
     def is_in_step(self) -> bool:
-        """True if the store holds each file of the library that can be uploaded, as it is."""
-        troubles = (self.in_flight, self.waiting, self.failed, self.unread, self.unseen, self.off)
-        return self.was_listed and not any(troubles)
+        """True if the store holds each file of the library that can be uploaded, once."""
+        return self.was_listed and not (self._troubles or self.for_people)
+
+    @property
+    def is_for_people(self) -> bool:
+        """True if nothing stands between them but what only a person can judge."""
+        return self.was_listed and bool(self.for_people) and not self._troubles
+
+    @property
+    def _troubles(self) -> int:
+        files = self.in_flight + self.waiting + self.failed + self.unread + self.unseen
+        return files + self.off
 
     @property
     def may_pass(self) -> bool:
@@ -73,6 +84,7 @@ def verdict_on(rows: RowCounts, store: Synced | None, sent_since: int) -> SyncVe
         rows.unread,
         unseen=max(0, rows.unseen - sent_since),
         off=repair.failed + repair.overtaken if repair is not None else 0,
+        for_people=sum(store.survey.documents[kind] for kind in FOR_CONSENT),
         foreign=store.survey.documents[DocumentClass.FOREIGN],
         skipped=rows.skipped,
         was_listed=not store.was_interrupted,

@@ -1,4 +1,4 @@
-"""What a catalog alone can answer. Nothing here connects to a backend.
+"""Answers from a catalog alone. Nothing here connects to a backend.
 
 It is a module of its own, and loads little: `status` answers at once, and Tab completes paths.
 """

@@ -35,7 +35,7 @@ QUIET_S = 2.0
 
 
 class Next(Enum):
-    """What follows a round, or an error."""
+    """The step that follows a round or an error."""
 
     #: The watch is over; an error is raised.
     END = "the end"

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from objlib.sync.plan import Consent
+
 
 class UploadWishes(TypedDict, total=False):
     """The fields of `objlib.Options`, each of them optional."""
@@ -19,10 +21,34 @@ class UploadWishes(TypedDict, total=False):
     reset_existing: bool
 
 
+class RepairWishes(TypedDict, total=False):
+    """The bounds of a repair, each of them optional."""
+
+    #: The library lies on another device than last time, and that is right.
+    accept_device: bool
+    #: Delete documents of the same files under another library's id, too.
+    include_twins: bool
+    #: Delete documents that a newer state or a copy of this catalog has uploaded, too.
+    include_elsewhere: bool
+    #: Delete all documents that are not this library's, too.
+    include_foreign: bool
+
+
+def consent_of(wishes: RepairWishes) -> Consent:
+    """Return what may be deleted, going by the wishes."""
+    return Consent(
+        foreign=wishes.get("include_foreign", False),
+        twins=wishes.get("include_twins", False),
+        elsewhere=wishes.get("include_elsewhere", False),
+    )
+
+
 class SettingsWishes(TypedDict, total=False):
     """The settings of `objlib.toml`, and which such file to read. None stands for "not said"."""
 
     config: Path | None
+    gitignore: bool
+    hidden: bool
     db: Path | None
     store: str | None
     library: Path | None

@@ -17,10 +17,11 @@ import reactivex as rx
 from reactivex import Observable
 from reactivex import operators as ops
 
+from objlib.catalog.accounts import count_named, has_uploaded, note_repaired
 from objlib.catalog.lease import Lease, owner_of_this_process
 from objlib.catalog.part_names import shown
 from objlib.catalog.protocol import Catalog
-from objlib.catalog.queries import get_file, pointers_to
+from objlib.catalog.queries import get_file, pointers_to, recorded_keys
 from objlib.catalog.records import FileRecord
 from objlib.catalog.verdicts import has_broken, has_other_canonical
 from objlib.catalog.writes import forget_leftover
@@ -31,7 +32,7 @@ from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
 from objlib.reactive.demand import Upstream, flat_map_limited, paged
 from objlib.reactive.retry import Retry
 from objlib.states import State
-from objlib.sync.classify import DocumentClass
+from objlib.sync.classify import FOR_CONSENT, DocumentClass
 from objlib.sync.guards import check_library, remember_device
 from objlib.sync.listing import (
     SyncReport,
@@ -39,11 +40,11 @@ from objlib.sync.listing import (
     listed_document,
 )
 from objlib.sync.plan import (
+    NOT_ASKED,
+    Consent,
     Kind,
     MaxDelete,
     Step,
-    deletable,
-    deletions,
     refuse_too_many,
     step_page,
 )
@@ -71,6 +72,8 @@ class RepairReport:
     #: Moved by another run since the survey, and left alone.
     overtaken: int = 0
     failed: int = 0
+    #: Documents that are left because nobody has consented to delete them.
+    left_for_consent: int = 0
     #: The first few failures, one line each.
     problems: list[str] = field(default_factory=list)
 
@@ -86,7 +89,7 @@ class Repair:
         *,
         root: Path,
         waits: Waits,
-        include_foreign: bool = False,
+        consent: Consent = NOT_ASKED,
         shutdown: Shutdown | None = None,
         on_step: Callable[[Step], None] = lambda _step: None,
         rng: random.Random | None = None,
@@ -95,14 +98,14 @@ class Repair:
 
         Args:
             root: of the library.
-            include_foreign: delete documents that are not this library's, too.
+            consent: what else may be deleted.
             on_step: told after each step that was carried out.
         """
         self._catalog = catalog
         self._client = client
         self._survey = report
         self._root = root
-        self._include_foreign = include_foreign
+        self._consent = consent
         self._shutdown = shutdown or Shutdown()
         self._on_step = on_step
         self._retry = Retry.of(waits, rng)
@@ -115,10 +118,10 @@ class Repair:
         Raises:
             ConfigurationError: too many deletions, or a library that cannot be believed.
         """
-        refuse_too_many(self._survey, max_delete, self._include_foreign)
+        refuse_too_many(self._survey, max_delete, self._consent)
         if not accept_device:
             await remember_device(self._catalog, self._root)
-        if deletions(self._survey, self._include_foreign):
+        if self._consent.deletions(self._survey):
             await check_library(self._catalog, self._root, accept_device=accept_device)
 
     async def carry_out(self) -> RepairReport:
@@ -128,7 +131,12 @@ class Repair:
             RunEnded: the backend cannot be used any more; the next repair goes on from here.
             CatalogError: the catalog cannot be written.
         """
-        scheduler = LoopScheduler.running()
+        self.done.left_for_consent = sum(
+            self._survey.documents[kind]
+            for kind in FOR_CONSENT
+            if kind not in self._consent.deletable
+        )
+        named, scheduler = await count_named(self._catalog), LoopScheduler.running()
         work = rx.concat(*(self._all(kind) for kind in Kind))
         alive: Observable[bool] = work.pipe(ops.take_until(self._shutdown.force_kill))
         try:
@@ -136,6 +144,8 @@ class Repair:
         finally:
             await scheduler.drained()
         await remember_device(self._catalog, self._root)
+        if await has_uploaded(self._catalog):
+            await note_repaired(self._catalog, named, self.done.deleted)
         return self.done
 
     def _all(self, kind: Kind) -> Observable[bool]:
@@ -158,7 +168,7 @@ class Repair:
 
     def _steps(self, kind: Kind) -> Upstream[Step]:
         def fetch(last: Step | None) -> Awaitable[Sequence[Step]]:
-            return step_page(self._catalog, kind, last, include_foreign=self._include_foreign)
+            return step_page(self._catalog, kind, last, self._consent)
 
         rows = paged(lambda last: from_coroutine(lambda: fetch(last)))
         return lambda credits: rows(credits).pipe(ops.take_until(self._shutdown.stop_accepting))
@@ -220,16 +230,17 @@ class Repair:
     async def _adopt(self, step: Step) -> bool:
         document = await self._client.get_document(str(step.document_name))
         row = await get_file(self._catalog, str(step.path))
-        if document is None or row is None or not document.is_active or row.upload_key is None:
+        if document is None or row is None or not document.is_active:
             return False
-        is_its_own = document.metadata.get(KEY) == row.upload_key
+        key = str(document.metadata.get(KEY))
+        is_its_own = key == row.upload_key or not await recorded_keys(self._catalog, [key])
         if not (can_be_adopted(row) and is_its_own and holds_the_file(document, row)):
             return False
         adopted = await adopt_document(
             self._state,
             row,
             document,
-            upload_key=row.upload_key,
+            upload_key=key,
             run_id=_RUN,
             lease=Lease(owner_of_this_process(_RUN), 0.0),
         )
@@ -243,7 +254,7 @@ class Repair:
         is_twin = verdict.document_class is DocumentClass.CANONICAL and await has_other_canonical(
             self._catalog, verdict.path, verdict.document_name
         )
-        if not is_twin and verdict.document_class not in deletable(self._include_foreign):
+        if not is_twin and verdict.document_class not in self._consent.deletable:
             return False  # a run has taken an interest in it since
         await self._client.delete_document(name)
         await self._forget(name)

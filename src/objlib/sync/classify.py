@@ -1,4 +1,4 @@
-"""What each document in a store is to this catalog. Pure."""
+"""The class of each document in a store, as this catalog sees it. Pure."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ class DocumentClass(Enum):
     BROKEN = "x"
     LATE = "a"
     IN_FLIGHT = "~"
+    ELSEWHERE = "e"
+    TWIN = "t"
     FOREIGN = "?"
 
 
-#: What a repair deletes. Late ones are adopted, broken ones go by way of their row, foreign ones
-#: only when asked for, and those in flight never.
+#: What a repair deletes. Late ones are adopted, broken ones go by way of their row, foreign ones,
+#: twins and those from elsewhere only when asked for, and those in flight never.
 DELETABLE = (DocumentClass.ORPHAN, DocumentClass.DUPLICATE, DocumentClass.SUPERSEDED)
+
+#: Left over by a lost or a copied catalog, or somebody else's: only a person can tell.
+FOR_CONSENT = (DocumentClass.ELSEWHERE, DocumentClass.TWIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ def classify(
     library_id: str,
     is_superseded: bool = False,
     leftover_of: str | None = None,
+    is_recorded: bool = True,
+    tells_twins: bool = True,
 ) -> Verdict:
     """The class of a document.
 
@@ -58,6 +65,8 @@ def classify(
         library_id: of this catalog; documents of other libraries are foreign.
         is_superseded: the pointing row names it as the one to be deleted.
         leftover_of: the path whose older version it holds, where no row names it any more.
+        is_recorded: the audit trail knows its key, or may not know it because it is older.
+        tells_twins: documents of the same files under another library's id are worth a word.
     """
     if pointing is not None:
         judge = _superseded if is_superseded else _current
@@ -73,7 +82,9 @@ def classify(
     elif key is None:
         verdict = (DocumentClass.FOREIGN, "objlib did not make it")
     elif library != library_id:
-        verdict = (DocumentClass.FOREIGN, "it belongs to another library")
+        verdict = _of_another_library(document, claiming if tells_twins else None)
+    elif not is_recorded and (claiming is None or claiming.upload_key != key):
+        verdict = _from_elsewhere(document, claiming)
     else:
         verdict = _unclaimed(document, str(key), claiming)
         if claiming is not None and claiming.upload_key == key:
@@ -97,6 +108,21 @@ def _current(document: Document, row: FileRecord) -> tuple[DocumentClass, str]:
             return DocumentClass.BROKEN, f"its file is indexed, but it is {document.state}"
         return DocumentClass.CANONICAL, "its file is indexed"
     return _of_file_underway(document, row)
+
+
+def _of_another_library(document: Document, row: FileRecord | None) -> tuple[DocumentClass, str]:
+    is_indexed = row is not None and row.gemini_state is State.INDEXED and not row.is_deleted
+    if row is not None and is_indexed and holds_the_file(document, row):
+        return DocumentClass.TWIN, "its file is indexed, and this is of another library id"
+    return DocumentClass.FOREIGN, "it belongs to another library"
+
+
+def _from_elsewhere(document: Document, row: FileRecord | None) -> tuple[DocumentClass, str]:
+    """Judge a document of this library that this catalog has never heard of."""
+    may_have_it = row is not None and can_be_adopted(row) and holds_the_file(document, row)
+    if document.is_active and may_have_it:
+        return DocumentClass.LATE, "its file lies here unchanged, and has no document"
+    return DocumentClass.ELSEWHERE, "a newer state or a copy of this catalog has uploaded it"
 
 
 def _unclaimed(document: Document, key: str, row: FileRecord | None) -> tuple[DocumentClass, str]:

@@ -1,4 +1,4 @@
-"""What must hold before anything is deleted: the library is there, and it is the same one.
+"""Conditions of any deletion: the library is there, and it is the same one.
 
 An unmounted disk looks like a library whose files were all deleted, and another disk in its place
 like one that was deleted and begun anew.

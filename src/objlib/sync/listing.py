@@ -9,28 +9,38 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from objlib.catalog import verdicts as seen
+from objlib.catalog.accounts import (
+    KEYS_RECORDED_SINCE,
+    NEW_LIBRARY,
+    has_uploaded,
+    note_listed,
+)
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import (
     files_by_key,
     files_by_path,
     files_by_raw_file,
+    get_info,
     leftovers_by_name,
     pointers_to,
+    recorded_keys,
 )
 from objlib.catalog.records import FileRecord
 from objlib.catalog.verdicts import Listed
 from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.gemini.resources import Document, Store
-from objlib.sync.classify import DELETABLE, DocumentClass, Verdict, classify
+from objlib.sync.classify import DELETABLE, FOR_CONSENT, DocumentClass, Verdict, classify
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
 
 _PAGE = 200
+_OFF = (*DELETABLE, DocumentClass.BROKEN, DocumentClass.LATE, *FOR_CONSENT)
 
 
 @dataclass(slots=True)
@@ -46,10 +56,15 @@ class SyncReport:
     missing: int = 0
 
     @property
+    def is_for_people(self) -> bool:
+        """True if nothing is off but what only a person can judge."""
+        off = [kind for kind in _OFF if self.documents[kind]]
+        return bool(off) and not self.ghosts and all(kind in FOR_CONSENT for kind in off)
+
+    @property
     def is_clean(self) -> bool:
         """Return whether store and catalog agree. Foreign documents do not count."""
-        off = (*DELETABLE, DocumentClass.BROKEN, DocumentClass.LATE)
-        return not (self.ghosts or any(self.documents[kind] for kind in off))
+        return not (self.ghosts or any(self.documents[kind] for kind in _OFF))
 
 
 async def survey(
@@ -69,6 +84,8 @@ async def survey(
     report = SyncReport(store.name, library_id)
     for sign, number in (await seen.count_by_sign(catalog)).items():
         report.documents[DocumentClass(sign)] = number
+    if await has_uploaded(catalog):
+        await note_listed(catalog, sum(report.documents.values()))
     report.ghosts = await seen.count_ghosts(catalog)
     report.missing = await seen.count_missing(catalog)
     return report
@@ -92,6 +109,9 @@ async def classify_documents(
     by_key = await files_by_key(catalog, [str(one.metadata.get(KEY)) for one in documents])
     by_path = await files_by_path(catalog, [str(one.metadata.get(PATH)) for one in documents])
     by_raw_file = await files_by_raw_file(catalog, list(raw_files.values()))
+    recorded = await recorded_keys(catalog, [str(one.metadata.get(KEY)) for one in documents])
+    recorded_since = await get_info(catalog, KEYS_RECORDED_SINCE)
+    tells_twins = await get_info(catalog, NEW_LIBRARY) is None
     verdicts = []
     for document in documents:
         row, is_superseded = pointing.get(document.name, (None, False))
@@ -109,9 +129,20 @@ async def classify_documents(
                 library_id=library_id,
                 is_superseded=is_superseded,
                 leftover_of=leftover.file_path if leftover is not None else None,
+                is_recorded=str(document.metadata.get(KEY)) in recorded
+                or _is_older(document, recorded_since),
+                tells_twins=tells_twins,
             )
         )
     return verdicts
+
+
+def _is_older(document: Document, moment: str | None) -> bool:
+    """Return whether a document was made before the trail began to record keys."""
+    if moment is None:
+        return False
+    made_at = document.created_at
+    return made_at is None or made_at <= datetime.fromisoformat(moment)
 
 
 def _listed(document: Document, verdict: Verdict) -> Listed:

@@ -11,7 +11,7 @@ from objlib.catalog.part_names import shown
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.verdicts import ghost_page
 from objlib.errors import ConfigurationError, Hint, TooManyDeletions
-from objlib.sync.classify import DELETABLE, DocumentClass, Verdict
+from objlib.sync.classify import DELETABLE, FOR_CONSENT, DocumentClass, Verdict
 from objlib.sync.listing import SyncReport, verdict_page
 
 PAGE = 200
@@ -69,26 +69,43 @@ class MaxDelete:
 USUAL_MAX_DELETE = MaxDelete(share=0.1)
 
 
-def deletable(include_foreign: bool) -> tuple[DocumentClass, ...]:
-    """The classes whose documents a repair deletes."""
-    return (*DELETABLE, DocumentClass.FOREIGN) if include_foreign else DELETABLE
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """The deletions that somebody has agreed to, of documents that may not be this library's."""
+
+    #: All of them.
+    foreign: bool = False
+    #: Those of files that have a document of this library, too.
+    twins: bool = False
+    #: Those that a newer state or a copy of this catalog has uploaded.
+    elsewhere: bool = False
+
+    @property
+    def deletable(self) -> tuple[DocumentClass, ...]:
+        """The classes whose documents a repair deletes."""
+        if self.foreign:
+            return (*DELETABLE, *FOR_CONSENT, DocumentClass.FOREIGN)
+        asked_for = ((DocumentClass.TWIN, self.twins), (DocumentClass.ELSEWHERE, self.elsewhere))
+        return (*DELETABLE, *(kind for kind, is_asked_for in asked_for if is_asked_for))
+
+    def deletions(self, report: SyncReport) -> int:
+        """Count the documents that a repair would delete."""
+        return sum(report.documents[kind] for kind in self.deletable)
 
 
-def deletions(report: SyncReport, include_foreign: bool) -> int:
-    """Count the documents that a repair would delete."""
-    return sum(report.documents[kind] for kind in deletable(include_foreign))
+NOT_ASKED = Consent()
 
 
-def refuse_too_many(report: SyncReport, max_delete: MaxDelete, include_foreign: bool) -> None:
+def refuse_too_many(report: SyncReport, max_delete: MaxDelete, consent: Consent) -> None:
     """Stop before the first deletion if there would be too many.
 
-    Duplicates and superseded documents do not count: their files stay in the store.
+    Duplicates, twins and superseded documents do not count: their files stay in the store.
 
     Raises:
         TooManyDeletions: more than `max_delete` allows.
     """
-    counted = [DocumentClass.ORPHAN, *([DocumentClass.FOREIGN] if include_foreign else [])]
-    losses = sum(report.documents[kind] for kind in counted)
+    losing = (DocumentClass.ORPHAN, DocumentClass.ELSEWHERE, DocumentClass.FOREIGN)
+    losses = sum(report.documents[kind] for kind in losing if kind in consent.deletable)
     documents = sum(report.documents.values())
     if not max_delete.allows(losses, documents):
         raise TooManyDeletions(
@@ -98,25 +115,25 @@ def refuse_too_many(report: SyncReport, max_delete: MaxDelete, include_foreign: 
         )
 
 
-async def steps(catalog: Catalog, *, include_foreign: bool = False) -> AsyncIterator[Step]:
+async def steps(catalog: Catalog, consent: Consent = NOT_ASKED) -> AsyncIterator[Step]:
     """The plan of the last survey, in order and in bounded memory."""
     for kind in Kind:
         after: Step | None = None
-        while page := await step_page(catalog, kind, after, include_foreign=include_foreign):
+        while page := await step_page(catalog, kind, after, consent):
             for step in page:
                 yield step
             after = page[-1]
 
 
 async def step_page(
-    catalog: Catalog, kind: Kind, after: Step | None, *, include_foreign: bool
+    catalog: Catalog, kind: Kind, after: Step | None, consent: Consent
 ) -> Sequence[Step]:
     """The steps of one kind that follow a step."""
     if kind is Kind.SEND_AGAIN:
         rows = await ghost_page(catalog, after.path if after else None, PAGE)
         reason = "indexed, but the store does not have it"
         return [Step(kind, row.file_path, None, reason) for row in rows]
-    classes = (DocumentClass.LATE,) if kind is Kind.ADOPT else deletable(include_foreign)
+    classes = (DocumentClass.LATE,) if kind is Kind.ADOPT else consent.deletable
     name = after.document_name if after else None
     return [_step(kind, one) for one in await verdict_page(catalog, classes, name, PAGE)]
 

@@ -144,8 +144,6 @@ async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildRe
     before = await get_info(catalog, LIBRARY_ID)
     report = RebuildReport(source.library_id, before != source.library_id, listed)
     facts = {LIBRARY_ID: source.library_id, accounts.RECOVERING: source.library_id}
-    if (made_at := await found.last_made(catalog, source.library_id)) is not None:
-        facts[accounts.KEYS_RECORDED_SINCE] = made_at  # whoever recovers says that all are theirs
     await set_info(catalog, **facts)
     report.foreign = listed - await found.count_of_library(catalog, source.library_id)
     adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, report)

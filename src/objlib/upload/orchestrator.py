@@ -4,7 +4,8 @@
         claim -> send -> import -> processing ----.
     flat_map_limited(watch one, indexing limit) <-'
         look until active -> indexed -> tidy up
-    concat( recovery, first pass, timer(cool-down) -> retry pass )
+    concat( recovery, first pass, (recovery, first pass) for each neighbour that died meanwhile,
+            timer(cool-down) -> retry pass )
 
 Uploading and polling are separate stages: a document that is being indexed holds no upload slot.
 The two together never exceed the number of documents the store may be indexing at once, which also
@@ -16,7 +17,7 @@ here means that the run cannot go on.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from functools import partial
 from typing import Any, TypeVar
@@ -110,7 +111,7 @@ class UploadOrchestrator:
         """
         passes = rx.concat(
             self.recovery.crawl(self._watch_one),
-            rx.defer(lambda _scheduler: self._pass(self._first_pass(options), options)),
+            rx.defer(lambda _scheduler: self._first_passes(options)),
             rx.defer(lambda _scheduler: self._retry_pass(options)),
             rx.defer(lambda _scheduler: self._ended()),
         )
@@ -132,15 +133,55 @@ class UploadOrchestrator:
 
     # Passes
 
-    def _first_pass(self, options: Options) -> Upstream[FileRecord]:
+    def _first_passes(
+        self, options: Options, buried: frozenset[str] = frozenset()
+    ) -> Observable[object]:
+        """A first pass, and another one as long as neighbours have died over rows of theirs.
+
+        A pass leaves the living what they hold. Who dies while it goes on would keep his rows until
+        his lease ends, so recovery looks once more, and frees them.
+
+        Args:
+            buried: the dead whose rows were freed before: what recovery has to leave is no reason
+                for one pass after the other.
+        """
+        taken = 0
+
+        def count(_row: FileRecord) -> None:
+            nonlocal taken
+            taken += 1
+
+        def go_on(dead: frozenset[str]) -> Observable[object]:
+            left = None if options.limit is None else options.limit - taken
+            if dead <= buried or left == 0 or self.shutdown.is_stopping:
+                return rx.empty()
+            return rx.concat(
+                self.recovery.crawl(self._watch_one),
+                self._first_passes(replace(options, limit=left), buried | dead),
+            )
+
+        rows = self._first_rows(options, is_repeated=bool(buried))
+        passed = self._pass(
+            lambda credits: rows(credits).pipe(ops.do_action(count)),
+            options,
+        )
+        return rx.concat(
+            passed, from_coroutine(self.recovery.dead_owners).pipe(ops.concat_map(go_on))
+        )
+
+    def _first_rows(self, options: Options, *, is_repeated: bool) -> Upstream[FileRecord]:
+        """The rows of a first pass; a repeated one leaves out what this run has tried."""
         states = [
             *([State.INDEXED] if options.reset_existing else []),
             *([State.FAILED] if options.retry_failed else []),
             State.UNTRACKED,
         ]
         size = PAGE_ROWS if options.limit is None else max(1, min(PAGE_ROWS, options.limit))
+        tried_by = self.context.run_id if is_repeated else None
         rows = paged(
-            lambda last: from_coroutine(lambda: self._next_page(states, last, size, options))
+            lambda last: from_coroutine(
+                lambda: self._next_page(states, last, size, options, tried_by)
+            )
         )
         if options.limit is None:
             return rows
@@ -148,7 +189,12 @@ class UploadOrchestrator:
         return lambda credits: rows(credits).pipe(ops.take(limit))
 
     async def _next_page(
-        self, states: Sequence[State], last: FileRecord | None, size: int, options: Options
+        self,
+        states: Sequence[State],
+        last: FileRecord | None,
+        size: int,
+        options: Options,
+        tried_by: str | None,
     ) -> list[FileRecord]:
         """Reserve the page after `last`, walking through one state after the other."""
         current = states.index(last.gemini_state) if last is not None else 0
@@ -161,6 +207,7 @@ class UploadOrchestrator:
                 after,
                 size,
                 leave_alone_s=options.leave_alone_s,
+                not_tried_by=tried_by,
             ):
                 return page
             after = None

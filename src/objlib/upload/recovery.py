@@ -25,7 +25,7 @@ from objlib.catalog import queries
 from objlib.catalog.lease import is_void, owner_is_dead
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
-from objlib.catalog.reservations import free_reservations, reserving_owners
+from objlib.catalog.reservations import free_reservations, owners_at_work, reserving_owners
 from objlib.errors import ObjlibError, OCCConflictError, RunEnded
 from objlib.gemini.resources import Document
 from objlib.reactive.bridge import from_coroutine
@@ -105,6 +105,10 @@ class RecoveryCrawler:
         return rx.concat(freed, rx.from_iterable(phases).pipe(ops.concat_map(run_phase))).pipe(
             ops.ignore_elements()
         )
+
+    async def dead_owners(self) -> frozenset[str]:
+        """Return the owners of reserved rows and of rows in flight that are dead for certain."""
+        return frozenset(filter(self.is_dead, await owners_at_work(self.context.catalog)))
 
     async def _free_reservations_of_the_dead(self) -> None:
         for owner in await reserving_owners(self.context.catalog):
@@ -241,9 +245,7 @@ class RecoveryCrawler:
             return taken.pipe(ops.flat_map(one), ops.catch(_if_somebody_was_faster))
 
         rows = self._rows(
-            lambda after: queries.in_flight_page(
-                self.context.catalog, state.value, after, PAGE_ROWS
-            )
+            lambda after: queries.page_in_state(self.context.catalog, state.value, after, PAGE_ROWS)
         )
         return flat_map_limited(rows, if_void, WATCHED_AT_ONCE)
 

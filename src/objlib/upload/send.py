@@ -109,13 +109,7 @@ async def _import(run: RunContext, attempt: Attempt, raw_file: RawFile) -> Impor
 
     async def renew() -> None:
         attempt.record = still_ours(
-            await run.state.intend_import(
-                attempt.record,
-                file_id=raw_file.name,
-                file_uri=raw_file.uri,
-                expires_at=raw_file.expires_at,
-                lease=run.lease(),
-            )
+            await run.state.intend_import(attempt.record, file_id=raw_file.name, lease=run.lease())
         )
 
     metadata = document_metadata(attempt.record, run.source)

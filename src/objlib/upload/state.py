@@ -48,7 +48,7 @@ _NO_LEASE: dict[str, Any] = {"lease_owner": None, "lease_expires_at": None}
 #: Facts about the last attempt at one version of a file. They serve no other version.
 _OF_ONE_VERSION = (
     "gemini_file_id",
-    "gemini_file_uri",
+    "gemini_file_uri",  # this one and the next only the earlier generation wrote
     "remote_expiration_ts",
     "operation_name",
     "import_intent_at",
@@ -64,9 +64,15 @@ class AsyncUploadStateManager:
     """
 
     def __init__(self, catalog: Catalog, rng: random.Random | None = None) -> None:
-        """A state manager over one catalog; `rng` jitters the waits of its retries."""
+        """A state manager over one catalog.
+
+        Args:
+            rng: jitters the waits of its retries. Without one they are drawn from a fixed seed, so
+                that the same conflict waits the same time again; rivals that wait equally long
+                still both come through, as one of them wins each round.
+        """
         self._catalog = catalog
-        self._rng = rng
+        self._rng = rng or random.Random(0)
 
     async def begin_upload(
         self, record: FileRecord, *, upload_key: str, run_id: str, lease: Lease
@@ -117,8 +123,6 @@ class AsyncUploadStateManager:
         record: FileRecord,
         *,
         file_id: str,
-        file_uri: str | None,
-        expires_at: str | None,
         lease: Lease,
     ) -> FileRecord | None:
         """Still uploading: the raw file is there and `importFile` is about to be sent.
@@ -129,8 +133,6 @@ class AsyncUploadStateManager:
             record,
             _same_attempt(record),
             gemini_file_id=file_id,
-            gemini_file_uri=file_uri,
-            remote_expiration_ts=expires_at,
             import_intent_at=self._catalog.now(),
             lease_expires_at=lease.expires_at,
         )

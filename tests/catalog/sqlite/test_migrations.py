@@ -27,6 +27,7 @@ from tests.catalog.catalogs import (
     move,
     new_catalog,
     ours,
+    pending_page,
     rows_of,
     session,
     use,
@@ -263,7 +264,7 @@ def test_an_earlier_catalog_goes_on(tmp_path: Path) -> None:
     path = legacy_catalog(tmp_path)
 
     async def story(catalog: Catalog) -> list[str]:
-        pending = await queries.pending_page(catalog, None, 100)
+        pending = await pending_page(catalog, None, 100)
         assert len(pending) == LEGACY_STATES["untracked"]
         manager = AsyncUploadStateManager(catalog)
         claimed = ours(

@@ -35,8 +35,8 @@ CREATE TABLE files (
     reserved_until          REAL,                      -- seconds since the epoch
 
     gemini_file_id          TEXT,                      -- files/… (lives 48 h)
-    gemini_file_uri         TEXT,
-    remote_expiration_ts    TEXT,
+    gemini_file_uri         TEXT,                      -- only the earlier generation wrote it
+    remote_expiration_ts    TEXT,                      -- only the earlier generation wrote it
     operation_name          TEXT,
     gemini_store_doc_id     TEXT,                      -- fileSearchStores/…/documents/…
     superseded_doc_id       TEXT,                      -- older version, deleted once the new one is indexed

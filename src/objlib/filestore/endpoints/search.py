@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from objlib.filestore import answer, bodies
+from objlib.filestore import answer, bodies, structured
 from objlib.filestore.filters import FilterError, parse_filter
 from objlib.filestore.limits import STORES_PER_QUERY_MAX
 from objlib.filestore.models import check_generates
@@ -37,6 +37,9 @@ class Search:
         else:
             found = await self.found(question, search)
             body = answer.response(question, model, response_id, found)
+        schema = structured.schema_of_generation(wanted.get("generationConfig"))
+        if schema is not None:
+            structured.reshape(body, schema)
         if method != "streamGenerateContent":
             return JSONResponse(body)
         if request.query_params.get("alt") == "sse":

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from pathlib import Path
 
 from objlib.catalog.lease import Lease
 from objlib.catalog.moves import renew_leases
-from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.reservations import (
@@ -19,7 +17,8 @@ from objlib.catalog.reservations import (
 )
 from objlib.states import State
 from objlib.upload.state import AsyncUploadStateManager
-from tests.catalog.catalogs import add_files, bring_to, existing, new_catalog, use
+from tests.catalog.catalogs import add_files, bring_to, existing
+from tests.catalog.conformance.engines import Engine
 
 FAR = 1e12
 ONE, OTHER = Lease("one/1/1.00/r", FAR), Lease("other/2/1.00/r", FAR)
@@ -45,23 +44,21 @@ async def walked(catalog: Catalog, lease: Lease) -> list[str]:
     return got
 
 
-def test_two_workers_get_every_row_once(tmp_path: Path) -> None:
+def test_two_workers_get_every_row_once(engine: Engine) -> None:
     """Two connections that walk at the same time share the rows, and neither meets the other."""
-    path = new_catalog(tmp_path)
 
-    async def story(catalog: Catalog) -> tuple[list[str], list[str]]:
+    async def story(catalog: Catalog, elsewhere: Catalog) -> tuple[list[str], list[str]]:
         await add_files(catalog, *FILES)
-        async with await open_catalog(path) as elsewhere:
-            one, other = await asyncio.gather(walked(catalog, ONE), walked(elsewhere, OTHER))
+        one, other = await asyncio.gather(walked(catalog, ONE), walked(elsewhere, OTHER))
         return one, other
 
-    one, other = use(path, story)
+    one, other = engine.tell_two(story)
     assert sorted(one + other) == FILES
     assert one and other
     assert one == sorted(one)
 
 
-def test_reserving_changes_neither_state_nor_version(tmp_path: Path) -> None:
+def test_reserving_changes_neither_state_nor_version(engine: Engine) -> None:
     """A reservation leaves no line in the audit trail, and the row says who holds it."""
 
     async def story(catalog: Catalog) -> FileRecord:
@@ -70,7 +67,7 @@ def test_reserving_changes_neither_state_nor_version(tmp_path: Path) -> None:
         assert await catalog.fetch_all("SELECT * FROM transitions") == []
         return await existing(catalog, "a")
 
-    row = use(new_catalog(tmp_path), story)
+    row = engine.tell(story)
     assert (row.gemini_state, row.version) == (State.UNTRACKED, 0)
     assert (row.reserved_by, row.reserved_until) == (ONE.owner, FAR)
     assert row.is_reserved_for_another(OTHER.owner, now=FAR - 1)
@@ -78,7 +75,7 @@ def test_reserving_changes_neither_state_nor_version(tmp_path: Path) -> None:
     assert not row.is_reserved_for_another(ONE.owner, now=0)
 
 
-def test_a_reservation_ends_by_itself_by_claim_and_by_being_given_back(tmp_path: Path) -> None:
+def test_a_reservation_ends_by_itself_by_claim_and_by_being_given_back(engine: Engine) -> None:
     """Its end is a moment that the heartbeat pushes out; a claim takes its place."""
 
     async def story(catalog: Catalog) -> None:
@@ -95,10 +92,10 @@ def test_a_reservation_ends_by_itself_by_claim_and_by_being_given_back(tmp_path:
         assert (await existing(catalog, "a")).reserved_by is None
         assert await reserving_owners(catalog) == [OTHER.owner]
 
-    use(new_catalog(tmp_path), story)
+    engine.tell(story)
 
 
-def test_what_is_reserved_is_what_the_run_asked_for(tmp_path: Path) -> None:
+def test_what_is_reserved_is_what_the_run_asked_for(engine: Engine) -> None:
     """State, skipped and deleted files, rested failures and second chances count as in a page."""
 
     async def story(catalog: Catalog) -> None:
@@ -117,10 +114,10 @@ def test_what_is_reserved_is_what_the_run_asked_for(tmp_path: Path) -> None:
         again = await manager.retry(failed, reason="again")
         assert again is not None and again.reserved_by == ONE.owner
 
-    use(new_catalog(tmp_path), story)
+    engine.tell(story)
 
 
-def test_the_order_of_a_page_is_by_code_point(tmp_path: Path) -> None:
+def test_the_order_of_a_page_is_by_code_point(engine: Engine) -> None:
     """Pages follow one another without a gap, whatever the names are made of."""
     names = ["a-b", "a/x", "a0", "é", "\uffee", "𝄞"]
 
@@ -134,4 +131,4 @@ def test_the_order_of_a_page_is_by_code_point(tmp_path: Path) -> None:
             got += rows
         raise AssertionError("endless")
 
-    assert use(new_catalog(tmp_path), story) == names
+    assert engine.tell(story) == names

@@ -1,10 +1,8 @@
-"""What is asked of the catalog and what a scan writes into it."""
+"""Every engine answers the catalog's questions alike."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
-from pathlib import Path
 from typing import TypeAlias
 
 import pytest
@@ -12,20 +10,19 @@ import pytest
 from objlib.catalog import queries, tallies, writes
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
+from objlib.catalog.reservations import reserve_second_chances
 from objlib.catalog.tallies import Tally, Work
-from objlib.catalog.writes import FileFacts, facts_of
-from objlib.states import IN_FLIGHT, State
+from objlib.states import State
 from objlib.upload.state import AsyncUploadStateManager
 from tests.catalog.catalogs import (
     LEASE,
     add_files,
     bring_to,
     existing,
-    new_catalog,
     ours,
-    rows_of,
-    use,
+    rename,
 )
+from tests.catalog.conformance.engines import Engine
 
 Page: TypeAlias = Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]]
 
@@ -56,7 +53,7 @@ async def fill(catalog: Catalog) -> None:
         record = await bring_to(catalog, skipped, state)
         await writes.mark_deleted(catalog, [gone])
         async with catalog.transaction():
-            await catalog.fetch_all(
+            await catalog.execute(
                 "UPDATE files SET skip_reason = 'a film' WHERE file_path = ?", (record.file_path,)
             )
 
@@ -71,24 +68,21 @@ async def read_through(page: Page, catalog: Catalog, size: int) -> list[str]:
 
 
 PAGES: dict[str, tuple[Page, list[str]]] = {
-    "pending": (queries.pending_page, ["'; --", "a", "e", "é\n"]),
     "failed": (queries.failed_page, ["c", "h"]),
     "indexed": (queries.indexed_page, ["b", "g"]),
-    "uploading": (lambda c, a, n: queries.in_flight_page(c, "uploading", a, n), ["f"]),
-    "processing": (lambda c, a, n: queries.in_flight_page(c, "processing", a, n), ["d"]),
+    "uploading": (lambda c, a, n: queries.page_in_state(c, "uploading", a, n), ["f"]),
+    "processing": (lambda c, a, n: queries.page_in_state(c, "processing", a, n), ["d"]),
     "skipped": (
         queries.skipped_page,
         ["skipped failed", "skipped indexed", "skipped untracked"],
     ),
-    "second chance": (lambda c, a, n: queries.second_chance_page(c, "run", a, n), ["c", "h"]),
-    "no such run": (lambda c, a, n: queries.second_chance_page(c, "other", a, n), []),
     "leftovers": (queries.leftover_page, ["b", "g", "gone indexed", "skipped indexed"]),
 }
 
 
 @pytest.mark.parametrize("size", [1, 2, 100])
 @pytest.mark.parametrize("name", PAGES)
-def test_pages_hold_every_row_once_and_no_other(tmp_path: Path, name: str, size: int) -> None:
+def test_pages_hold_every_row_once_and_no_other(engine: Engine, name: str, size: int) -> None:
     """Whatever the size of a page, together they are the rows in question in the order of paths."""
     page, expected = PAGES[name]
 
@@ -96,10 +90,10 @@ def test_pages_hold_every_row_once_and_no_other(tmp_path: Path, name: str, size:
         await fill(catalog)
         return await read_through(page, catalog, size)
 
-    assert use(new_catalog(tmp_path), story) == expected
+    assert engine.tell(story) == expected
 
 
-def test_a_second_chance_is_for_what_this_run_failed_at_for_now(tmp_path: Path) -> None:
+def test_a_second_chance_is_for_what_this_run_failed_at_for_now(engine: Engine) -> None:
     """Transient failures and released files of the run; not permanent ones, not another run's."""
 
     async def story(catalog: Catalog) -> tuple[list[str], int]:
@@ -110,13 +104,13 @@ def test_a_second_chance_is_for_what_this_run_failed_at_for_now(tmp_path: Path) 
         await manager.release(await bring_to(catalog, "free", State.UPLOADING), reason="drained")
         claimed = await bring_to(catalog, "refused", State.UPLOADING)
         await manager.fail(claimed, reason="no", transient=False, document_name=None)
-        rows = await queries.second_chance_page(catalog, "run", None, 9)
+        rows = await reserve_second_chances(catalog, "run", LEASE, None, 9)
         return [row.file_path for row in rows], await queries.count_second_chances(catalog, "run")
 
-    assert use(new_catalog(tmp_path), story) == (["broken", "free"], 2)
+    assert engine.tell(story) == (["broken", "free"], 2)
 
 
-def test_a_file_with_an_older_document_is_found_once_it_is_indexed(tmp_path: Path) -> None:
+def test_a_file_with_an_older_document_is_found_once_it_is_indexed(engine: Engine) -> None:
     """The superseded document is due when the new version is there, not before."""
 
     async def story(catalog: Catalog) -> list[list[str]]:
@@ -133,10 +127,10 @@ def test_a_file_with_an_older_document_is_found_once_it_is_indexed(tmp_path: Pat
         await manager.forget_raw_file(ours(await manager.forget_superseded(again)))
         return [meanwhile, afterwards, await due()]
 
-    assert use(new_catalog(tmp_path), story) == [[], ["a"], []]
+    assert engine.tell(story) == [[], ["a"], []]
 
 
-def test_rows_are_found_by_path_key_and_document(tmp_path: Path) -> None:
+def test_rows_are_found_by_path_key_and_document(engine: Engine) -> None:
     """A document leads to its row whether it is the current or the superseded one."""
 
     async def story(catalog: Catalog) -> None:
@@ -158,10 +152,10 @@ def test_rows_are_found_by_path_key_and_document(tmp_path: Path) -> None:
         }
         assert await queries.get_file(catalog, "nowhere") is None
 
-    use(new_catalog(tmp_path), story)
+    engine.tell(story)
 
 
-def test_a_row_with_two_documents_is_found_by_each(tmp_path: Path) -> None:
+def test_a_row_with_two_documents_is_found_by_each(engine: Engine) -> None:
     """While the older version waits to be deleted, both names lead to the one row."""
 
     async def story(catalog: Catalog) -> set[tuple[str, str]]:
@@ -173,11 +167,11 @@ def test_a_row_with_two_documents_is_found_by_each(tmp_path: Path) -> None:
         found = await queries.pointers_to(catalog, ["documents/a", "documents/newer"])
         return {(name, row.file_path) for name, (row, _) in found.items()}
 
-    found = use(new_catalog(tmp_path), story)
+    found = engine.tell(story)
     assert found == {("documents/a", "a"), ("documents/newer", "a")}
 
 
-def test_tallies_count_what_is_there_and_can_be_uploaded(tmp_path: Path) -> None:
+def test_tallies_count_what_is_there_and_can_be_uploaded(engine: Engine) -> None:
     """Files and bytes by state, without those that are gone or skipped."""
 
     async def story(catalog: Catalog) -> None:
@@ -200,10 +194,62 @@ def test_tallies_count_what_is_there_and_can_be_uploaded(tmp_path: Path) -> None
         assert await tallies.count_deleted(catalog) == (3, 1)
         assert await tallies.count_files(catalog) == len(SHELF) + 3
 
-    use(new_catalog(tmp_path), story)
+    engine.tell(story)
 
 
-def test_an_empty_catalog_answers_every_question(tmp_path: Path) -> None:
+def test_texts_in_parts_are_counted_once_and_their_parts_each(engine: Engine) -> None:
+    """Only names that a part has count, and only parts that the text still has."""
+
+    async def story(catalog: Catalog) -> None:
+        await add_files(catalog, "a/x//part 1", "a/x//part 2", "y//part 1", "y//part 2")
+        await add_files(catalog, "part 1", "z/part 1", "x")
+        await writes.mark_deleted(catalog, ["y//part 2"])
+        assert await tallies.tally_of_parts(catalog) == tallies.TallyOfParts(files=2, parts=3)
+        assert [row.file_path for row in await queries.parts_of_file(catalog, "y")] == [
+            "y//part 1",
+            "y//part 2",
+        ]
+
+    engine.tell(story)
+
+
+def test_a_scan_knows_absolute_paths_below_its_root_only(engine: Engine) -> None:
+    """Rows of the earlier generation that lie elsewhere are none of its business."""
+
+    async def story(catalog: Catalog) -> list[str]:
+        await add_files(
+            catalog, "a", "/lib_%/b", "/lib_%.old/c", "/lib_%0/d", "/LIB_%/e", "/libXX/f"
+        )
+        assert len(list(await queries.stream_known_files(catalog))) == 6
+        await queries.set_info(catalog, library_root="/lib_%")
+        return [row[0] for row in await queries.stream_known_files(catalog)]
+
+    assert engine.tell(story) == ["/lib_%/b", "a"]
+
+
+def test_failures_are_gathered_by_reason(engine: Engine) -> None:
+    """The reason of the most files comes first, and pages follow one another."""
+
+    async def story(catalog: Catalog) -> None:
+        await add_files(catalog, "film", skip_reason="a film")
+        await add_files(catalog, "a", "b")
+        for path in ("a", "b"):
+            await bring_to(catalog, path, State.FAILED)
+        await add_files(catalog, "locked")
+        await writes.note_unread(catalog, [writes.Unread("locked", "no permission", False)])
+        gathered = await tallies.GatheredFailures.of(catalog)
+        assert await gathered.count_reasons() == 3
+        assert await gathered.groups(0, 1) == [("transient", "it broke", 2)]
+        assert await gathered.groups(1, 9) == [
+            ("skipped", "a film", 1),
+            ("unread", "no permission", 1),
+        ]
+        assert await gathered.paths("transient", "it broke", "a", 9) == ["b"]
+
+    engine.tell(story)
+
+
+def test_an_empty_catalog_answers_every_question(engine: Engine) -> None:
     """Nothing is zero, not an error."""
 
     async def story(catalog: Catalog) -> None:
@@ -215,10 +261,10 @@ def test_an_empty_catalog_answers_every_question(tmp_path: Path) -> None:
         assert await queries.get_info(catalog, "library_id") is None
         assert await queries.files_by_path(catalog, []) == {}
 
-    use(new_catalog(tmp_path), story)
+    engine.tell(story)
 
 
-def test_facts_about_the_catalog_are_replaced_one_by_one(tmp_path: Path) -> None:
+def test_facts_about_the_catalog_are_replaced_one_by_one(engine: Engine) -> None:
     """Writing one leaves the others; the last word counts."""
 
     async def story(catalog: Catalog) -> list[str | None]:
@@ -226,12 +272,11 @@ def test_facts_about_the_catalog_are_replaced_one_by_one(tmp_path: Path) -> None
         await queries.set_info(catalog, backend="two")
         return [await queries.get_info(catalog, key) for key in ("backend", "store_name")]
 
-    assert use(new_catalog(tmp_path), story) == ["two", "s"]
+    assert engine.tell(story) == ["two", "s"]
 
 
-def test_known_files_stream_in_the_order_of_paths_from_one_moment(tmp_path: Path) -> None:
+def test_known_files_stream_in_the_order_of_paths_from_one_moment(engine: Engine) -> None:
     """What is written while somebody reads does not show up in that reading, nor block it."""
-    path = new_catalog(tmp_path)
 
     async def story(catalog: Catalog) -> list[str]:
         await add_files(catalog, "a0", "a-b", "a/x", "é", "𝄞", "\uffee")
@@ -240,184 +285,10 @@ def test_known_files_stream_in_the_order_of_paths_from_one_moment(tmp_path: Path
         await add_files(catalog, "zzz", "b")
         return [*paths, *(row[0] for row in stream)]
 
-    assert use(path, story) == ["a-b", "a/x", "a0", "é", "\uffee", "𝄞"]
+    assert engine.tell(story) == ["a-b", "a/x", "a0", "é", "\uffee", "𝄞"]
 
 
-def test_known_files_stream_from_a_path_with_awkward_characters(tmp_path: Path) -> None:
-    """A catalog may live in a folder called `50% of #1?`."""
-    folder = tmp_path / "50% of #1?"
-    folder.mkdir()
-    path = new_catalog(folder)
-
-    async def story(catalog: Catalog) -> None:
-        assert list(await queries.stream_known_files(catalog)) == []
-
-    use(path, story)
-
-
-# What a scan writes
-
-
-def test_a_path_that_is_known_is_not_inserted_again(tmp_path: Path) -> None:
-    """Of two scans at once the first wins, and a row that has moved on keeps its life."""
-
-    async def story(catalog: Catalog) -> None:
-        await add_files(catalog, "a")
-        before = await bring_to(catalog, "a", State.INDEXED)
-        await add_files(catalog, "a", "b", size_bytes=99)
-        assert await existing(catalog, "a") == before
-        assert (await existing(catalog, "b")).file_size == 99
-
-    use(new_catalog(tmp_path), story)
-
-
-def test_facts_survive_the_way_into_the_catalog_and_back(tmp_path: Path) -> None:
-    """Every fact is a column; metadata keep their types and scripts."""
-    facts = FileFacts(
-        "Kurs/Ünï.txt",
-        size_bytes=2**40,
-        mtime=1_700_000_000.123456,
-        inode=2**62,
-        device=7,
-        content_hash="ab" * 32,
-        mime_type="text/markdown",
-        metadata={"title": "שלום", "year": 3, "weight": 1.5},
-        skip_reason="it is empty",
-    )
-
-    async def story(catalog: Catalog) -> FileRecord:
-        await writes.insert_files(catalog, [facts])
-        return await existing(catalog, "Kurs/Ünï.txt")
-
-    record = use(new_catalog(tmp_path), story)
-
-    assert facts_of(record) == facts
-    assert record.filename == "Ünï.txt"
-
-
-@pytest.mark.parametrize("state", State)
-def test_other_content_lands_on_untracked_rows_only(tmp_path: Path, state: State) -> None:
-    """New content never slips under an attempt or a document that is about the old one."""
-
-    async def story(catalog: Catalog) -> bool:
-        await add_files(catalog, "a")
-        before = await bring_to(catalog, "a", state)
-        changed = replace(facts_of(before), content_hash="other", size_bytes=4)
-        await writes.update_facts(catalog, [changed])
-        after = await existing(catalog, "a")
-        assert after in (before, replace(before, content_hash="other", file_size=4))
-        return after != before
-
-    assert use(new_catalog(tmp_path), story) == (state is State.UNTRACKED)
-
-
-@pytest.mark.parametrize("state", State)
-def test_new_facts_about_the_same_content_land_on_rows_at_rest(
-    tmp_path: Path, state: State
-) -> None:
-    """Touched and restored files are noted in any state but in flight; nothing else changes."""
-
-    async def story(catalog: Catalog) -> bool:
-        await add_files(catalog, "a")
-        await bring_to(catalog, "a", state)
-        await writes.mark_deleted(catalog, ["a"])
-        before = await existing(catalog, "a")
-        assert before.is_deleted
-        await writes.update_facts(catalog, [replace(facts_of(before), mtime=9.0, inode=9)])
-        after = await existing(catalog, "a")
-        assert after in (before, replace(before, mtime=9.0, inode=9, is_deleted=False))
-        return after != before
-
-    assert use(new_catalog(tmp_path), story) == (state not in IN_FLIGHT)
-
-
-def test_a_file_that_is_gone_keeps_its_state_and_document(tmp_path: Path) -> None:
-    """Being gone from disk is a mark on the row and no transition."""
-
-    async def story(catalog: Catalog) -> None:
-        await add_files(catalog, "a")
-        before = await bring_to(catalog, "a", State.INDEXED)
-        await writes.mark_deleted(catalog, ["a", "nowhere"])
-        assert await existing(catalog, "a") == replace(before, is_deleted=True)
-
-    use(new_catalog(tmp_path), story)
-
-
-async def rename(catalog: Catalog, content: str, old: list[str], new: list[str]) -> list[str]:
-    """What a scan does when files of one content vanish here and appear there."""
-    since = catalog.now()
-    await add_files(catalog, *new, content_hash=content)
-    await writes.mark_deleted(catalog, old)
-    return [" -> ".join(pair) for pair in await writes.adopt_moves(catalog, since)]
-
-
-@pytest.mark.parametrize("state", State)
-def test_a_moved_file_keeps_its_row(tmp_path: Path, state: State) -> None:
-    """Path and name are new, the rest of the row is what it was; a row in flight stays behind."""
-
-    async def story(catalog: Catalog) -> list[str]:
-        await add_files(catalog, "a", content_hash="same")
-        before = await bring_to(catalog, "a", state)
-        moves = await rename(catalog, "same", ["a"], ["b/c"])
-        if moves:
-            expected = replace(before, file_path="b/c", filename="c")
-            assert await existing(catalog, "b/c") == expected
-            assert await queries.get_file(catalog, "a") is None
-        else:
-            assert await existing(catalog, "a") == replace(before, is_deleted=True)
-            assert (await existing(catalog, "b/c")).version == 0
-        return moves
-
-    moves = use(new_catalog(tmp_path), story)
-    assert moves == ([] if state in IN_FLIGHT else ["a -> b/c"])
-
-
-def test_equal_files_that_move_together_all_keep_their_rows(tmp_path: Path) -> None:
-    """A folder with copies of one text moves as a whole, in the order of paths."""
-
-    async def story(catalog: Catalog) -> list[str]:
-        await add_files(catalog, "a/1", "a/2", "a/3", content_hash="same")
-        for path in ("a/1", "a/2", "a/3"):
-            await bring_to(catalog, path, State.INDEXED)
-        return await rename(catalog, "same", ["a/1", "a/2", "a/3"], ["b/1", "b/2", "b/3"])
-
-    path = new_catalog(tmp_path)
-    assert use(path, story) == ["a/1 -> b/1", "a/2 -> b/2", "a/3 -> b/3"]
-    assert rows_of(path, "file_path, gemini_store_doc_id, is_deleted") == [
-        ("b/1", "documents/a/1", 0),
-        ("b/2", "documents/a/2", 0),
-        ("b/3", "documents/a/3", 0),
-    ]
-
-
-def test_a_copy_is_no_move(tmp_path: Path) -> None:
-    """Where more files vanish than appear, or the other way about, only pairs are moves."""
-
-    async def story(catalog: Catalog) -> list[list[str]]:
-        await add_files(catalog, "a", "b", content_hash="same")
-        fewer = await rename(catalog, "same", ["a", "b"], ["c"])
-        more = await rename(catalog, "same", ["c"], ["d", "e"])
-        none = await rename(catalog, "same", [], ["f"])
-        return [fewer, more, none]
-
-    assert use(new_catalog(tmp_path), story) == [["a -> c"], ["c -> d"], []]
-
-
-def test_files_that_were_known_before_the_scan_take_part_in_no_move(tmp_path: Path) -> None:
-    """An old copy is not where the vanished file went; an old loss is not where it came from."""
-
-    async def story(catalog: Catalog) -> list[tuple[str, str]]:
-        await add_files(catalog, "copy", "lost", content_hash="same")
-        await writes.mark_deleted(catalog, ["lost"])
-        await add_files(catalog, "a", content_hash="same")
-        since = catalog.now()
-        await writes.mark_deleted(catalog, ["a"])
-        return await writes.adopt_moves(catalog, since)
-
-    assert use(new_catalog(tmp_path), story) == []
-
-
-def test_history_follows_a_file_through_its_names(tmp_path: Path) -> None:
+def test_history_follows_a_file_through_its_names(engine: Engine) -> None:
     """A file's trail goes back under its earlier names, and is not that of who took them since."""
 
     async def story(catalog: Catalog) -> dict[str, list[str]]:
@@ -439,7 +310,7 @@ def test_history_follows_a_file_through_its_names(tmp_path: Path) -> None:
             for path in "abc"
         }
 
-    assert use(new_catalog(tmp_path), story) == {
+    assert engine.tell(story) == {
         "a": ["uploading v1 claimed", "failed v2 it broke"],
         "b": [],
         "c": [
@@ -454,7 +325,7 @@ def test_history_follows_a_file_through_its_names(tmp_path: Path) -> None:
 
 
 def test_a_raw_file_left_behind_is_found_unless_it_is_of_the_earlier_generation(
-    tmp_path: Path,
+    engine: Engine,
 ) -> None:
     """Indexed rows that still name a raw file are due; those without an upload key never are."""
 
@@ -463,15 +334,13 @@ def test_a_raw_file_left_behind_is_found_unless_it_is_of_the_earlier_generation(
         await add_files(catalog, "ours", "theirs")
         for name in ("ours", "theirs"):
             sending = await bring_to(catalog, name, State.UPLOADING)
-            intended = await manager.intend_import(
-                sending, file_id=f"files/{name}", file_uri=None, expires_at=None, lease=LEASE
-            )
+            intended = await manager.intend_import(sending, file_id=f"files/{name}", lease=LEASE)
             processing = await manager.upload_confirmed(
                 ours(intended), operation_name=None, document_name="d"
             )
             await manager.import_confirmed(ours(processing), document_name="d")
         async with catalog.transaction():
-            await catalog.fetch_all("UPDATE files SET upload_key = NULL WHERE file_path = 'theirs'")
+            await catalog.execute("UPDATE files SET upload_key = NULL WHERE file_path = 'theirs'")
         return [row.file_path for row in await queries.leftover_page(catalog, None, 9)]
 
-    assert use(new_catalog(tmp_path), story) == ["ours"]
+    assert engine.tell(story) == ["ours"]
