@@ -162,6 +162,14 @@ def short_listing_is_believed(put: Replace) -> None:
 
     put(lookup, "complete_pages", pages)
     put(listing, "complete_pages", pages)
+    list_into, listed = lookup.DocumentLookup._list_into, list[object]()
+
+    async def only_once(self: lookup.DocumentLookup, wanted: Any) -> None:
+        if not any(wanted is one for one in listed):
+            listed.append(wanted)
+            await list_into(self, wanted)
+
+    put(lookup.DocumentLookup, "_list_into", only_once)
 
 
 def repair_deletes_superseded(put: Replace) -> None:
@@ -176,8 +184,11 @@ def repair_deletes_superseded(put: Replace) -> None:
 def facts_slip_under_a_document(put: Replace) -> None:
     """A scan writes the new content hash without moving the row."""
 
-    async def follow(self: Any, _row: FileRecord, _facts: writes.FileFacts) -> None:
-        self.report.unchanged += 1
+    async def follow(
+        self: Any, _row: FileRecord, facts: writes.FileFacts
+    ) -> list[writes.FileFacts]:
+        self.tally.unchanged += 1
+        return [facts]
 
     async def write(catalog: Any, found: Iterable[writes.FileFacts]) -> None:
         columns = ", ".join(f"{name} = ?" for name in writes._FACTS.split(", "))
@@ -215,26 +226,6 @@ def namespaces_are_ignored(put: Replace) -> None:
     put(lease, "owner_is_dead", anywhere)
 
 
-def import_under_an_old_lease(put: Replace) -> None:
-    """An import whose turn comes late is sent without a look at the lease."""
-    send_import = FileSearchClient.import_file
-
-    async def unchecked(self: Any, store: str, *, last_moment: Any, **given: Any) -> Any:
-        await last_moment.check()  # before it waits for its turn
-        return await send_import(self, store, **given)
-
-    put(FileSearchClient, "import_file", unchecked)
-
-
-def raw_file_is_no_doubt(put: Replace) -> None:
-    """A raw file that was there before proves nothing of its document."""
-
-    async def nothing(_self: Any, _record: FileRecord) -> None:
-        return None
-
-    put(lookup.DocumentLookup, "find_unrecorded", nothing)
-
-
 BREAKS: dict[str, Break] = {
     make.__name__.replace("_", "-"): Break((make.__doc__ or "").strip(), make)
     for make in (
@@ -251,8 +242,6 @@ BREAKS: dict[str, Break] = {
         facts_slip_under_a_document,
         retry_forgets_the_document,
         namespaces_are_ignored,
-        import_under_an_old_lease,
-        raw_file_is_no_doubt,
     )
 }
 
@@ -273,6 +262,8 @@ def hunt(name: str, seeds: Sequence[int]) -> Catch:
             setattr(owner, attribute, value)
         healthy.clear()
         if violations and not play(generate(seed)).violations:
+            # A break that stumbles over the code it is made for would look like one that is found.
+            assert re.match(r"[SL]\d", violations[0]), f"{name} is broken itself: {violations[0]}"
             return Catch(name, seed, violations[0])
     return Catch(name, None, "")
 
@@ -281,7 +272,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Hunt for every break and print the table; 1 when one was not caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulator.breaks")
     parser.add_argument("names", nargs="*", metavar="NAME", help="only these breaks")
-    parser.add_argument("--seeds", type=int, default=300, help="at most so many each [300]")
+    parser.add_argument("--seeds", type=int, default=400, help="at most so many each [400]")
     parser.add_argument("--start", type=int, default=0, help="the first seed [0]")
     parser.add_argument("--jobs", type=int, default=2, help="processes at a time [2]")
     options = parser.parse_args(arguments)
