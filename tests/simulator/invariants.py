@@ -92,6 +92,7 @@ class Facts:
 
     def follow(self, moment: Moment) -> None:
         """Take note of what is searchable, and of what was taken away."""
+        self.once_indexed &= moment.rows.keys()  # a row that moves takes its document along
         for row in moment.rows.values():
             if row.is_deleted or {row.document, row.superseded} & self.lost_documents:
                 self.once_indexed.discard(row.path)
