@@ -51,6 +51,7 @@ async def _metadata(invocation: Invocation, file: str) -> int:
                 "parts": found.parts,
                 "metadata": entries,
                 "left_out": found.left_out,
+                "bad_lines": found.bad_lines,
             }
         )
         return 0
@@ -66,6 +67,8 @@ async def _metadata(invocation: Invocation, file: str) -> int:
         console.print(f"  {entry.key:<{width}}  {shown}  {where}", markup=False)
     for key, reason in found.left_out.items():
         console.print(f"  not sent: {one_line(key)}: {reason}", markup=False)
+    for line in found.bad_lines:
+        console.print(f"  front matter, {one_line(line)}", markup=False, soft_wrap=True)
     return 0
 
 

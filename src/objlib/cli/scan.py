@@ -135,3 +135,15 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
         console.print(
             f"  {one_line(sidecar)}: {one_line(problem)}; not used", markup=False, soft_wrap=True
         )
+    for path, bad_lines in list(report.bad_lines.items())[:NAMED_MOVES]:
+        more = f", and {count(len(bad_lines) - 1, 'more line')}" * (len(bad_lines) > 1)
+        first = f"  {path_line(path)}, front matter: {one_line(bad_lines[0])}{more}"
+        console.print(first, markup=False, soft_wrap=True)
+    if report.bad_lines:
+        texts = count(len(report.bad_lines), "text")
+        console.print(
+            f"  {texts} with lines of front matter that are not used (`objlib metadata FILE` names"
+            " them)",
+            markup=False,
+            soft_wrap=True,
+        )
