@@ -129,9 +129,7 @@ def test_a_bad_line_of_front_matter_costs_no_other_and_is_named(
 ) -> None:
     """`scan` counts the texts and names the first lines, `metadata` all; the others are sent."""
     note = library / "note.md"
-    note.write_text(
-        "---\ntitle: On arches\nsubtitle: Foo: Bar\nby: @ada\nyear: 010\n---\nStones.\n"
-    )
+    note.write_text("---\ntitle: On arches\nby: A: B\nof: @ada\nyear: 010\n---\nStones.\n")
     outcome = cli("scan", "--library", library)
     assert "note.md, front matter: line 3 is not understood" in outcome.out
     assert "and 1 more line" in outcome.out
