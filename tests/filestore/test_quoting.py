@@ -18,8 +18,8 @@ from objlib.filestore.quoting import (
     folded,
     without_header,
 )
-from objlib.filestore.spelling import near
-from objlib.filestore.words import closed_up, question_terms
+from objlib.language.spelling import near
+from objlib.language.words import closed_up, question_terms
 from tests.filestore.mounted import mounted
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "library"

@@ -19,9 +19,9 @@ from typing import Any
 from objlib.filestore.filters import MetadataValue, Predicate
 from objlib.filestore.quoting import folded
 from objlib.filestore.semantic import DEPTH, fused, nearest
-from objlib.filestore.spelling import near
 from objlib.filestore.storage import ACTIVE, FileStore
-from objlib.filestore.words import closed_up, question_terms, telling_terms, terms
+from objlib.language.spelling import near
+from objlib.language.words import closed_up, question_terms, telling_terms, terms
 
 DEFAULT_TOP_K = 5
 TOP_K_MAX = 100

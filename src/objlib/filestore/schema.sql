@@ -114,7 +114,7 @@ CREATE TABLE IF NOT EXISTS unfinished (
     since    REAL NOT NULL
 );
 
--- Terms are cut in Python (words.py); FTS5 folds diacritics, takes off English endings and ranks.
+-- Terms are cut in Python (language/words.py); FTS5 folds diacritics, takes off English endings and ranks.
 CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms USING fts5 (
     terms, tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
 );
