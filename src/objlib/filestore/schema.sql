@@ -105,7 +105,7 @@ CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (document);
 CREATE TABLE IF NOT EXISTS vectors (
     chunk    INTEGER PRIMARY KEY,
     embedder TEXT NOT NULL,
-    vector   BLOB NOT NULL                             -- float16, little-endian, of unit length
+    vector   BLOB NOT NULL                             -- a scale, and a byte a component: semantic.py
 );
 
 -- Positions of documents whose chunks are being written and whose row is not there yet.
