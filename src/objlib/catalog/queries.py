@@ -84,8 +84,9 @@ async def stream_known_files(catalog: Catalog) -> Generator[tuple[Any, ...], Non
     own writes.
     """
     return await catalog.stream(
-        "SELECT file_path, file_size, mtime, inode, ctime, device, content_hash, is_deleted,"
-        " skip_reason, sidecar_mtime, read_problem IS NOT NULL"
+        "SELECT file_path, file_size, mtime, inode, ctime,"
+        " content_hash IS NOT NULL OR skip_reason IS NOT NULL,"
+        " is_deleted, skip_reason, sidecar_mtime, read_problem IS NOT NULL"
         f" FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
     )
 

@@ -14,6 +14,7 @@ from objlib import AnswerOutcome, Citation, SearchResult
 from objlib.cli.cleaning import one_line
 from objlib.cli.screen import Screen
 from objlib.errors import ConfigurationError
+from objlib.service.files import is_on_disk
 
 PASSAGE_CHARS = 280
 _INDENT = "    "
@@ -89,7 +90,7 @@ def open_file(citations: Sequence[Citation], number: int, root: Path) -> None:
     path = citations[number - 1].path
     if path is None:
         raise ConfigurationError(f"citation {number} is of a document that is not of this library")
-    if not (root / path).is_file():
+    if not is_on_disk(root, path):
         raise ConfigurationError(f"{path} is not there any more; run objlib sync")
     if click.launch(str(root / path)) != 0:
         raise ConfigurationError(f"no program was found to open {path} with")
