@@ -10,7 +10,7 @@ from objlib.catalog.facets import Facet, count_files_with, count_indexed, facets
 
 
 def test_values_are_counted_over_indexed_files(tmp_path: Path) -> None:
-    """Lists item by item, text and numbers apart; a file that is not in the store does not count."""
+    """Lists item by item, text and numbers apart; files that are not in the store do not count."""
     root = tmp_path / "library"
     (root / "Talks").mkdir(parents=True)
     for year in (1934, 1935):

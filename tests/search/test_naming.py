@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.catalog.facets import Facet
+from objlib.catalog.facets import Facet, Value
 from objlib.filestore.filters import parse_filter
 from objlib.search.naming import filter_of, named_in, subsets, without
 
@@ -73,7 +73,7 @@ def test_a_name_in_small_letters_counts_beside_another_fact_only() -> None:
 def test_a_filter_says_what_is_named() -> None:
     """Quoted as the store reads it, whatever the value holds."""
     odd = 'a "b" \\ c'
-    wanted = {"title": (odd, "d"), "year": (1984,)}
+    wanted: dict[str, tuple[Value, ...]] = {"title": (odd, "d"), "year": (1984,)}
     accepts = parse_filter(filter_of(wanted))
     assert accepts({"title": odd, "year": 1984.0})
     assert accepts({"title": "d", "year": 1984.0})
