@@ -150,7 +150,7 @@ def test_rows_have_a_cell_for_each_column() -> None:
 
 
 def test_a_table_that_was_not_measured_stays_as_it_was() -> None:
-    """Without the documents of others, or their readers, the page keeps what a full run has found."""
+    """Without what it needs, `make formats` leaves of the page what a full run has found."""
     formats = pytest.importorskip("benchmarks.formats")
     page = (
         f"Before.\n{formats.BEGIN}\n| A | n |\n| - | - |\n\n| B | n |\n| b | 1 |\n{formats.END}\nA."
