@@ -12,9 +12,9 @@ from objlib import Library, ScanReport
 from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, checksum_option, common_options, hidden_option
-from objlib.cli.render import count
 from objlib.config import Settings
 from objlib.service.files import title
+from objlib.service.numbers import count
 
 NAMED_MOVES = 10
 

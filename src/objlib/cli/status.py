@@ -14,8 +14,8 @@ from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import ago, count, duration, size
 from objlib.service.files import title
+from objlib.service.numbers import ago, count, duration, size
 from objlib.service.status import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, Status
 from objlib.service.view import open_view
 
