@@ -43,6 +43,7 @@ class Hint(Enum):
     CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
     CREATE_STORE = "upload something, which makes the store, or name another store"
     GIVE_LIBRARY_ITS_OWN_CATALOG = "give this library a catalog of its own"
+    LEAVE_OUT_NEW_STORE = "do without a new store"
     NAME_CATALOG_FILE = "name the catalog's file, not a folder"
     NAME_LIBRARY = "name the library's folder"
     NAME_LIBRARY_ID = "say by its id which library this is"
@@ -54,7 +55,7 @@ class Hint(Enum):
     SCAN_FIRST = "scan the library first"
     SCAN_OR_RECOVER = "scan the library, or recover a catalog that was lost"
     SCAN_NEW_FILES = "scan, which records new files"
-    START_NEW_CATALOG = "start a new catalog"
+    UPLOAD_INTO_NEW_STORE = "upload the files into a new store"
     USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
     WRITE_SETTINGS_FILE = "write a settings file that explains every setting"
 

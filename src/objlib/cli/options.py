@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -88,6 +89,19 @@ class Invocation:
             return Screen(file=lines, force_terminal=False, quiet=self.quiet)
         return Screen(stderr=True, quiet=self.quiet)
 
+    def ask(self) -> None:
+        """Ask whether to go on.
+
+        Raises:
+            ConfigurationError: there is nobody to ask.
+            click.Abort: the answer was no.
+        """
+        if self.json or self.log_json or not sys.stdin.isatty():
+            raise ConfigurationError(
+                "there is nobody to ask; say --yes to go on, or --dry-run to look"
+            )
+        click.confirm("Go on?", abort=True, err=True)
+
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the global options to a command, or to the group."""
@@ -171,6 +185,12 @@ new_library_option = click.option(
     is_flag=True,
     help="Send also what the store has under another library's id; that is remembered.",
 )
+new_store_option = click.option(
+    "--new-store",
+    is_flag=True,
+    help="The store is gone: upload everything into a new one.",
+)
+yes_option = click.option("--yes", is_flag=True, help="Go on without asking, as a script must.")
 hidden_option = click.option(
     "--hidden", is_flag=True, default=None, help="Take in hidden files and folders, too."
 )
