@@ -12,6 +12,7 @@
     ├── NotConvertible                   there is nothing of a file that could be sent
     ├── RunEnded                         nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
+    │   │   └── StoreGone                the store was deleted while it was in use
     │   ├── AccessRefused                the key is wrong, expired or not allowed
     │   ├── LibraryGone                  the library's folder is missing or empty
     │   └── StorageFull                  the project's File Search quota is used up
@@ -132,6 +133,13 @@ class RunEnded(ObjlibError):
 
 class BackendUnavailable(RunEnded):
     """The backend gave no answer."""
+
+
+class StoreGone(BackendUnavailable):
+    """The store was there at the beginning, and is not any more."""
+
+    def __init__(self, store_name: str) -> None:
+        super().__init__(f"the store {store_name} is gone", hint=Hint.UPLOAD_INTO_NEW_STORE)
 
 
 class AccessRefused(RunEnded):

@@ -337,3 +337,55 @@ def test_a_program_may_ask_for_it(synced: Path, served: Path) -> None:
 
     asyncio.run(run())
     assert (documents(served), stores(served)) == (6, 1)
+
+
+#: The program deletes the store before the nth call of a method, as somebody else may.
+_DELETES_WITHIN = """
+import asyncio, os, sys, urllib.request
+from objlib.cli.main import main
+from objlib.gemini.client import FileSearchClient
+
+name, store = sys.argv[1], sys.argv[2]
+original = getattr(FileSearchClient, name)
+
+def delete():
+    if sys.argv[2]:
+        address = f"{os.environ['OBJLIB_BASE_URL']}/v1beta/{store}?force=true"
+        headers = {"x-goog-api-key": "any"}
+        urllib.request.urlopen(urllib.request.Request(address, method="DELETE", headers=headers))
+        sys.argv[2] = ""
+
+def deleting(*arguments, **options):
+    delete()
+    return original(*arguments, **options)
+
+setattr(FileSearchClient, name, deleting)
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "command"),
+    [
+        ("document_pages", "sync --yes"),
+        ("document_pages", "store-sync"),
+        ("generate", "search gravity"),
+        ("generate", "verify"),
+        ("import_file", "fsm-upload"),
+        ("get_document", "fsm-upload"),
+    ],
+)
+def test_a_store_that_goes_while_it_is_in_use_is_named_too(
+    cli: Cli, synced: Path, served: Path, rows: Query, method: str, command: str
+) -> None:
+    """One line, exit code 3, and the way on; no file has failed, and the way works."""
+    (synced / "On yeast.txt").write_text("This is all about yeast.\n")
+    assert cli("scan").exit_code == 0
+    program = [sys.executable, "-c", _DELETES_WITHIN, method, bound_store(), *command.split()]
+    done = subprocess.run(program, check=False, capture_output=True, text=True)
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("objlib: ") and line.endswith(f" is gone; {HINT}"), done.stderr
+    assert done.returncode == 3
+    assert "failed" not in states(rows)
+    assert cli("sync", "--new-store", "--yes").exit_code == 0
+    assert (documents(served), stores(served), states(rows)) == (7, 1, {"indexed": 7})
