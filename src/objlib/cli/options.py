@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from objlib.cli import logs
+from objlib.cli import logs, terminal
 from objlib.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Invocation:
         from objlib import telemetry
 
         def warn(line: str) -> None:
-            self.notices().print(line, markup=False)
+            self.notices().say(line)
 
         return telemetry.traced(click.get_current_context().command_path, warn)
 
@@ -72,7 +71,7 @@ class Invocation:
         """The first line of every command that talks to a store says which one."""
         from objlib.service.servers import description
 
-        self.notices().print(f"Store: {description(settings)}", markup=False)
+        self.notices().say(f"Store: {description(settings)}")
 
     def console(self) -> Screen:
         """Standard output, for results."""
@@ -87,7 +86,7 @@ class Invocation:
         if self.log_json:
             lines = cast(IO[str], logs.NoticesAsJson())
             return Screen(file=lines, force_terminal=False, quiet=self.quiet)
-        return Screen(stderr=True, quiet=self.quiet)
+        return Screen(is_for_notices=True, quiet=self.quiet)
 
     def ask(self) -> None:
         """Ask whether to go on.
@@ -96,11 +95,11 @@ class Invocation:
             ConfigurationError: there is nobody to ask.
             click.Abort: the answer was no.
         """
-        if self.json or self.log_json or not sys.stdin.isatty():
+        if self.json or self.log_json or not terminal.can_ask():
             raise ConfigurationError(
                 "there is nobody to ask; say --yes to go on, or --dry-run to look"
             )
-        click.confirm("Go on?", abort=True, err=True)
+        terminal.ask_to_go_on("Go on?")
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
