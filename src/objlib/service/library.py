@@ -230,11 +230,7 @@ class Library(CatalogView):
     async def planned_files(
         self, options: Options | None = None, *, limit: int | None = None
     ) -> AsyncIterator[PlannedFile]:
-        """Yield the files that an upload would take, by path.
-
-        Args:
-            limit: at most so many of them.
-        """
+        """Yield the files that an upload would take, by path, at most so many of them."""
         async for file in planned_files(self.catalog, self._options(options, {}), limit):
             yield file
 
@@ -426,8 +422,8 @@ class Library(CatalogView):
 
     async def _accounted(self, options: Options) -> Uploading:
         work = await self._uploading(options, create_store=True, report=progress_of)
-        begun = replace(options, new_store=False)
-        return Uploading(work, await Account.opened(self.catalog, self.client, begun))
+        options = replace(options, new_store=False)
+        return Uploading(work, await Account.opened(self.catalog, self.client, options))
 
     async def _uploading(
         self,
