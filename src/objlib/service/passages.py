@@ -66,34 +66,40 @@ def _folded(word: str) -> str:
 def _longest_run(text: Sequence[str], passage: Sequence[str]) -> tuple[int, int] | None:
     """Return (first word in the text, number of words) of the longest run of a passage's words.
 
-    A run of at least half of the passage contains one of its runs of just that length, so those are
-    looked up by a rolling hash: time is linear in both.
+    Where a run is common to both, so is every shorter one in it: the length is found by halving,
+    and whether there is one of a length by rolling hashes. Time is linear but for a logarithm.
     """
-    need = (len(passage) + 1) // 2
-    if not need or len(text) < need:
-        return None
     numbers: dict[str, int] = {}
     wanted = [numbers.setdefault(word, len(numbers) + 1) for word in passage]
     known = [numbers.get(word, 0) for word in text]
-    places: dict[int, list[int]] = {}
-    for place, value in enumerate(_rolling(wanted, need)):
-        places.setdefault(value, []).append(place)
+    shortest = (len(passage) + 1) // 2
+    longest = min(len(passage), len(text))
     best: tuple[int, int] | None = None
-    done_until = 0  # what lies in a run that was found begins no longer one
-    for begin, value in enumerate(_rolling(known, need)):
-        if begin < done_until:
-            continue
-        for place in places.get(value, ()):
-            length = _common(known, begin, wanted, place)
-            if length >= need and (best is None or length > best[1]):
-                best = (begin, length)
-                done_until = begin + length - need + 1
+    while shortest <= longest:
+        length = (shortest + longest) // 2 if best else shortest
+        begin = _place_of_a_run(known, wanted, length)
+        if begin is not None:
+            best, shortest = (begin, length), length + 1
+        elif best is None:
+            return None
+        else:
+            longest = length - 1
     return best
+
+
+def _place_of_a_run(text: Sequence[int], passage: Sequence[int], length: int) -> int | None:
+    """Return the beginning in the text of a run of so many numbers that both have."""
+    places = {value: place for place, value in enumerate(_rolling(passage, length))}
+    for begin, value in enumerate(_rolling(text, length)):
+        place = places.get(value)
+        if place is not None and text[begin : begin + length] == passage[place : place + length]:
+            return begin
+    return None
 
 
 def _rolling(numbers: Sequence[int], size: int) -> list[int]:
     """Return the hash of each run of `size` numbers, by its beginning."""
-    if len(numbers) < size:
+    if not size or len(numbers) < size:
         return []
     value, highest = 0, pow(_BASE, size - 1, _MODULUS)
     for number in numbers[:size]:
@@ -103,14 +109,3 @@ def _rolling(numbers: Sequence[int], size: int) -> list[int]:
         value = ((value - leaving * highest) * _BASE + entering) % _MODULUS
         hashes.append(value)
     return hashes
-
-
-def _common(text: Sequence[int], begin: int, passage: Sequence[int], place: int) -> int:
-    length = 0
-    while (
-        begin + length < len(text)
-        and place + length < len(passage)
-        and text[begin + length] == passage[place + length]
-    ):
-        length += 1
-    return length
