@@ -77,9 +77,9 @@ class FileSearchClient:
             gate: what every request has to pass; None lets them all pass.
         """
         self._wire = Observed(transport)
-        self._checked = Checked(Judged(self._wire, base_url))
-        gated = self._checked if gate is None else Gated(self._checked, gate)
         self._secrets = secrets_of(api_key, base_url)
+        self._checked = Checked(Judged(self._wire, base_url, self._secrets))
+        gated = self._checked if gate is None else Gated(self._checked, gate)
         self._client = genai.Client(
             api_key=api_key or _NO_KEY,
             vertexai=False,
