@@ -47,7 +47,6 @@ class Hint(Enum):
     NAME_CATALOG_FILE = "name the catalog's file, not a folder"
     NAME_LIBRARY = "name the library's folder"
     NAME_LIBRARY_ID = "say by its id which library this is"
-    NAME_SETTINGS_FILE = "name the settings file yourself"
     RAISE_MAX_DELETE = "allow more deletions"
     RECOVER_INTO_NEW_CATALOG = "take the documents over into a new catalog"
     RECOVER_FROM_STORE = "give the lost catalog back from the store"
@@ -56,6 +55,7 @@ class Hint(Enum):
     SCAN_OR_RECOVER = "scan the library, or recover a catalog that was lost"
     SCAN_NEW_FILES = "scan, which records new files"
     START_NEW_CATALOG = "start a new catalog"
+    TRUST_SETTINGS_FILE = "say that the settings file is the user's own, or name it"
     USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
     WRITE_SETTINGS_FILE = "write a settings file that explains every setting"
 
