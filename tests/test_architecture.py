@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: The storeys of section 3 of the design, from the ground up. A package or top-level module imports
 #: what lies on the storeys below its own, and itself.
 STOREYS: tuple[tuple[str, ...], ...] = (
-    ("errors", "waits", "privacy", "redaction", "threads"),
+    ("errors", "waits", "privacy", "redaction", "threads", "language"),
     ("states",),
     ("reactive", "formats"),
     ("catalog", "congestion"),
@@ -31,7 +31,7 @@ STOREYS: tuple[tuple[str, ...], ...] = (
     ("cli", "web", "mcp"),
 )
 #: What stands beside: package -> what it may import.
-BESIDE = {"filestore": {"formats", "privacy"}}
+BESIDE = {"filestore": {"formats", "language", "privacy"}}
 #: Starts the command line; names the public face.
 ENTRANCES = {"__main__", "__init__"}
 

@@ -272,10 +272,11 @@ async def pointers_to(
         (*full_names, *full_names, *full_names),
     )
     found: dict[str, tuple[FileRecord, bool]] = {}
-    for record in map(FileRecord.from_row, rows):
+    records = [FileRecord.from_row(row) for row in rows]
+    for record in records:
         if record.superseded_doc_id in full_names:
             found.setdefault(full_names[record.superseded_doc_id], (record, True))
-    for record in map(FileRecord.from_row, rows):
+    for record in records:
         current = record.gemini_store_doc_id
         if current is None and record.upload_key is None:
             current = record.gemini_file_id
