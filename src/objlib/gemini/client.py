@@ -35,6 +35,7 @@ from objlib.gemini.resources import (
     RawFile,
     Store,
 )
+from objlib.gemini.sdk import check_sdk
 from objlib.gemini.transport import Gated, HonestUploads
 from objlib.gemini.wire_errors import Effect, translated
 from objlib.reactive.retry import Retry
@@ -95,6 +96,7 @@ class FileSearchClient:
             ),
         )
         self._calls = self._client.aio
+        check_sdk(self._calls, types)
 
     @property
     def calls(self) -> Observable[Call]:
