@@ -13,6 +13,7 @@ MASK = "***"
 #: A form that is shorter may be a word of any text.
 _LONG_CHARS = 8
 _BACKSLASHES = r"\\{1,8}"
+_SHORT = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
@@ -110,6 +111,10 @@ def _anyhow(letter: str, *, is_first: bool) -> str:
     ]
     if 127 < code < 256:
         ways.append(f"{_BACKSLASHES}x{code:02x}")
+    if letter in _SHORT:
+        ways.append(f"{_BACKSLASHES}{_SHORT[letter]}")
+    if code > 0xFFFF:
+        ways.append(f"{_BACKSLASHES}U{code:08x}")
     if letter in _ENTITIES:
         ways.append(f"&{_ENTITIES[letter]};")
     if letter == " ":

@@ -130,10 +130,14 @@ class FileFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileReleased(Event):
-    """The row is free again: not finished, not failed."""
+    """The row is free again: not finished, not failed.
+
+    `had_failed`: a `FileFailed` of this run is taken back; the backend took nothing of anybody.
+    """
 
     path: str
     reason: str
+    had_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,14 @@ def advance(progress: Progress, event: ev.Event) -> Progress:
                 failed_for_now=progress.failed_for_now + transient,
                 failures=(*progress.failures, event)[:NAMED_FAILURES],
             )
-        case ev.FileReleased(path=path):
-            return replace(_landed(progress, path), released=progress.released + 1)
+        case ev.FileReleased(path=path, had_failed=had_failed):
+            return replace(
+                _landed(progress, path),
+                released=progress.released + 1,
+                failed=progress.failed - had_failed,
+                failed_for_now=progress.failed_for_now - had_failed,
+                failures=tuple(kept for kept in progress.failures if kept.path != path),
+            )
         case ev.FileVanished(path=path):
             return replace(_landed(progress, path), vanished=progress.vanished + 1)
         case ev.FileTaken(path=path):
