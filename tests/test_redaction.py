@@ -22,6 +22,7 @@ passwords = st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_s
 @example("00000000000\r", b"", b"")
 @example("00000000000\U00018cd6", b"", b"")
 @example('"00000000000', b"", b"")
+@example("00000000000&", b"", b"")
 @settings(deadline=None)  # a pattern is made for each
 @given(st.one_of(printable, passwords), st.binary(max_size=5), st.binary(max_size=5))
 def test_no_form_of_a_secret_is_left(secret: str, before: bytes, after: bytes) -> None:

@@ -103,7 +103,6 @@ def _anyhow(letter: str, *, is_first: bool) -> str:
     code, raw = ord(letter), letter.encode()
     units = letter.encode("utf-16-be").hex()
     ways = [
-        _BACKSLASHES if letter == "\\" else re.escape(letter),
         "".join(f"%(?:25)*{byte:02x}" for byte in raw),
         "".join(f"{_BACKSLASHES}x{byte:02x}" for byte in raw),
         "".join(f"{_BACKSLASHES}u{units[at : at + 4]}" for at in range(0, len(units), 4)),
@@ -119,5 +118,6 @@ def _anyhow(letter: str, *, is_first: bool) -> str:
         ways.append(f"&{_ENTITIES[letter]};")
     if letter == " ":
         ways.append(r"\+")
+    ways.append(_BACKSLASHES if letter == "\\" else re.escape(letter))  # the shortest is the last
     escaped = "" if is_first or letter.isalnum() else r"\\{0,8}"
     return f"{escaped}(?:{'|'.join(ways)})"
