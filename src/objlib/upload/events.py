@@ -70,6 +70,14 @@ class FileStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PartlyRead(Event):
+    """Parts of a file could not be read; the rest of it is being sent."""
+
+    path: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CallRetried(Event):
     """A call about a file will be made again after `wait_s` seconds."""
 

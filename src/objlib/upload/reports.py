@@ -54,6 +54,8 @@ class Progress:
     vanished: int = 0
     #: In the hands of another run.
     taken: int = 0
+    #: Files of which parts could not be read; what there is was sent.
+    partly_read: int = 0
     #: Calls that were made again.
     retries: int = 0
     #: Bytes of all files that were begun, finished or not.
@@ -127,6 +129,8 @@ def advance(progress: Progress, event: ev.Event) -> Progress:
             return replace(_landed(progress, path), vanished=progress.vanished + 1)
         case ev.FileTaken(path=path):
             return replace(_landed(progress, path), taken=progress.taken + 1)
+        case ev.PartlyRead():
+            return replace(progress, partly_read=progress.partly_read + 1)
         case ev.CallRetried(rate_limited=rate_limited):
             return replace(
                 progress,
