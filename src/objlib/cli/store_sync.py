@@ -105,7 +105,7 @@ async def _sync(
     async with Library.open(settings=settings) as library:
         survey = await library.survey()
         if report_file is not None:
-            await _write_report(library, report_file)
+            await _write_report(library, survey, report_file)
         if not invocation.json:
             await print_survey(invocation, library, survey, **bounds)
         if not apply:
@@ -138,9 +138,9 @@ async def print_survey(
     for kind, what in FOR_PEOPLE.items():
         if number := survey.documents[kind]:
             click.echo(f"{count(number, 'document')} {what}")
-    async for line in library.survey_lines(*FOR_PEOPLE):
+    async for line in library.survey_lines(survey, *FOR_PEOPLE):
         click.echo(f"  {line.sign} {one_line(line.name)} ({line.reason})")
-    async for step in library.repair_steps(**bounds):
+    async for step in library.repair_steps(survey, **bounds):
         click.echo(f"  {one_line(step.line)}")
 
 
@@ -157,10 +157,10 @@ FOR_PEOPLE = {
 }
 
 
-async def _write_report(library: Library, path: Path) -> None:
+async def _write_report(library: Library, survey: SyncReport, path: Path) -> None:
     try:
         with path.open("w", encoding="utf-8") as file:
-            async for line in library.survey_lines():
+            async for line in library.survey_lines(survey):
                 file.write(f"{line.sign} {one_line(line.name)} ({line.reason})\n")
     except OSError as error:
         raise ConfigurationError(f"cannot write the report {path}: {error.strerror}") from error

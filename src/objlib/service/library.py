@@ -295,28 +295,31 @@ class Library(CatalogView):
             lambda: survey(catalog, self.client, store, bound.library_id)
         )
 
-    async def survey_lines(self, *classes: DocumentClass) -> AsyncIterator[SurveyLine]:
+    def survey_lines(
+        self, report: SyncReport, *classes: DocumentClass
+    ) -> AsyncIterator[SurveyLine]:
         """Yield one line for each document (of these classes), ghost and missing file surveyed."""
-        async for line in survey_lines(self.catalog, *classes):
-            yield line
+        self._runs.check_open()
+        return survey_lines(report, *classes)
 
-    async def repair_steps(self, **wishes: Unpack[RepairWishes]) -> AsyncIterator[Step]:
-        """Yield the steps of the repair that the last `survey` calls for, in their order."""
-        async for step in steps(self.catalog, consent_of(wishes)):
-            yield step
+    def repair_steps(
+        self, report: SyncReport, **wishes: Unpack[RepairWishes]
+    ) -> AsyncIterator[Step]:
+        """Yield the steps of the repair that a survey calls for, in their order."""
+        self._runs.check_open()
+        return steps(report.verdicts, consent_of(wishes))
 
     async def refusal(
         self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> ConfigurationError | None:
         """Return the reason for which `repair` would refuse, or None."""
         refuse_unknown("Library.refusal", wishes, RepairWishes)
-        planned = await self._planned_repair(report, max_delete, wishes)
-        return await planned.refusal()
+        return await (await self._planned_repair(report, max_delete, wishes)).refusal()
 
     def repair(
         self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> RepairingRun:
-        """Carry out what the last `survey` calls for, and tell each step that was taken.
+        """Carry out what a `survey` calls for, and tell each step that was taken.
 
         Args:
             wishes: `accept_device` where the library lies on another device than last time;
@@ -327,8 +330,7 @@ class Library(CatalogView):
         """
 
         async def prepared() -> Work[Step, RepairReport]:
-            planned = await self._planned_repair(report, max_delete, wishes)
-            return await planned.work()
+            return await (await self._planned_repair(report, max_delete, wishes)).work()
 
         return Run(self._runs, prepared)
 

@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from objlib.catalog import accounts, found
+from objlib.catalog import accounts
+from objlib.catalog.found import Findings
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.records import FileRecord
@@ -57,12 +58,12 @@ async def look_first(
     source = await _finish_recovery(catalog, client, store, source)
     if not sends or await _is_accounted_for(catalog, client, store):
         return 0
-    listed = await list_documents(catalog, client, store)
+    listing = await list_documents(catalog, client, store)
     is_new = await get_info(catalog, accounts.NEW_LIBRARY) is not None
     if not is_new and not await accounts.has_uploaded(catalog):
-        await _refuse_lost(catalog, source.library_id)
-    adopted = await adopt_news(catalog, source)
-    await accounts.note_listed(catalog, listed)
+        await _refuse_lost(catalog, listing.found, source.library_id)
+    adopted = await adopt_news(catalog, source, listing.found)
+    await accounts.note_listed(catalog, listing.documents)
     return adopted
 
 
@@ -74,7 +75,7 @@ async def _finish_recovery(
     if library_id is None:
         return source
     source = replace(source, library_id=library_id)
-    await rebuild(catalog, source, listed=await list_documents(catalog, client, store))
+    await rebuild(catalog, source, await list_documents(catalog, client, store))
     return source
 
 
@@ -110,8 +111,8 @@ async def _replacing(catalog: Catalog) -> AsyncIterator[FileRecord]:
         after = page[-1].file_path
 
 
-async def _refuse_lost(catalog: Catalog, library_id: str) -> None:
-    for one in await found.libraries_of_our_files(catalog):
+async def _refuse_lost(catalog: Catalog, found: Findings, library_id: str) -> None:
+    for one in await found.libraries_of_our_files():
         if one.library != library_id and one.here * 2 >= one.documents:
             raise CatalogLost(
                 f"{one.here:,} of {one.documents:,} documents of another library in the store are "
