@@ -35,6 +35,13 @@ SQLITE_ONLY = {
 }
 
 
+#: Module -> what it may say all the same, and why.
+ALLOWED = {
+    # Counts the items of lists in JSON; an engine that keeps metadata as its own type has its own.
+    "facets.py": {"JSON"},
+}
+
+
 def texts(module: Path) -> Iterator[str]:
     """Every text of a module that is no docstring; what is filled in stands in braces."""
     tree = ast.parse(module.read_text("utf-8"))
@@ -66,7 +73,11 @@ STATEMENTS = [
 @pytest.mark.parametrize("construct", SQLITE_ONLY)
 def test_no_shared_statement_uses(construct: str) -> None:
     """It belongs into `catalog/sqlite/`, behind the protocol; or there is a portable way."""
-    found = [said for said in STATEMENTS if re.search(SQLITE_ONLY[construct], said[1])]
+    found = [
+        said
+        for said in STATEMENTS
+        if re.search(SQLITE_ONLY[construct], said[1]) and construct not in ALLOWED.get(said[0], ())
+    ]
     assert found == []
 
 

@@ -7,8 +7,8 @@ catalog does not hold up the loop.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
-from typing import Self
+from dataclasses import dataclass
+from typing import NamedTuple, Self
 
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import marks
@@ -20,9 +20,8 @@ from objlib.catalog.tallies import UNREAD
 CANONICAL, DUPLICATE, LATE, BROKEN = "=", "2", "a", "x"
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One document as a survey saw it, and its class."""
+class Listed(NamedTuple):
+    """One document as a survey saw it, and its class. A tuple, to be written as it is."""
 
     document_name: str
     #: Sign of its class.
@@ -42,7 +41,7 @@ class Listed:
     identity: str
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Listed))
+_COLUMNS = ", ".join(Listed._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +99,11 @@ class Verdicts:
 
     async def remember(self, page: Sequence[Listed]) -> None:
         """Add one page of a listing; a document that is listed again is as it was seen last."""
-        again = ", ".join(f"{field.name} = excluded.{field.name}" for field in fields(Listed))
-        rows = [(self._listed + nth, *astuple(listed)) for nth, listed in enumerate(page)]
+        again = ", ".join(f"{name} = excluded.{name}" for name in Listed._fields)
+        rows = [(self._listed + nth, *listed) for nth, listed in enumerate(page)]
         self._listed += len(rows)
         await self._session.execute_many(
-            f"INSERT INTO {self._table} (position, {_COLUMNS}) VALUES (?, {marks(fields(Listed))})"
+            f"INSERT INTO {self._table} (position, {_COLUMNS}) VALUES (?, {marks(Listed._fields)})"
             f" ON CONFLICT (document_name) DO UPDATE SET {again}",
             rows,
         )

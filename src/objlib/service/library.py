@@ -30,6 +30,7 @@ from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
+from objlib.service.files import check_folder
 from objlib.service.proving import proving
 from objlib.service.recovery import rebuilt
 from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
@@ -76,9 +77,6 @@ from objlib.upload.run import UploadRun, expected_work
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
 
-#: Not one file is taken: what is left of a run is its recovery.
-RECOVERY_ONLY = Options(limit=0)
-
 R = TypeVar("R")
 
 RecoveringRun: TypeAlias = Run[ev.Event, RecoveryReport]
@@ -123,6 +121,7 @@ class Library(CatalogView):
 
         Raises:
             ConfigurationError: `root` is no folder, or the catalog is for another library.
+            LibraryGone: the disk of `root` does not answer.
             CatalogError: there is no catalog yet and no `root` to make one for.
         """
         refuse_unknown("Library.open", wishes, SettingsWishes)
@@ -130,8 +129,8 @@ class Library(CatalogView):
             raise TypeError("Library.open() takes ready-made settings or single ones, not both")
         folder = Path(root) if root is not None else None
         settings = settings or load_settings(**wishes)
-        if folder is not None and not folder.is_dir():
-            raise ConfigurationError(f"{folder} is not a folder", hint=Hint.CHECK_LIBRARY)
+        if folder is not None:
+            check_folder(folder)
         async with contextlib.AsyncExitStack() as resources:
             catalog = await resources.enter_async_context(
                 await open_catalog(settings.db, create=folder is not None)
@@ -262,7 +261,7 @@ class Library(CatalogView):
         Raises (when it is entered):
             StoreNotFound: there is no store yet, so there is nothing to recover.
         """
-        chosen = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
+        chosen = Options(limit=0, concurrency=self.settings.concurrency)  # its recovery is left
         return Run(
             self._runs, lambda: self._uploading(chosen, create_store=False, report=recovery_of)
         )
