@@ -127,3 +127,13 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
         say(f"  moved: {title(old)} -> {title(new)}", whole=True)
     for sidecar, problem in report.bad_sidecars.items():
         say(f"  {sidecar}: {problem}; not used", whole=True)
+    for path, bad_lines in list(report.bad_lines.items())[:NAMED_MOVES]:
+        more = f", and {count(len(bad_lines) - 1, 'more line')}" * (len(bad_lines) > 1)
+        say(f"  {title(path)}, front matter: {bad_lines[0]}{more}", whole=True)
+    if report.bad_lines:
+        texts = count(len(report.bad_lines), "text")
+        say(
+            f"  {texts} with lines of front matter that are not used (`objlib metadata FILE` names"
+            " them)",
+            whole=True,
+        )

@@ -172,17 +172,21 @@ async def rebuild(catalog: Catalog, source: Source, listing: Listing) -> Rebuild
     )
 
 
-async def adopt_news(catalog: Catalog, source: Source, found: Findings) -> int:
-    """Adopt what a listing has found of this library, and the catalog has not seen.
+async def adopt_found(
+    catalog: Catalog, source: Source, found: Findings, *, only_news: bool = False
+) -> int:
+    """Adopt what a listing has found of this library.
 
-    That is of a newer state of this catalog, or of a copy: it is taken where the file lies here,
-    unchanged and without a document.
+    It is taken where the file lies here, unchanged and without a document.
+
+    Args:
+        only_news: what the catalog has not seen: of a newer state of it, or of a copy.
 
     Returns:
         How many documents were adopted.
     """
     adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, found)
-    await adoption.of_files_where_they_were(only_news=True)
+    await adoption.of_files_where_they_were(only_news=only_news)
     return adoption.adopted
 
 
