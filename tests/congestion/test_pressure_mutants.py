@@ -74,6 +74,7 @@ def test_a_new_rate_lets_the_first_request_pass_at_once() -> None:
 
 def test_a_rate_that_rises_aims_at_nothing_before_it_was_refused() -> None:
     """A budget is not climbed towards: it is there from the beginning."""
+    assert Rate.starting(None, 5.0).target == 0.0
     rate = Rate.starting(60.0, 0.0)
     for _ in range(10):
         rate = rate.sent(1.0).answered(1.0)
