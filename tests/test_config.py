@@ -17,9 +17,9 @@ def test_what_is_said_by_an_option_goes_first_then_the_environment_then_the_file
     (workplace / "objlib.toml").write_text('store = "a"\nmodel = "b"\nconcurrency = 3\n')
     monkeypatch.setenv("objlib_Concurrency", "4")
     monkeypatch.setenv("OBJLIB_STORE", "c")
-    settings = load_settings(store="d", db=None)
+    settings = load_settings(Path("objlib.toml"), store="d", db=None)
     assert (settings.store, settings.concurrency, settings.model) == ("d", 4, "b")
-    where = origins(None, {"store": "d", "db": None})
+    where = origins(Path("objlib.toml"), {"store": "d", "db": None})
     assert [where[name] for name in ("store", "concurrency", "model", "db")] == [
         "option",
         "OBJLIB_CONCURRENCY",
@@ -48,7 +48,7 @@ def test_a_value_of_another_kind_is_refused_by_name_and_place(
     """Whatever TOML can say."""
     (workplace / "objlib.toml").write_text(text)
     with pytest.raises(ConfigurationError, match=f"the setting '{name}', from objlib.toml: it "):
-        load_settings()
+        load_settings(Path("objlib.toml"))
 
 
 def test_settings_that_a_program_makes_are_held_to_the_same_rules() -> None:

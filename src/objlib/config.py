@@ -1,4 +1,4 @@
-"""Settings: defaults < objlib.toml < OBJLIB_* environment < flags.
+"""Settings: defaults < the user's file < objlib.toml < OBJLIB_* environment < flags.
 
 The API key is no setting: it comes from `GEMINI_API_KEY` (or `GOOGLE_API_KEY`), or from the
 system's keyring, so it can end up in no file and no process list.
@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import difflib
 import functools
+import json
 import os
+import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
@@ -28,9 +30,22 @@ GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 KEYRING_SERVICE = "objlib"
 
-#: `./objlib.toml` may have come with a library that somebody sent. These lead the key, or files
-#: that are none of the library's, to other places, so only the user says them.
-ONLY_THE_USER = ("base_url", "follow_links_to")
+#: `./objlib.toml` may have come with a library that somebody sent. A file that is merely found says
+#: no more than this: how its texts are described, and how fast they go. All else leads the key,
+#: files, documents or money to other places, so only the user says it.
+ANYBODY_MAY_SET = frozenset(
+    {
+        "concurrency",
+        "gitignore",
+        "identity_header",
+        "requests_per_minute",
+        "semantic",
+        "stagger_s",
+        "templates",
+        "tier",
+        "watch_pause_s",
+    }
+)
 
 _WAITS = Waits()
 
@@ -219,6 +234,7 @@ def _layers(path: Path, flags: Mapping[str, object]) -> tuple[_Layer, ...]:
         _Layer({k: v for k, v in flags.items() if v is not None}, lambda _name: "option"),
         _Layer({k: variables[v] for k, v in names.items() if v in variables}, names.__getitem__),
         _Layer(_said_in(path), lambda _name: str(path)),
+        _Layer(_said_in(user_file()), lambda _name: str(user_file())),
     )
 
 
@@ -261,21 +277,79 @@ def _refuse_unknown(path: Path, names: Iterable[str]) -> None:
         )
 
 
-def _refuse_what_only_the_user_sets(path: Path, names: Iterable[str]) -> None:
-    for name in names:
-        if name in ONLY_THE_USER:
-            raise ConfigurationError(
-                f"{path} sets {name!r}, which a file that is merely found may not; "
-                f"set OBJLIB_{name.upper()}",
-                hint=Hint.NAME_SETTINGS_FILE,
-            )
+def user_file() -> Path:
+    """Return the place of the user's own settings file, which may set everything."""
+    return _user_folder() / "objlib.toml"
+
+
+def trust(path: Path) -> tuple[str, ...]:
+    """Take a settings file for the user's own from now on; return what only such a file may set.
+
+    Raises:
+        ConfigurationError: there is no such file, or this cannot be noted.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"there is no configuration file {path}")
+    noted = _user_folder() / _TRUSTED
+    try:
+        noted.parent.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        if not _is_trusted(path):
+            with noted.open("a", encoding="utf-8") as file:
+                file.write(f"{_as_noted(path)}\n")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {noted}: {error.strerror}") from error
+    return _reserved_in(path)
+
+
+#: Beside the user's settings: a line for each settings file that is the user's own, too.
+_TRUSTED = "trusted"
+
+
+def _user_folder() -> Path:
+    said = os.environ.get("XDG_CONFIG_HOME", "")
+    try:
+        folder = Path(said) if said.startswith("/") else Path("~/.config").expanduser()
+    except RuntimeError:  # there is no home, and a folder named "~" may lie here
+        folder = Path(os.devnull)
+    return folder / "objlib"
+
+
+def _as_noted(path: Path) -> str:
+    return json.dumps(str(path.resolve()))  # on one line, whatever is in the name
+
+
+def _is_trusted(path: Path) -> bool:
+    try:
+        return _as_noted(path) in (_user_folder() / _TRUSTED).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return False
+
+
+def _reserved_in(path: Path) -> tuple[str, ...]:
+    """Return what a file sets that not everybody may; nothing if loading it says why not."""
+    try:
+        said = _said_in(path)
+    except ConfigurationError:
+        return ()
+    return tuple(one.name for one in all_settings() if one.name in set(said) - ANYBODY_MAY_SET)
+
+
+def _refuse_what_only_the_user_sets(path: Path) -> None:
+    reserved = _reserved_in(path)
+    if reserved and not _is_trusted(path):
+        raise ConfigurationError(
+            f"{path} sets {', '.join(map(repr, reserved))}, which a file that is merely found may "
+            f"not; set {', '.join(f'OBJLIB_{name.upper()}' for name in reserved)}",
+            hint=Hint.TRUST_SETTINGS_FILE,
+        )
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     """The settings of this invocation.
 
     Args:
-        config: a TOML file; without it `./objlib.toml` where there is one.
+        config: a TOML file; without it `./objlib.toml` where there is one. Beneath it is the
+            user's own file.
         flags: what the command line says; None means nothing was said.
 
     Raises:
@@ -284,13 +358,15 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     if config is not None and not config.is_file():
         raise ConfigurationError(f"there is no configuration file {config}")
     path = config or CONFIG_FILE
-    options, environment, file = _layers(path, flags)
+    layers = _layers(path, flags)
+    options, environment, file, of_user = layers
     if config is None:
-        _refuse_what_only_the_user_sets(path, file.said)
+        _refuse_what_only_the_user_sets(path)
     _refuse_unknown(path, file.said)
+    _refuse_unknown(user_file(), of_user.said)
     values: dict[str, Any] = dict(options.said)
     for setting in all_settings():
-        for layer in (options, environment, file):
+        for layer in layers:
             if setting.name in layer.said:
                 values[setting.name] = _value(setting, layer, is_text=layer is environment)
                 break

@@ -20,7 +20,7 @@ ALL_WELL = RowCounts(0, 0, 0, 0, 0, 0)
 
 def synced(*, foreign: int = 0, failed: int = 0, overtaken: int = 0) -> Synced:
     documents = {**dict.fromkeys(DocumentClass, 0), DocumentClass.FOREIGN: foreign}
-    survey = SyncReport("fileSearchStores/s", "id", documents, 0, 0, cast(Verdicts, None))
+    survey = SyncReport("fileSearchStores/s", "id", documents, 0, 0, 0, cast(Verdicts, None))
     return Synced(survey, RepairReport(failed=failed, overtaken=overtaken))
 
 

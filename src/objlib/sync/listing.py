@@ -30,6 +30,7 @@ from objlib.catalog.queries import (
     recorded_keys,
 )
 from objlib.catalog.records import FileRecord
+from objlib.catalog.reservations import count_at_work
 from objlib.catalog.verdicts import Listed, Verdicts
 from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
@@ -52,6 +53,8 @@ class SyncReport:
     documents: Mapping[DocumentClass, int]
     ghosts: int
     missing: int
+    #: Files that another run is at work on.
+    in_flight: int
     #: Document by document, as long as the catalog is open.
     verdicts: Verdicts = field(repr=False, compare=False)
 
@@ -90,6 +93,7 @@ async def survey(
         MappingProxyType({kind: counted.get(kind.value, 0) for kind in DocumentClass}),
         await verdicts.count_ghosts(),
         await verdicts.count_missing(),
+        await count_at_work(catalog),
         verdicts,
     )
 
