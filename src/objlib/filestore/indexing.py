@@ -17,10 +17,10 @@ from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
-from objlib.filestore.words import closed_up, terms
 from objlib.formats import NoText, is_plain
 from objlib.formats.isolated import read_isolated
 from objlib.formats.text import extracted
+from objlib.language.words import closed_up, terms
 
 T = TypeVar("T")
 
