@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Generator, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
-from objlib.formats.legacy import encoding_of
+from objlib.formats.legacy import encoding_of, is_likely_asian
+from objlib.formats.wide import HEAD_BYTES, has_few_controls, wide_encoding_of
 
 T = TypeVar("T")
 
@@ -15,7 +17,7 @@ T = TypeVar("T")
 class Mark(NamedTuple):
     """A byte order mark at the beginning of a text."""
 
-    #: The mark itself; empty where a text has none.
+    #: The mark itself; empty where a text has none, though it may be in a wide encoding.
     content: bytes
     #: Python's name of the encoding behind the mark.
     encoding: str
@@ -40,8 +42,10 @@ _DAMAGE_DIVISOR = 20
 #: A text is mixed if a fifth of what is beyond ASCII lies in lines that are UTF-8: lines in another
 #: encoding hardly ever are by chance.
 _MIXED_DIVISOR = 5
-#: ISO-2022-JP goes over to Japanese with this.
-_JAPANESE = b"\x1b$"
+#: How encodings in which every byte is ASCII go over to other characters.
+_SEVEN_BITS = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"), (b"~{", "hz"))
+#: Encodings in which a NUL is a part of most characters.
+_WIDE = ("utf-16", "utf-32")
 
 
 def mark_of(head: bytes) -> Mark:
@@ -49,14 +53,28 @@ def mark_of(head: bytes) -> Mark:
     return next((mark for mark in _MARKS if head.startswith(mark.content)), NO_MARK)
 
 
-def mark_at_the_beginning(pieces: Iterable[bytes]) -> Mark:
-    """Return the byte order mark of a text that comes in pieces, or `NO_MARK`."""
+def form_of(head: bytes) -> Mark:
+    """Return the mark of a text, or what stands for one in a wide encoding; else `NO_MARK`."""
+    mark = mark_of(head)
+    if mark is not NO_MARK or (encoding := wide_encoding_of(head)) is None:
+        return mark
+    return Mark(b"", encoding, int(encoding[4:6]) // 8)
+
+
+def is_text(content: bytes) -> bool:
+    """Return True if some bytes, or the beginning of some, can be a text in some encoding."""
+    is_korean = content.startswith(_SEVEN_BITS[0][0])
+    return is_korean or has_few_controls(content) or form_of(content) is not NO_MARK
+
+
+def beginning(pieces: Iterable[bytes], size_bytes: int = HEAD_BYTES) -> bytes:
+    """Return the beginning of a text that comes in pieces: so many bytes, or all there are."""
     head = b""
     for piece in pieces:
-        head += piece[:4]
-        if len(head) >= 4:
+        head += piece[: size_bytes - len(head)]
+        if len(head) == size_bytes:
             break
-    return mark_of(head)
+    return head
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,22 +87,33 @@ class Decoding:
     mark_bytes: int = 0
     #: The lines that are UTF-8 are read as such, and only the others in `encoding`.
     is_mixed: bool = False
-    #: The text is UTF-8 without a mark and without any damage.
+    #: It is decoded in one go: these decoders lose their state between pieces.
+    is_whole: bool = False
+    #: The text is UTF-8 without a mark and, but for NULs, without any damage.
     is_utf_8: bool = False
 
     def decoded(self, pieces: Iterable[bytes]) -> Iterator[str]:
         """Decode a text that comes in pieces; one piece of the result for each, or none."""
         pieces = _without(pieces, self.mark_bytes)
-        if self.is_mixed:
-            yield from map(self._joined, _lines(pieces))
-            return
-        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
-        yield from map(decoder.decode, pieces)
-        yield decoder.decode(b"", final=True)
+        if self.mark_bytes or self.encoding.startswith(_WIDE):
+            yield from (text.replace("\0", "") for text in self._replacing(pieces))
+        elif self.is_whole:
+            yield b"".join(_WithoutNuls(pieces)).decode(self.encoding, "replace")
+        elif self.is_mixed:
+            yield from map(self._joined, _lines(_WithoutNuls(pieces)))
+        else:
+            yield from self._replacing(_WithoutNuls(pieces))
 
     def as_utf_8(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """Return a text that comes in pieces in UTF-8."""
-        return iter(pieces) if self.is_utf_8 else map(str.encode, self.decoded(pieces))
+        return iter(
+            _WithoutNuls(pieces) if self.is_utf_8 else map(str.encode, self.decoded(pieces))
+        )
+
+    def _replacing(self, pieces: Iterable[bytes]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        yield from map(decoder.decode, pieces)
+        yield decoder.decode(b"", final=True)
 
     def _joined(self, lines: list[bytes]) -> str:
         return "".join(
@@ -112,19 +141,22 @@ def after_all_turns(work: Generator[None, None, T]) -> T:
 def examined(pieces: Iterable[bytes]) -> Generator[None, None, Decoding]:
     """Find out how a text is to be decoded. What is yielded are turns for others to take.
 
-    A byte order mark decides (UTF-8, UTF-16, UTF-32), then strict UTF-8, then UTF-8 with a few
-    damaged places, then the likeliest of the encodings from before. A file whose lines are partly
-    UTF-8 and partly not is decoded line by line.
+    A byte order mark decides (UTF-8, UTF-16, UTF-32), then the characters of a wide encoding, then
+    strict UTF-8, then UTF-8 with a few damaged places, then the likeliest of the encodings from
+    before. A file whose lines are partly UTF-8 and partly not is decoded line by line. A NUL is
+    no character of a text, and is left out.
 
     Args:
         pieces: the text, which is gone through several times.
     """
-    mark = mark_at_the_beginning(pieces)
+    mark = form_of(beginning(pieces))
     if mark is not NO_MARK:
         return Decoding(mark.encoding, len(mark.content))
+    pieces = _WithoutNuls(pieces)
     if (yield from _is_all_in("utf-8", pieces)):
-        if _goes_over_to_japanese(pieces) and (yield from _is_all_in("iso2022_jp_2", pieces)):
-            return Decoding("iso2022_jp_2")
+        encoding = yield from _seven_bits_of(pieces)
+        if encoding is not None:
+            return Decoding(encoding, is_whole=True)
         return Decoding("utf-8", is_utf_8=True)
     beyond_ascii = damaged = 0
     for piece in pieces:
@@ -158,15 +190,25 @@ def _is_all_in(encoding: str, pieces: Iterable[bytes]) -> Generator[None, None, 
     return True
 
 
-def _goes_over_to_japanese(pieces: Iterable[bytes]) -> bool:
+def _seven_bits_of(pieces: Iterable[bytes]) -> Generator[None, None, str | None]:
+    """Return the encoding of a text that is ASCII to look at; None for ASCII, and what is more."""
+    found = set()
     last = b""
-    found = False
     for piece in pieces:
         if not piece.isascii():
-            return False
-        found = found or _JAPANESE in piece or last + piece[:1] == _JAPANESE
-        last = piece[-1:] or last
-    return found
+            return None
+        seen = last + piece
+        found |= {opening for opening, _ in _SEVEN_BITS if opening in seen}
+        last = seen[-3:]
+        yield
+    content = b"".join(pieces) if found else b""
+    for opening, encoding in _SEVEN_BITS:
+        if opening in found:
+            with suppress(UnicodeDecodeError):
+                text = content.decode(encoding)
+                if encoding != "hz" or is_likely_asian(text):  # "~{" may mean anything
+                    return encoding
+    return None
 
 
 def _beyond_ascii(content: bytes) -> int:
@@ -190,6 +232,16 @@ def _lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
         begun = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
         yield lines
     yield begun.splitlines(keepends=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithoutNuls:
+    """Pieces without their NULs, as often as they are gone through."""
+
+    pieces: Iterable[bytes]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (piece.replace(b"\0", b"") for piece in self.pieces)
 
 
 def _without(pieces: Iterable[bytes], skipped_bytes: int) -> Iterator[bytes]:

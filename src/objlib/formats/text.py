@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Generator, Iterable, Iterator
 
-from objlib.formats.decoding import NO_MARK, after_all_turns, examined, mark_at_the_beginning
+from objlib.formats.decoding import after_all_turns, beginning, examined, is_text
 from objlib.formats.reading import NoText
 
 _JSON = "application/json"
@@ -22,6 +22,8 @@ _TEXTUAL_APPLICATIONS = frozenset(
 _ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
 
 
+#: So much of a document tells whether it is text.
+_TELLING_BYTES = 1024 * 1024
 #: The end of a piece of JSON in which an escape may go on: a first half of a pair, or a beginning.
 _BEGUN = re.compile(r"(?:\\u[dD][89abAB][0-9a-fA-F]{2})?(?:\\(?:u[0-9a-fA-F]{0,3})?)?\Z")
 _BEGUN_CHARS_MAX = 12
@@ -50,7 +52,7 @@ def extracted(pieces: Iterable[bytes], mime_type: str) -> Generator[None, None, 
         raise NoText(
             f"Documents of the type {kind} cannot be read; save it in a newer format or as PDF."
         )
-    if mark_at_the_beginning(pieces) is NO_MARK and any(b"\x00" in piece for piece in pieces):
+    if any(b"\x00" in piece for piece in pieces) and not is_text(beginning(pieces, _TELLING_BYTES)):
         raise NoText("The document is damaged: it is no text.")
     decoding = yield from examined(pieces)
     text = decoding.decoded(pieces)

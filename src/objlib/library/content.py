@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TypeVar
 
 from objlib.catalog.part_names import split
-from objlib.formats.decoding import decode_text, mark_at_the_beginning
+from objlib.formats.decoding import beginning, decode_text, mark_of
 from objlib.library.hashing import FileChanged, Fingerprint, ctime_to_go_by
 from objlib.library.mime import MAX_DOCUMENT_BYTES
 from objlib.library.parts import parts_of
@@ -136,5 +136,5 @@ def _part(whole: Span, name: str, number: int) -> Span:
     part = next(islice(parts_of(whole.file), number - 1, None), None)
     if part is None:
         raise FileNotFoundError(f"{name}: it has no part {number} any more")
-    mark = mark_at_the_beginning(whole).content if part.offset else b""
+    mark = mark_of(beginning(whole)).content if part.offset else b""
     return Span(whole.file, whole.status, part.offset, part.size_bytes, mark)
