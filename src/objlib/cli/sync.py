@@ -26,6 +26,7 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import (
     Invocation,
     accept_device_option,
+    accept_home_option,
     checksum_option,
     common_options,
     hidden_option,
@@ -92,6 +93,7 @@ class _Wish:
 )
 @max_delete_option
 @accept_device_option
+@accept_home_option
 @click.option(
     "--refresh-metadata",
     is_flag=True,
@@ -113,6 +115,7 @@ def command(
     is_watching: bool,
     max_delete: MaxDelete,
     accept_device: bool,
+    accept_home: bool,
     refresh_metadata: bool,
     checksum: bool,
     new_library: bool,
@@ -142,12 +145,19 @@ def command(
         raise ConfigurationError("--new-store and --watch exclude each other")
     files = Files(events, results)
     wish = _Wish(limits, new_store, refresh_metadata, checksum, dry_run, yes, files)
-    return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
+    wanted = (is_watching, new_library, accept_home)
+    return asyncio.run(_sync(invocation, settings, wish, *wanted))
 
 
 async def _sync(
-    invocation: Invocation, settings: Settings, wish: _Wish, is_watching: bool, new_library: bool
+    invocation: Invocation,
+    settings: Settings,
+    wish: _Wish,
+    is_watching: bool,
+    new_library: bool,
+    accept_home: bool,
 ) -> int:
+    await invocation.question(settings, accept_home)
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
         if new_library:
