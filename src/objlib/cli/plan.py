@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from objlib import Estimate, Library, Options, Work, estimate
+from objlib.catalog.tallies import Group
 from objlib.cli.render import count, dollars, duration, size
 from objlib.config import Settings
 from objlib.service.files import title
@@ -31,6 +32,8 @@ def plan_as_json(work: Work, settings: Settings) -> dict[str, Any]:
         "files": work.files,
         "size_bytes": work.size_bytes,
         "reasons": dict(work.reasons),
+        "folders": {group.name: _group_as_json(group) for group in work.folders},
+        "kinds": {group.name: _group_as_json(group) for group in work.kinds},
         "tokens": price.tokens,
         "dollars": round(price.dollars, 6),
         "requests": price.requests,
@@ -71,6 +74,29 @@ def actual_beside_expected(uploaded: Uploaded) -> str:
     )
     expected = f"{size(uploaded.expected.size_bytes)} in {uploaded.expected_requests:,}"
     return f"Sent {sent}; the estimate was {expected}"
+
+
+def _group_as_json(group: Group) -> dict[str, int]:
+    return {"files": group.files, "size_bytes": group.size_bytes}
+
+
+def print_groups(say: Callable[..., None], work: Work) -> None:
+    """Print where the files of a long plan lie and what they are called, the most bytes first.
+
+    A short plan names each file.
+    """
+    if work.files <= NAMED:
+        return
+    for what, groups, other in (
+        ("folders", work.folders, "(this folder)"),
+        ("kinds", work.kinds, "(no extension)"),
+    ):
+        named = ", ".join(
+            f"{group.name or other} {count(group.files, 'file')} {size(group.size_bytes)}"
+            for group in groups
+        )
+        rest = work.files - sum(group.files for group in groups)
+        say(f"  {what:<8}{named}" + (f", {count(rest, 'more file')}" if rest else ""), whole=True)
 
 
 def print_price(say: Callable[[str], None], work: Work, settings: Settings) -> None:

@@ -36,7 +36,7 @@ from objlib.cli.options import (
     tier_option,
     yes_option,
 )
-from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
+from objlib.cli.plan import plan_as_json, print_files, print_groups, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, duration, size
 from objlib.cli.scan import print_scan
@@ -240,6 +240,7 @@ async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, w
         where = " into a new store" if plan.options.new_store else ""
         say(f"To upload{where}: {count(work.files, 'file')} ({size(work.size_bytes)})")
     show_all = invocation.verbosity > 0
+    print_groups(say, work)
     await print_files(say, library, plan.options, work.files, show_all=show_all)
     print_price(say, work, library.settings)
     if plan.leaving:
