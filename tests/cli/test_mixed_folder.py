@@ -66,6 +66,8 @@ def broken() -> dict[str, tuple[bytes, str]]:
         "Broken/not a page.html": (b"\x89PNG\r\n\x1a\n" + bytes(900), "not a text"),
         "Broken/song.mp3": (b"ID3\x04" + bytes(99), "add a transcript"),
         "Broken/all.zip": (zipped({"a.txt": "a"}), "unpack it"),
+        "Broken/old.doc": (compound({"WordDocument": b"x" * 99}), "An older Word document"),
+        "Broken/old.xls": (compound({"Workbook": b"x" * 99}), "save it in a newer format"),
         "Broken/talk.ppt": (compound({"PowerPoint Document": b"x" * 99}), "save it as .pptx"),
     }  # fmt: skip
 

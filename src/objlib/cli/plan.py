@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from objlib import Estimate, Library, Options, Work, estimate
-from objlib.catalog.tallies import Group
 from objlib.cli.render import count, dollars, duration, size
 from objlib.config import Settings
 from objlib.service.files import title
@@ -32,8 +31,13 @@ def plan_as_json(work: Work, settings: Settings) -> dict[str, Any]:
         "files": work.files,
         "size_bytes": work.size_bytes,
         "reasons": dict(work.reasons),
-        "folders": {group.name: _group_as_json(group) for group in work.folders},
-        "kinds": {group.name: _group_as_json(group) for group in work.kinds},
+        **{
+            name: {
+                group.name: {"files": group.files, "size_bytes": group.size_bytes}
+                for group in groups
+            }
+            for name, groups in (("folders", work.folders), ("kinds", work.kinds))
+        },
         "tokens": price.tokens,
         "dollars": round(price.dollars, 6),
         "requests": price.requests,
@@ -74,10 +78,6 @@ def actual_beside_expected(uploaded: Uploaded) -> str:
     )
     expected = f"{size(uploaded.expected.size_bytes)} in {uploaded.expected_requests:,}"
     return f"Sent {sent}; the estimate was {expected}"
-
-
-def _group_as_json(group: Group) -> dict[str, int]:
-    return {"files": group.files, "size_bytes": group.size_bytes}
 
 
 def print_groups(say: Callable[..., None], work: Work) -> None:
