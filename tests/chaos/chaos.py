@@ -71,8 +71,9 @@ RECOVER = "recover --from-store"
 NO_STORE = "there is no store"
 KEY = "a-key-that-must-not-be-seen"
 
-#: Between these seconds after its start a process is killed: it takes most of one to come up.
-STRIKE_S = (0.5, 3.5)
+#: A process is killed when so many times the time of a scan has passed since its start: it takes
+#: most of one to come up, and the machine may be slow.
+STRIKE = (0.7, 6.0)
 
 #: What is run and killed, and how often in comparison.
 COMMANDS: dict[tuple[str, ...], int] = {
@@ -113,13 +114,15 @@ class Chaos:
         self._problems: list[str] = []
         #: The catalog was lost, and no recovery has come to its end since.
         self._is_lost = False
+        #: Seconds that the last scan took.
+        self._scan_s = 1.0
         self._began = time.monotonic()
         (folder / "faults.toml").write_text(FAULTS.format(seed=seed))
         for _ in range(files):
             self._add()
         self._url = ""
         self._server = self._serve("--faults", str(folder / "faults.toml"))
-        self._finish("scan", "--library", str(self._library))
+        self._scan("--library", str(self._library))
 
     # The server
 
@@ -180,13 +183,18 @@ class Chaos:
     def _finish(self, *arguments: str) -> str:
         return self._end(self._start(*arguments))
 
+    def _scan(self, *options: str) -> None:
+        began = time.monotonic()
+        self._finish("scan", *options)
+        self._scan_s = time.monotonic() - began
+
     def kill(self, kills: int) -> None:
         """Strike so many times, with edits in between."""
         while self._counted["kills"] < kills:
             for _ in range(self._rng.randint(0, 8)):
                 self._edit()
             if self._rng.random() < 0.5 and self._has_catalog():
-                self._finish("scan")
+                self._scan()
             if self._rng.random() < CATALOG_TROUBLE:
                 self._trouble_the_catalog()
             self._strike()
@@ -203,7 +211,7 @@ class Chaos:
 
     def _kill_soon(self, process: subprocess.Popen[str]) -> str:
         try:
-            process.wait(self._rng.uniform(*STRIKE_S))
+            process.wait(self._rng.uniform(*STRIKE) * self._scan_s)
         except subprocess.TimeoutExpired:
             process.kill()
             self._counted["kills"] += 1

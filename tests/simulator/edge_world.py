@@ -30,7 +30,7 @@ from tests.simulator.harder import Harder, HarderWorld, SuspendingLoop
 from tests.simulator.invariants import Moment, StoredDocument
 from tests.simulator.lies import Liar
 from tests.simulator.scenario import Action
-from tests.simulator.story import Edges
+from tests.simulator.story import Ambush, Edges
 from tests.simulator.wire import Exchange
 from tests.simulator.world import RETRY, SCAN, SYNC, Command, Violated
 
@@ -251,15 +251,21 @@ class EdgeWorld(HarderWorld):
         for ambush in self._edges.ambushes:
             if (ambush.place, ambush.number) != (place, self._arrived[place]):
                 continue
-            self.note(f"> {ambush}: {exchange.sender}")
-            self._leases_may_lapse = True
-            if ambush.kind == "clock":
-                self._clock_offset_s += ambush.seconds
-                self._stepped_at_s = self.loop.elapsed_s()
-            else:  # not in this very step, in which a lease may have been renewed for a request
-                process = self._processes[number - 1]
-                self.loop.call_later(1e-6, self._suspending.suspend, process, ambush.seconds)
-            self.later(ambush.rival_after_s, Action("upload"), lambda: None)
+            # Not in this very step, in which a lease may have been renewed for a request.
+            self.loop.call_later(1e-6 + ambush.after_s, self._strike, ambush, number)
+
+    def _strike(self, ambush: Ambush, number: int) -> None:
+        process = self._processes[number - 1]
+        if process.has_ended:
+            return
+        self.note(f"> {ambush}: {process.owner}")
+        self._leases_may_lapse = True
+        if ambush.kind == "clock":
+            self._clock_offset_s += ambush.seconds
+            self._stepped_at_s = self.loop.elapsed_s()
+        else:
+            self._suspending.suspend(process, ambush.seconds)
+        self.later(ambush.rival_after_s, Action("upload"), lambda: None)
 
     # Watching
 

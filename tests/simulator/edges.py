@@ -5,13 +5,13 @@ Listings repeat pages, shift them and loop. Answers are HTML, numbers, other typ
 The service refuses everything for a while. Clocks step and processes are suspended just where an
 import is about to be sent. Files are rewritten with the size and the time that they had.
 
-Drawn apart from the other two kinds, whose seeds keep their meaning.
+They are drawn apart from the other two kinds, whose seeds keep their meaning.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from objlib.filestore import Fault, Kind
@@ -27,25 +27,31 @@ from tests.simulator.world import Outcome, lived
 
 _ALL_PAGES = (*PAGES, (scan, "BATCH"), (first_look, "_PAGE"), (rebuild, "_PAGE"))
 
-THEMES = ("catalog", "listing", "ambush", "refusal", "answers", "sly edit")
+#: How often each is drawn, in comparison.
+THEMES = {"catalog": 4, "listing": 2, "ambush": 3, "refusal": 1, "answers": 2, "sly edit": 1}
+#: An ordinary scenario is cut off here.
+_ACTIONS_MAX = 8
 HOUR_S = 3600.0
 
 
 def generate_edges(seed: int) -> Edges:
-    """Return the edge scenario of a seed: an ordinary one of another seed, with edges in it."""
+    """Return the edge scenario of a seed: what is done, the trouble and the edges in it."""
     rng = random.Random(f"edges {seed}")
     easy = generate(2_000_000 + seed)
-    themes = rng.sample(THEMES, rng.choice([1, 1, 2]))
+    themes = _themes(rng)
     if "ambush" in themes:  # whose lease it is matters most where nobody can see who is dead
         easy = replace(easy, same_host=rng.random() < 0.3)
-    actions = list(easy.actions)
+    actions = list(easy.actions[:_ACTIONS_MAX])
     if "catalog" in themes:
-        actions = list(_with_catalogs(rng, actions))
+        actions = list(_catalog_story(rng))
     if "sly edit" in themes:
         actions = list(_with_sly_edits(rng, actions))
     if rng.random() < 0.5:
         actions = [_as_round(rng, action) for action in actions]
-    faults = tuple(rng.sample(easy.faults, rng.randint(0, len(easy.faults))))
+    faults = tuple(rng.sample(easy.faults, rng.randint(0, min(2, len(easy.faults)))))
+    if "ambush" in themes and rng.random() < 0.6:  # so that imports wait for their turn
+        slow = Fault(Kind.QUOTA, per_minute=rng.choice([6.0, 20.0]), burst=rng.choice([1.0, 5.0]))
+        faults = (*faults, slow)
     if "refusal" in themes:
         faults = (*faults, _refusal(rng))
     return Edges(
@@ -57,18 +63,40 @@ def generate_edges(seed: int) -> Edges:
     )
 
 
-def _with_catalogs(rng: random.Random, actions: list[Action]) -> Iterator[Action]:
-    """Something happens to the catalog after every third action; before that a backup is made."""
-    yield from actions[:2]
-    if rng.random() < 0.5:
-        yield Action("back up catalog")
-    for action in actions[2:]:
-        if rng.random() < 0.35:
-            yield from _catalog_trouble(rng)
-        yield action
-        if rng.random() < 0.15:
+def _themes(rng: random.Random) -> set[str]:
+    """One or two of them."""
+    return set(rng.choices(list(THEMES), list(THEMES.values()), k=rng.choice([1, 2, 2])))
+
+
+def _catalog_story(rng: random.Random) -> Iterator[Action]:
+    """What is uploaded, and uploaded after a backup; then the catalog is another one."""
+    yield Action("scan")
+    yield _upload(rng, 0.1)
+    for _ in range(rng.choice([1, 2])):
+        if rng.random() < 0.7:
             yield Action("back up catalog")
-    yield from _catalog_trouble(rng)
+        yield from _disk_changes(rng, [0, 1, 1, 2])
+        yield Action("scan")
+        yield _upload(rng, 0.3)
+        yield from _catalog_trouble(rng)
+        yield _upload(rng, 0.3)
+        if rng.random() < 0.4:
+            yield Action("store-sync", dies_at_step=_step(rng, 0.3))
+
+
+def _upload(rng: random.Random, dies: float) -> Action:
+    options = (("concurrency", rng.choice([1, 4])),)
+    return Action("upload", options=options, dies_at_step=_step(rng, dies))
+
+
+def _step(rng: random.Random, share: float) -> int | None:
+    return int(400 ** rng.random()) + 1 if rng.random() < share else None
+
+
+def _disk_changes(rng: random.Random, numbers: Sequence[int]) -> Iterator[Action]:
+    for _ in range(rng.choice(numbers)):
+        kind = rng.choice(["edit", "edit", "add", "delete", "move"])
+        yield Action(kind, file=rng.randrange(8))
 
 
 def _catalog_trouble(rng: random.Random) -> Iterator[Action]:
@@ -78,14 +106,12 @@ def _catalog_trouble(rng: random.Random) -> Iterator[Action]:
     )[0]
     yield Action(kind, file=rng.randrange(8))
     if kind == "go to the other machine":
-        for _ in range(rng.choice([0, 1, 2])):
-            yield Action(rng.choice(["edit", "add", "delete", "move"]), file=rng.randrange(8))
+        yield from _disk_changes(rng, [0, 1, 2])
     if rng.random() < 0.3:
         yield Action("wait", seconds=rng.choice([400.0, 49 * HOUR_S]))
-    dies_at = int(300 ** rng.random()) + 1 if rng.random() < 0.4 else None
     following = rng.choice(["scan", "scan", "from store", "round", "store-sync", "nothing"])
     if following != "nothing":
-        yield Action(following, dies_at_step=dies_at)
+        yield Action(following, dies_at_step=_step(rng, 0.4))
 
 
 def _with_sly_edits(rng: random.Random, actions: list[Action]) -> Iterator[Action]:
@@ -120,7 +146,7 @@ def _refusal(rng: random.Random) -> Fault:
     return Fault(kind, route, status=status, from_s=from_s, until_s=until_s, seconds=seconds)
 
 
-def _lies(rng: random.Random, themes: list[str]) -> Iterator[Lie]:
+def _lies(rng: random.Random, themes: set[str]) -> Iterator[Lie]:
     if "listing" in themes:
         yield Lie(rng.choice(OF_PAGES), LISTING, rng.choice([0.3, 1.0]), rng.choice([None, 10, 40]))
     if "answers" in themes:
@@ -132,7 +158,7 @@ def _lies(rng: random.Random, themes: list[str]) -> Iterator[Lie]:
 
 
 def _ambushes(rng: random.Random) -> Iterator[Ambush]:
-    numbers = sorted(rng.sample(range(1, 13), rng.choice([1, 2, 3])))
+    numbers = sorted(rng.sample(range(1, 8), rng.choice([2, 3])))
     for number in numbers:
         kind = rng.choice(["suspend", "suspend", "clock"])
         seconds = rng.choice([70.0, 130.0, 400.0] if kind == "suspend" else [90.0, 600.0, 86400.0])
@@ -142,6 +168,7 @@ def _ambushes(rng: random.Random) -> Iterator[Ambush]:
             kind,
             seconds,
             rival_after_s=rng.choice([0.0, 1.0, 20.0] if kind == "clock" else [61.0, 65.0, 90.0]),
+            after_s=rng.choice([0.0, 0.0, 0.3, 2.0, 10.0]),
         )
 
 

@@ -26,11 +26,13 @@ class Ambush:
     kind: str
     seconds: float
     rival_after_s: float
+    #: So long after it: while the import waits for its turn.
+    after_s: float = 0.0
 
     def __str__(self) -> str:
         return (
-            f"ambush: {self.kind} {self.seconds:g} s at {self.place} {self.number}, "
-            f"a rival {self.rival_after_s:g} s later"
+            f"ambush: {self.kind} {self.seconds:g} s, {self.after_s:g} s after "
+            f"{self.place} {self.number}, a rival {self.rival_after_s:g} s later"
         )
 
 
