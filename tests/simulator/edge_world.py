@@ -39,7 +39,7 @@ CONSENT = Action("store-sync", options=(("twins", True), ("elsewhere", True)))
 #: How often people follow the advice of one message.
 PATIENCE = 5
 #: Virtual seconds after which a run that has not had one thing accepted must have told so.
-REFUSED_MAX_S = 3600.0
+REFUSED_MAX_S = 5400.0
 _SENDING = ("upload", "round")
 _AGAIN = (SCAN, RETRY, SYNC)
 
@@ -97,6 +97,9 @@ class EdgeWorld(HarderWorld):
         )
         self.wire.app = self._liar
 
+    def note(self, what: str) -> None:
+        super().note(what.replace(str(self._folder), ""))  # where that lies is chance
+
     def new_library(self) -> str:
         """Return the id of a catalog that is made anew."""
         self._libraries.append(f"library {len(self._libraries) + 1}")
@@ -112,6 +115,10 @@ class EdgeWorld(HarderWorld):
                 await self._change_catalog(action, catalogs.empty)
             case "restore catalog" if self._backup.exists():
                 await self._change_catalog(action, lambda path: catalogs.copy(self._backup, path))
+            case "older schema":
+                await self._change_catalog(
+                    action, lambda path: catalogs.make_older(path, action.file)
+                )
             case "go to the other machine":
                 await self._change_catalog(action, lambda _path: self._go())
             case "back up catalog" if catalogs.is_there(self.catalog_path):

@@ -25,7 +25,8 @@ from tests.simulator.scenario import IMPORT, UPLOAD, Action, generate
 from tests.simulator.story import Ambush, Edges
 from tests.simulator.world import Outcome, lived
 
-_ALL_PAGES = (*PAGES, (scan, "BATCH"), (first_look, "_PAGE"), (rebuild, "_PAGE"))
+#: Every size of a page that a command has.
+ALL_PAGES = (*PAGES, (scan, "BATCH"), (first_look, "_PAGE"), (rebuild, "_PAGE"))
 
 #: How often each is drawn, in comparison.
 THEMES = {"catalog": 4, "listing": 2, "ambush": 3, "refusal": 1, "answers": 2, "sly edit": 1}
@@ -44,6 +45,9 @@ def generate_edges(seed: int) -> Edges:
     actions = list(easy.actions[:_ACTIONS_MAX])
     if "catalog" in themes:
         actions = list(_catalog_story(rng))
+    elif "listing" in themes:
+        easy = replace(easy, files=rng.choice([4, 6, 8]), indexing_s=rng.choice([0.0, 1.0, 5.0]))
+        actions = list(_listing_story(rng))
     if "sly edit" in themes:
         actions = list(_with_sly_edits(rng, actions))
     if rng.random() < 0.5:
@@ -52,10 +56,14 @@ def generate_edges(seed: int) -> Edges:
     if "ambush" in themes and rng.random() < 0.6:  # so that imports wait for their turn
         slow = Fault(Kind.QUOTA, per_minute=rng.choice([6.0, 20.0]), burst=rng.choice([1.0, 5.0]))
         faults = (*faults, slow)
+    if "listing" in themes:  # so that imports are in doubt, and listings decide
+        lost = Fault(Kind.DROP_AFTER, IMPORT, probability=rng.choice([0.2, 0.5]))
+        faults = (*faults, lost)
     if "refusal" in themes:
         faults = (*faults, _refusal(rng))
     return Edges(
         replace(easy, seed=seed, actions=tuple(actions), faults=faults),
+        themes,
         page=rng.choice([None, 1, 2, 3]) if "listing" not in themes else rng.choice([1, 2, 3]),
         lies=tuple(_lies(rng, themes)),
         ambushes=tuple(_ambushes(rng)) if "ambush" in themes else (),
@@ -63,9 +71,9 @@ def generate_edges(seed: int) -> Edges:
     )
 
 
-def _themes(rng: random.Random) -> set[str]:
+def _themes(rng: random.Random) -> frozenset[str]:
     """One or two of them."""
-    return set(rng.choices(list(THEMES), list(THEMES.values()), k=rng.choice([1, 2, 2])))
+    return frozenset(rng.choices(list(THEMES), list(THEMES.values()), k=rng.choice([1, 2, 2])))
 
 
 def _catalog_story(rng: random.Random) -> Iterator[Action]:
@@ -84,8 +92,18 @@ def _catalog_story(rng: random.Random) -> Iterator[Action]:
             yield Action("store-sync", dies_at_step=_step(rng, 0.3))
 
 
+def _listing_story(rng: random.Random) -> Iterator[Action]:
+    """Many files are replaced at once, so that documents go while others are looked for."""
+    for _ in range(rng.choice([2, 2, 3])):
+        yield Action("scan")
+        yield _upload(rng, 0.2)
+        yield Action(rng.choice(["store-sync", "upload"]))
+        for number in range(rng.choice([2, 4, 8])):
+            yield Action("edit", file=number)
+
+
 def _upload(rng: random.Random, dies: float) -> Action:
-    options = (("concurrency", rng.choice([1, 4])),)
+    options = (("concurrency", rng.choice([1, 4, 8])),)
     return Action("upload", options=options, dies_at_step=_step(rng, dies))
 
 
@@ -131,22 +149,24 @@ def _as_round(rng: random.Random, action: Action) -> Action:
 
 
 def _refusal(rng: random.Random) -> Fault:
-    from_s = rng.choice([0.0, 5.0, 60.0])
-    until_s = from_s + rng.choice([60.0, HOUR_S, 30 * HOUR_S])
+    from_s = rng.choice([0.0, 0.0, 5.0, 60.0])
+    until_s = from_s + rng.choice([60.0, HOUR_S, 30 * HOUR_S, 30 * HOUR_S])
     kind, route, status = rng.choice(
         [
             (Kind.ERROR, IMPORT, 403),
             (Kind.ERROR, UPLOAD, 500),
+            (Kind.ERROR, UPLOAD, 500),
             (Kind.ERROR, UPLOAD, 403),
             (Kind.ERROR, "*", 502),
-            (Kind.RATE_LIMIT, "*", 429),
+            (Kind.RATE_LIMIT, "POST *", 429),
+            (Kind.RATE_LIMIT, "POST *", 429),
         ]
     )
-    seconds = rng.choice([None, 36_000.0]) if kind is Kind.RATE_LIMIT else None
+    seconds = rng.choice([None, 300.0]) if kind is Kind.RATE_LIMIT else None
     return Fault(kind, route, status=status, from_s=from_s, until_s=until_s, seconds=seconds)
 
 
-def _lies(rng: random.Random, themes: set[str]) -> Iterator[Lie]:
+def _lies(rng: random.Random, themes: frozenset[str]) -> Iterator[Lie]:
     if "listing" in themes:
         yield Lie(rng.choice(OF_PAGES), LISTING, rng.choice([0.3, 1.0]), rng.choice([None, 10, 40]))
     if "answers" in themes:
@@ -155,6 +175,8 @@ def _lies(rng: random.Random, themes: set[str]) -> Iterator[Lie]:
             if kind == "upload elsewhere":
                 route = "POST /upload/*"
             yield Lie(kind, route, rng.choice([0.02, 0.1, 0.5]), rng.choice([None, 1, 3]))
+        if rng.random() < 0.5:  # a portal that lets all but deletions pass
+            yield Lie("html", "DELETE *", rng.choice([0.3, 1.0]))
 
 
 def _ambushes(rng: random.Random) -> Iterator[Ambush]:
@@ -176,5 +198,5 @@ def play_edges(edges: Edges) -> Outcome:
     """Run a scenario to its end, or to the first violation."""
     return lived(
         lambda folder: EdgeWorld(edges, folder, SuspendingLoop()),
-        lambda _world: small_pages(edges.page, _ALL_PAGES),
+        lambda _world: small_pages(edges.page, ALL_PAGES),
     ).outcome()

@@ -41,11 +41,13 @@ class Edges:
     """A scenario, and what is wrong at its edges.
 
     Args:
+        themes: of which edges it is.
         page: rows and documents on a page; None for as many as in life.
         recovery_dies_at: the step at which the first recovery of a lost catalog is killed.
     """
 
     scenario: Scenario
+    themes: frozenset[str] = frozenset()
     page: int | None = None
     lies: tuple[Lie, ...] = ()
     ambushes: tuple[Ambush, ...] = ()
@@ -54,6 +56,7 @@ class Edges:
     def lines(self) -> list[str]:
         """For people."""
         dies = f", the first recovery dies at {self.recovery_dies_at}"
-        first = f"edges: {self.page or 'many'} on a page{dies if self.recovery_dies_at else ''}"
+        of = ", ".join(sorted(self.themes))
+        first = f"{of}: {self.page or 'many'} on a page{dies if self.recovery_dies_at else ''}"
         wrong = [f"  {one}" for one in (*self.lies, *self.ambushes)]
         return [first, *wrong, *self.scenario.lines()]
