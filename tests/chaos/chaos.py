@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -188,9 +189,14 @@ class Chaos:
         self._finish("scan", *options)
         self._scan_s = time.monotonic() - began
 
-    def kill(self, kills: int) -> None:
-        """Strike so many times, with edits in between."""
-        while self._counted["kills"] < kills:
+    def kill(self, kills: int, minutes: float | None = None) -> None:
+        """Strike so many times, with edits in between.
+
+        Args:
+            minutes: no longer than that.
+        """
+        until = math.inf if minutes is None else time.monotonic() + minutes * 60
+        while self._counted["kills"] < kills and time.monotonic() < until:
             for _ in range(self._rng.randint(0, 8)):
                 self._edit()
             if self._rng.random() < 0.5 and self._has_catalog():
