@@ -6,6 +6,7 @@
     │   ├── CatalogLost                  the store knows this library, and the catalog does not
     │   └── TooManyDeletions             more would go than the limit allows
     ├── CatalogError                     the catalog cannot be opened, read or written
+    │   ├── GuardRefused                 the database refused a change: a bug, nothing was written
     │   ├── OCCConflictError             somebody else moved the row first
     │   └── IllegalTransitionError       a move that is not in the transition table
     ├── FileChanged                      a file was written to while it was being read
@@ -90,6 +91,10 @@ class TooManyDeletions(ConfigurationError):
 
 class CatalogError(ObjlibError):
     """The catalog cannot be opened, read or written."""
+
+
+class GuardRefused(CatalogError):
+    """A guard of the database refused a change, which is a bug in objlib; nothing was written."""
 
 
 class OCCConflictError(CatalogError):

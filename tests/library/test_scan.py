@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import audit_trail, files_by_path
 from objlib.catalog.records import FileRecord
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, LibraryGone
 from objlib.library import hashing
 from objlib.library import scan as scan_module
 from objlib.library.metadata import DEFAULT_TEMPLATES
@@ -619,6 +619,30 @@ def test_a_file_that_can_no_longer_be_read_is_reported_and_stays(
 
 def _input_output_error(*_: object) -> None:
     raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_disk_that_goes_during_the_scan_takes_no_file_with_it(shelf: Shelf) -> None:
+    """What another folder in its place does not hold is not missing; it comes back as it was."""
+    for number in range(200):
+        shelf.write(f"a/{number}.txt")
+    shelf.write("b/last.txt")
+    shelf.scan()
+    for number in range(200):
+        shelf.touch(f"a/{number}.txt")
+    away = shelf.root.with_name("away")
+
+    def unplug(_report: ScanReport) -> None:
+        if not away.exists():
+            shelf.root.rename(away)
+            shelf.root.mkdir()
+
+    with pytest.raises(LibraryGone, match="is its disk mounted"):
+        shelf.scan(on_progress=unplug)
+
+    assert not shelf.paths(deleted=True)
+    shelf.root.rmdir()
+    away.rename(shelf.root)
+    assert shelf.scan() == {"found": 201, "unchanged": 201}
 
 
 # What cannot be uploaded

@@ -33,7 +33,7 @@ async def bind_library(catalog: Catalog, root: Path) -> BoundLibrary:
     root = root.resolve()
     bound = await get_info(catalog, LIBRARY_ROOT)
     library_id = await get_info(catalog, LIBRARY_ID) or uuid.uuid4().hex
-    if bound is not None and Path(bound) != root and Path(bound).is_dir():
+    if bound is not None and Path(bound) != root and _may_be_there(Path(bound)):
         known = await count_files(catalog)
         raise ConfigurationError(
             f"the catalog {catalog.description} is for the library at {bound} ({known:,} files), "
@@ -42,6 +42,13 @@ async def bind_library(catalog: Catalog, root: Path) -> BoundLibrary:
         )
     await set_info(catalog, **{LIBRARY_ROOT: str(root), LIBRARY_ID: library_id})
     return BoundLibrary(root, library_id)
+
+
+def _may_be_there(folder: Path) -> bool:
+    try:
+        return folder.is_dir()
+    except OSError:  # its disk does not answer
+        return True
 
 
 async def bound_library(catalog: Catalog) -> BoundLibrary:

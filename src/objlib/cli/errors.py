@@ -5,6 +5,7 @@ from __future__ import annotations
 from objlib.errors import (
     CatalogError,
     ConfigurationError,
+    GuardRefused,
     Hint,
     LibraryGone,
     ObjlibError,
@@ -17,6 +18,7 @@ EXIT_CODES: dict[type[ObjlibError], int] = {
     ObjlibError: 1,
     ConfigurationError: 2,
     CatalogError: 2,
+    GuardRefused: 1,
     LibraryGone: 2,
     RunEnded: 3,
     RemoteError: 3,

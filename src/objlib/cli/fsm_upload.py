@@ -6,11 +6,11 @@ import asyncio
 import gc
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
 from objlib import Library, Options
+from objlib.cli import terminal
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
@@ -24,8 +24,9 @@ from objlib.cli.plan import (
     uploaded_as_json,
 )
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, duration, one_line, path_line, print_json, size
+from objlib.cli.render import count, duration, size
 from objlib.config import Settings
+from objlib.service.files import title
 from objlib.service.uploads import Uploaded
 
 
@@ -112,9 +113,9 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
     async with Library.open(settings=settings) as library:
         work = await library.plan(options)
         if invocation.json:
-            print_json(plan_as_json(work, settings))
+            terminal.say_json(plan_as_json(work, settings))
             return 0
-        say = click.echo  # a plan may have a million lines, and Rich takes 50 µs for each
+        say = invocation.console().say
         say(f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent")
         show_all = invocation.verbosity > 0
         await print_files(say, library, options, work.files, show_all=show_all)
@@ -131,18 +132,18 @@ async def _upload(
             await library.declare_new_library()
         uploaded = await upload(invocation, library, options, files)
     if invocation.json:
-        print_json(uploaded_as_json(uploaded))
+        terminal.say_json(uploaded_as_json(uploaded))
     else:
         report(invocation, uploaded)
         if (following := _next_step(uploaded)) is not None:
-            invocation.console().print(f"Next: {following}", markup=False)
+            invocation.console().say(f"Next: {following}")
     return exit_code(invocation, uploaded)
 
 
 def exit_code(invocation: Invocation, uploaded: Uploaded) -> int:
     """Return 0, 1 or 130; an interruption is told to people."""
     if uploaded.was_interrupted:
-        invocation.notices().print("Interrupted; the next upload goes on from here")
+        invocation.notices().say("Interrupted; the next upload goes on from here")
         return INTERRUPTED
     return 0 if uploaded.is_clean else 1
 
@@ -172,11 +173,7 @@ def spare_the_collector() -> None:
 def report(invocation: Invocation, uploaded: Uploaded) -> None:
     """The summary for people."""
     progress, elapsed_s = uploaded.progress, uploaded.elapsed_s
-    console = invocation.console()
-
-    def say(line: str, **how: Any) -> None:
-        console.print(line, markup=False, **how)
-
+    say = invocation.console().say
     if uploaded.to_be_reset:
         say(
             f"A reset is unfinished: {count(uploaded.to_be_reset, 'file')} to go; "
@@ -207,7 +204,7 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
     say(actual_beside_expected(uploaded))
     for event in progress.failures:
         reason = event.reason.removeprefix(f"{event.path}: ")
-        say(f"  {path_line(event.path)}: {one_line(reason)}", soft_wrap=True)
+        say(f"  {title(event.path)}: {reason}", whole=True)
 
 
 def _next_step(uploaded: Uploaded) -> str | None:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import click
 
+from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import print_json
 from objlib.config import CONFIG_FILE, Settings
-from objlib.errors import ConfigurationError, Hint
+from objlib.errors import ConfigurationError
+from objlib.service.files import check_folder
 
 _HEAD = """\
 # Settings of objlib. What is commented out has the value that is shown.
@@ -52,8 +53,8 @@ def command(invocation: Invocation, library: Path | None) -> int:
     file is left alone.
     """
     path = Path(invocation.said.get("config") or CONFIG_FILE)
-    if library is not None and not library.is_dir():
-        raise ConfigurationError(f"{library} is not a folder", hint=Hint.CHECK_LIBRARY)
+    if library is not None:
+        check_folder(library)
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(_text(library))
@@ -63,10 +64,10 @@ def command(invocation: Invocation, library: Path | None) -> int:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
     following = "objlib sync" if library else "objlib sync --library DIR"
     if invocation.json:
-        print_json({"config": str(path), "next": following})
+        terminal.say_json({"config": str(path), "next": following})
         return 0
-    invocation.console().print(f"Wrote {path}", markup=False)
-    invocation.console().print(f"Next: {following}")
+    invocation.console().say(f"Wrote {path}")
+    invocation.console().say(f"Next: {following}")
     return 0
 
 

@@ -63,7 +63,7 @@ class Invocation:
         from objlib import telemetry
 
         def warn(line: str) -> None:
-            self.notices().print(line, markup=False)
+            self.notices().say(line)
 
         return telemetry.traced(click.get_current_context().command_path, warn)
 
@@ -71,7 +71,7 @@ class Invocation:
         """The first line of every command that talks to a store says which one."""
         from objlib.service.servers import description
 
-        self.notices().print(f"Store: {description(settings)}", markup=False)
+        self.notices().say(f"Store: {description(settings)}")
 
     def console(self) -> Screen:
         """Standard output, for results."""
@@ -86,7 +86,7 @@ class Invocation:
         if self.log_json:
             lines = cast(IO[str], logs.NoticesAsJson())
             return Screen(file=lines, force_terminal=False, quiet=self.quiet)
-        return Screen(stderr=True, quiet=self.quiet)
+        return Screen(is_for_notices=True, quiet=self.quiet)
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -15,6 +14,7 @@ from reactivex.subject import Subject
 
 from objlib import Library, MaxDelete, SyncReport
 from objlib import events as ev
+from objlib.cli import terminal
 from objlib.cli.errors import worded
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import exit_code as exit_code_of_upload
@@ -35,7 +35,7 @@ from objlib.cli.options import (
 )
 from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, duration, one_line, print_json, size
+from objlib.cli.render import count, duration, size
 from objlib.cli.scan import print_scan
 from objlib.cli.screen import Screen
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
@@ -167,17 +167,17 @@ async def _sync(
 def _say(notices: Screen, event: WatchEvent) -> None:
     match event:
         case WatchBegun():
-            notices.print("Watching; Ctrl-C to stop")
+            notices.say("Watching; Ctrl-C to stop")
         case WatchTroubled(error, again_in_s):
             again = "" if again_in_s is None else f"; trying again in {duration(again_in_s)}"
-            notices.print(f"objlib: {one_line(worded(error))}{again}", markup=False)
+            notices.say(f"objlib: {worded(error)}{again}")
 
 
 async def _dry_run(invocation: Invocation, library: Library, wish: _Wish) -> int:
     with invocation.traced():
         plan = await _plan(invocation, library, wish)
     if invocation.json:
-        print_json({**_as_json(plan, library.settings), "dry_run": True})
+        terminal.say_json({**_as_json(plan, library.settings), "dry_run": True})
     return 0
 
 
@@ -188,7 +188,7 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOu
         _ask(invocation, plan, wish.yes)
         outcome = await _carry_out(invocation, library, plan, wish)
         if invocation.json:
-            print_json({**_as_json(plan, library.settings), **_outcome_as_json(outcome)})
+            terminal.say_json({**_as_json(plan, library.settings), **_outcome_as_json(outcome)})
         elif outcome.store is not None:
             _print_verdict(invocation, outcome)
         return outcome
@@ -216,7 +216,7 @@ async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPl
 
 
 async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, wish: _Wish) -> None:
-    say, work = click.echo, plan.work
+    say, work = invocation.console().say, plan.work
     print_scan(invocation, plan.scan, (await library.bound()).root)
     if work.files or wish.dry_run:
         say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
@@ -234,9 +234,9 @@ def _ask(invocation: Invocation, plan: SyncPlan, yes: bool) -> None:
     """Nothing is sent or deleted before somebody has agreed."""
     if yes or not plan.needs_consent:
         return
-    if invocation.json or invocation.log_json or not sys.stdin.isatty():
+    if invocation.json or invocation.log_json or not terminal.can_ask():
         raise ConfigurationError("there is nobody to ask; say --yes to go on, or --dry-run to look")
-    click.confirm("Go on?", abort=True, err=True)
+    terminal.ask_to_go_on("Go on?")
 
 
 async def _carry_out(
@@ -308,24 +308,24 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
     console = invocation.console()
     done = outcome.store.repair if outcome.store is not None else None
     if done is not None and done.deleted:
-        console.print(f"Deleted {count(done.deleted, 'document')}")
+        console.say(f"Deleted {count(done.deleted, 'document')}")
     if done is not None and done.adopted:
-        console.print(f"Adopted {count(done.adopted, 'document')}")
+        console.say(f"Adopted {count(done.adopted, 'document')}")
     for problem in done.problems if done is not None else ():
-        console.print(f"  failed: {one_line(problem)}", markup=False)
+        console.say(f"  failed: {problem}")
     if outcome.is_clean and invocation.quiet:
         return
     if outcome.verdict is not None and not outcome.was_interrupted:
         for line in verdict_lines(outcome.verdict):
-            console.print(line)
+            console.say(line)
     if outcome.is_clean:
         return
     if outcome.verdict is not None and outcome.verdict.unread:
-        console.print("Next: objlib failures")
+        console.say("Next: objlib failures")
     elif outcome.verdict is not None and outcome.verdict.is_for_people:
-        console.print("Next: objlib store-sync")
+        console.say("Next: objlib store-sync")
     elif outcome.is_worth_another or not outcome.left_alone:
-        console.print("Next: objlib status")
+        console.say("Next: objlib status")
     else:
         left_alone = count(outcome.left_alone, "file")
-        console.print(f"Next: objlib failures ({left_alone} left alone for a day)")
+        console.say(f"Next: objlib failures ({left_alone} left alone for a day)")

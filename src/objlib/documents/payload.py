@@ -17,13 +17,14 @@ from typing import cast
 
 from objlib.catalog.part_names import split
 from objlib.catalog.records import FileRecord
-from objlib.errors import LibraryGone, NotConvertible
+from objlib.errors import NotConvertible
 from objlib.library.content import read_content
 from objlib.library.conversion import CONVERTERS, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
 from objlib.library.reach import Opener, Reach, open_regular, without_waiting
+from objlib.library.root import library_gone
 from objlib.threads import LIGHT_BYTES, Offload, in_place
 
 _TEXT_VERSION = 1
@@ -60,10 +61,7 @@ class Source:
         with contextlib.suppress(OSError), os.scandir(self.root) as entries:
             if next(entries, None) is not None:
                 return
-        raise LibraryGone(
-            f"the library at {self.root} is gone; is its disk mounted? Nothing was lost: what was "
-            "not sent waits for the next run"
-        )
+        raise library_gone(self.root)
 
 
 @dataclass(frozen=True, slots=True)

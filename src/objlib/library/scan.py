@@ -46,6 +46,7 @@ from objlib.library.mime import (
 )
 from objlib.library.parts import in_parts
 from objlib.library.reach import Reach
+from objlib.library.root import RootIdentity, identity_of, is_folder, library_gone
 from objlib.library.scan_report import ScanReport, Tally
 from objlib.library.unasked import unasked_rules
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
@@ -111,11 +112,13 @@ async def scan_library(
     Raises:
         ConfigurationError: `root` is missing, no folder, or empty while the catalog is not: an
             unmounted disk must not look like a library that was deleted.
+        LibraryGone: the disk of `root` does not answer, or has gone on the way.
     """
-    if not root.is_dir():
+    if not is_folder(root):
         raise ConfigurationError(
             f"{root} is not a folder; give the library's", hint=Hint.NAME_LIBRARY
         )
+    identity = identity_of(root)
     rules = unasked_rules(hidden=hidden)
     if gitignore:
         rules = replace(rules, files=(".gitignore", *rules.files))
@@ -132,8 +135,9 @@ async def scan_library(
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
-    looks = Looks(root, templates, Reach(root, links_to).opener, tally.bad_sidecars)
-    scan = _Scan(catalog, root, lifecycle, workers, tally, is_current, looks)
+    opener = Reach(root, links_to).opener
+    looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines)
+    scan = _Scan(catalog, root, identity, lifecycle, workers, tally, is_current, looks)
     rows = await queries.stream_known_files(catalog)
     batches = scan.judged(rows, chain(first, walked), again)
     try:
@@ -146,6 +150,7 @@ async def scan_library(
     finally:
         await offload(batches.close)
         rows.close()  # it holds a connection, also where no batch was ever asked for
+    scan.check_root()  # a disk that is gone by now answered for none of this
     tally.moved = await writes.adopt_moves(catalog, since)
     await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: str(VERDICTS_VERSION)})
     tally.new = max(0, tally.new - len(tally.moved))
@@ -199,12 +204,15 @@ class _Again:
     skipped: bool
 
 
+_SAME = (Unchanged, Confirmed)
+
+
 def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator[list[Change]]:
     """All but the unchanged, which are only counted, unless they are looked at again."""
     batch: list[Change] = []
     since = tally.found
     for change in changes:
-        if isinstance(change, Unchanged | Confirmed):  # asked first: nearly all are
+        if isinstance(change, _SAME):  # asked first: nearly all are
             tally.found += 1
             is_skipped = change.known.skip_reason is not None
             if again.everything or (is_skipped and again.skipped):
@@ -219,6 +227,8 @@ def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator
                 tally.unread += 1
                 if not change.known.is_unread:
                     batch.append(change)
+        elif isinstance(change, LeftOut):
+            tally.left_out[change.reason] = tally.left_out.get(change.reason, 0) + 1
         else:
             tally.found += isinstance(change, New | Suspect)
             batch.append(change)
@@ -235,6 +245,7 @@ _Judged = list[tuple[Change, FileFacts | None]]
 class _Scan:
     catalog: Catalog
     root: Path
+    identity: RootIdentity
     lifecycle: Lifecycle
     workers: int
     tally: Tally
@@ -248,19 +259,10 @@ class _Scan:
         again: _Again,
     ) -> Generator[_Judged, None, None]:
         """Compare the walk with the catalog's rows; yield what has changed, a batch at a time."""
-        found = in_parts(self.root, self._counted(walked), self.tally.note_parts, self.looks.opener)
+        found = in_parts(self.root, walked, self.tally.note_parts, self.looks.opener)
         changes = compare(found, map(KnownFile._make, rows))
         for batch in _batches(changes, self.tally, again):
             yield self._judge(batch)
-
-    def _counted(
-        self, walked: Iterable[FoundFile | SkippedPath | LeftOut]
-    ) -> Iterator[FoundFile | SkippedPath | LeftOut]:
-        left_out = self.tally.left_out
-        for entry in walked:
-            if isinstance(entry, LeftOut):
-                left_out[entry.reason] = left_out.get(entry.reason, 0) + 1
-            yield entry
 
     async def apply(self, batch: _Judged) -> None:
         """Write one batch of changes."""
@@ -292,6 +294,8 @@ class _Scan:
                 seen_again.append(facts)
                 continue
             self.tally.skipped += facts.skip_reason is not None
+        if gone:
+            self.check_root()
         self.tally.new += sum(facts.skip_reason is None for facts in inserted)
         self.tally.missing += len(gone)
         await writes.insert_files(self.catalog, inserted)
@@ -299,6 +303,11 @@ class _Scan:
         await writes.mark_deleted(self.catalog, gone)
         await writes.confirm_unchanged(self.catalog, confirmed)
         await writes.note_unread(self.catalog, hidden)
+
+    def check_root(self) -> None:
+        """Make sure that files are missing from the folder that the walk began in."""
+        if identity_of(self.root) != self.identity:
+            raise library_gone(self.root)
 
     async def _unasked(self, paths: Sequence[str]) -> list[str]:
         """Keep what is in the store already; return the rest, of which nothing was ever sent.

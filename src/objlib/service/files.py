@@ -14,6 +14,7 @@ from objlib.catalog.part_names import file_of, named, shown
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConfigurationError, Hint
+from objlib.library.root import is_folder
 
 #: Near paths that a message names.
 SUGGESTED = 3
@@ -76,10 +77,29 @@ async def find_on_disk(catalog: Catalog, root: Path, said: str) -> str:
     said = printable(said)
     for name in (said, file_of(named(said))):
         for path in (path_in(root, str(root / name)), path_in(root, name)):
-            if path and (root / path).is_file():
+            if path and is_on_disk(root, path):
                 return path
     ending, hint = await _way_on(catalog, said)
     raise ConfigurationError(f"there is no file {said!r} in {root}{ending}", hint=hint)
+
+
+def is_on_disk(root: Path, path: str) -> bool:
+    """Return whether a file of the library is there and can be looked at."""
+    try:
+        return (root / path).is_file()
+    except OSError:
+        return False
+
+
+def check_folder(folder: Path) -> None:
+    """Make sure that a library's folder is there.
+
+    Raises:
+        ConfigurationError: it is no folder.
+        LibraryGone: its disk does not answer.
+    """
+    if not is_folder(folder):
+        raise ConfigurationError(f"{folder} is not a folder", hint=Hint.CHECK_LIBRARY)
 
 
 def printable(said: str) -> str:

@@ -30,6 +30,7 @@ from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
 from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
+from objlib.service.files import check_folder
 from objlib.service.proving import proving
 from objlib.service.recovery import rebuilt
 from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
@@ -123,6 +124,7 @@ class Library(CatalogView):
 
         Raises:
             ConfigurationError: `root` is no folder, or the catalog is for another library.
+            LibraryGone: the disk of `root` does not answer.
             CatalogError: there is no catalog yet and no `root` to make one for.
         """
         refuse_unknown("Library.open", wishes, SettingsWishes)
@@ -130,8 +132,8 @@ class Library(CatalogView):
             raise TypeError("Library.open() takes ready-made settings or single ones, not both")
         folder = Path(root) if root is not None else None
         settings = settings or load_settings(**wishes)
-        if folder is not None and not folder.is_dir():
-            raise ConfigurationError(f"{folder} is not a folder", hint=Hint.CHECK_LIBRARY)
+        if folder is not None:
+            check_folder(folder)
         async with contextlib.AsyncExitStack() as resources:
             catalog = await resources.enter_async_context(
                 await open_catalog(settings.db, create=folder is not None)

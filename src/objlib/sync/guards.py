@@ -12,7 +12,8 @@ from pathlib import Path
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info, set_info
 from objlib.catalog.tallies import has_missing_with_document, most_common_device
-from objlib.errors import ConfigurationError, Hint
+from objlib.errors import ConfigurationError, Hint, LibraryGone
+from objlib.library.root import identity_of
 
 #: Key in `catalog_info`: `st_dev` of the library's root when catalog and store were last in step.
 LIBRARY_DEVICE = "library_device"
@@ -50,9 +51,12 @@ async def check_library(catalog: Catalog, root: Path, *, accept_device: bool = F
 
 async def remember_device(catalog: Catalog, root: Path) -> None:
     """Take note of the device, while no file is missing: what is there now is the library."""
-    if await has_missing_with_document(catalog) or not root.is_dir():
+    if await has_missing_with_document(catalog):
         return
-    device = str(root.stat().st_dev)
+    try:
+        device = str(identity_of(root).device)
+    except LibraryGone:
+        return
     if await get_info(catalog, LIBRARY_DEVICE) != device:
         await set_info(catalog, **{LIBRARY_DEVICE: device})
 
