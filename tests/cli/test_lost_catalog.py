@@ -183,6 +183,41 @@ main(["recover", "--from-store", "--library", "library"])
 """
 
 
+def test_a_scan_that_was_cut_off_hides_no_loss(synced: Path, served: Path, rows: Query) -> None:
+    """Two of the six files are known when the scan is killed: they are not sent again either."""
+    lose_the_catalog()
+    with subprocess.Popen([sys.executable, "-c", _DIES_SCANNING]) as process:
+        assert process.wait() == -9
+    assert states(rows) == {"untracked": 2}
+
+    lost = objlib("fsm-upload")
+
+    assert (lost.returncode, documents(served)) == (2, 6), lost.stdout
+    assert "`objlib recover --from-store`" in lost.stderr
+    assert objlib("recover", "--from-store").returncode == 0
+    assert states(rows) == {"indexed": 6}
+
+
+#: `objlib scan`, killed when two files are on record.
+_DIES_SCANNING = """
+import os, signal
+from objlib.catalog import writes
+from objlib.cli.main import main
+from objlib.library import scan
+
+scan.BATCH, insert, known = 1, writes.insert_files, [0]
+
+async def counted(catalog, facts):
+    if known[0] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    await insert(catalog, facts)
+    known[0] += len(facts)
+
+writes.insert_files = counted
+main(["scan", "--library", "library"])
+"""
+
+
 # The doubling has happened
 
 
