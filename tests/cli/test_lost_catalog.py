@@ -306,6 +306,26 @@ def test_a_catalog_older_than_the_store_sends_nothing_twice(
     assert states(rows) == {"indexed": 7}
 
 
+def test_a_repair_that_comes_before_the_scan_hides_nothing(
+    synced: Path, served: Path, workplace: Path, rows: Query
+) -> None:
+    """A file that was uploaded since the backup is not sent again, though the store was listed
+    before the restored catalog knew the file."""
+    keep(workplace / "backup")
+    (synced / "On yeast.txt").write_text("This is all about yeast.\n")
+    assert objlib("sync", "--yes").returncode == 0
+    bring_back(workplace / "backup")
+    assert objlib("store-sync", "--apply").returncode == 1
+    before = imports_since(rows)
+
+    assert objlib("scan").returncode == 0
+    done = objlib("fsm-upload")
+
+    assert (done.returncode, documents(served)) == (0, 7), done.stdout + done.stderr
+    assert imports_since(rows) == before
+    assert states(rows) == {"indexed": 7}
+
+
 def test_a_document_that_came_does_not_hide_behind_one_that_went(
     synced: Path, served: Path, workplace: Path, rows: Query
 ) -> None:

@@ -15,6 +15,8 @@ from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
 
 #: Keys in `catalog_info`. Documents in the store that no row names, by the last listing.
 UNNAMED = "unnamed_documents"
+#: Documents of this library that the last listing showed and the catalog has never seen.
+NEWS = "unseen_documents"
 #: "1": other libraries in the store may hold the same files, and somebody has said so.
 NEW_LIBRARY = "new_library"
 #: The library whose documents a recovery has begun to take over, and not finished.
@@ -29,7 +31,7 @@ class Account:
 
     #: Named by rows, as current or superseded, or left over.
     named: int
-    #: Not named by any row when the store was listed last; negative when some were gone.
+    #: Not named by any row when the store was listed last, but known; negative when some were gone.
     unnamed: int
     #: Rows under a live lease, each of which may have just made a document.
     in_flight: int
@@ -62,11 +64,23 @@ async def count_named(catalog: Catalog) -> int:
     return int(row[0]) if row else 0
 
 
-async def note_listed(catalog: Catalog, documents: int) -> None:
-    """Remember that the store was listed, and held so many documents."""
-    unnamed = str(documents - await count_named(catalog))
-    if await get_info(catalog, UNNAMED) != unnamed:
-        await set_info(catalog, **{UNNAMED: unnamed})
+async def note_listed(catalog: Catalog, documents: int, *, news: int) -> None:
+    """Remember that the store was listed, and held so many documents.
+
+    Args:
+        news: documents of this library among them that the catalog has never seen. They stay
+            unaccounted for: their files may come to lie here, and would be sent again.
+    """
+    unnamed = str(documents - news - await count_named(catalog))
+    facts = {UNNAMED: unnamed, NEWS: str(news)}
+    changed = {key: fact for key, fact in facts.items() if await get_info(catalog, key) != fact}
+    if changed:
+        await set_info(catalog, **changed)
+
+
+async def has_news(catalog: Catalog) -> bool:
+    """Return whether the last listing showed documents of this library that it has never seen."""
+    return await get_info(catalog, NEWS) not in (None, "0")
 
 
 async def note_repaired(catalog: Catalog, named_before: int, deleted: int) -> None:

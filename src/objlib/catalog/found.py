@@ -180,6 +180,26 @@ _NEWS = """ AND found.document_name NOT IN (
         AND key NOT IN (SELECT upload_key FROM files WHERE upload_key IS NOT NULL)))"""
 
 
+async def count_news(catalog: Catalog, library_id: str, recorded_since: str | None) -> int:
+    """Return how many documents of a library this catalog has not seen, those it took left out.
+
+    Args:
+        recorded_since: what was made up to this moment may have a key that the trail does not know.
+    """
+    row = await catalog.reader.fetch_one(
+        "SELECT COUNT(*) FROM temp.found WHERE library = ? AND NOT is_taken"
+        " AND (? IS NULL OR made_at > ?)"
+        " AND document_name NOT IN ("
+        "  SELECT gemini_store_doc_id FROM files WHERE gemini_store_doc_id IS NOT NULL"
+        "  UNION SELECT superseded_doc_id FROM files WHERE superseded_doc_id IS NOT NULL"
+        "  UNION SELECT document_name FROM leftovers)"
+        " AND key NOT IN (SELECT upload_key FROM transitions WHERE upload_key IS NOT NULL"
+        "  UNION SELECT upload_key FROM files WHERE upload_key IS NOT NULL)",
+        (library_id, recorded_since, recorded_since),
+    )
+    return int(row[0]) if row else 0
+
+
 async def matches_page(
     catalog: Catalog,
     library_id: str,

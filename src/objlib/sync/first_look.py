@@ -21,7 +21,7 @@ from objlib.documents.payload import Source
 from objlib.errors import CatalogLost, Hint
 from objlib.gemini.resources import Store
 from objlib.library.scan import UNFINISHED_SCAN
-from objlib.sync.rebuild import adopt_news, list_documents, rebuild
+from objlib.sync.rebuild import adopt_news, list_documents, note_found, rebuild
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def look_first(
     if not is_new and not await accounts.has_uploaded(catalog):
         await _refuse_lost(catalog, source.library_id)
     adopted = await adopt_news(catalog, source)
-    await accounts.note_listed(catalog, listed)
+    await note_found(catalog, source.library_id, listed)
     return adopted
 
 

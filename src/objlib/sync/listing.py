@@ -85,7 +85,8 @@ async def survey(
     for sign, number in (await seen.count_by_sign(catalog)).items():
         report.documents[DocumentClass(sign)] = number
     if await has_uploaded(catalog):
-        await note_listed(catalog, sum(report.documents.values()))
+        news = report.documents[DocumentClass.ELSEWHERE] + report.documents[DocumentClass.LATE]
+        await note_listed(catalog, sum(report.documents.values()), news=news)
     report.ghosts = await seen.count_ghosts(catalog)
     report.missing = await seen.count_missing(catalog)
     return report

@@ -151,9 +151,16 @@ async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildRe
     await adoption.of_files_that_moved()
     await adoption.of_older_versions()
     if await accounts.has_uploaded(catalog):
-        await accounts.note_listed(catalog, listed)
+        await note_found(catalog, source.library_id, listed)
     await forget_info(catalog, accounts.RECOVERING)
     return report
+
+
+async def note_found(catalog: Catalog, library_id: str, listed: int) -> None:
+    """Remember what `list_documents` has found, once all that can be adopted was."""
+    recorded_since = await get_info(catalog, accounts.KEYS_RECORDED_SINCE)
+    news = await found.count_news(catalog, library_id, recorded_since)
+    await accounts.note_listed(catalog, listed, news=news)
 
 
 async def adopt_news(catalog: Catalog, source: Source) -> int:

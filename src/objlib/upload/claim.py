@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from objlib.catalog.accounts import has_news
 from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import Unread, facts_of, mark_deleted, note_unread, update_facts
@@ -56,7 +57,11 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
         await note_unread(run.catalog, [note])
         run.emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
         return None
-    return Attempt(await _begin(run, record, payload.fingerprint), payload)
+    is_other = payload.fingerprint.sha256_hex != record.content_hash
+    # The store was looked at for what the scan had seen. It may have this content, too.
+    is_doubtful = is_other and await has_news(run.catalog)
+    begun = await _begin(run, record, payload.fingerprint)
+    return Attempt(begun, payload, was_there=is_doubtful)
 
 
 async def _begin(run: RunContext, record: FileRecord, seen: Fingerprint) -> FileRecord:
