@@ -74,7 +74,7 @@ KEY = "a-key-that-must-not-be-seen"
 
 #: A process is killed when so many times the time of a scan has passed since its start: it takes
 #: most of one to come up, and the machine may be slow.
-STRIKE = (0.7, 6.0)
+STRIKE = (0.5, 4.0)
 
 #: What is run and killed, and how often in comparison.
 COMMANDS: dict[tuple[str, ...], int] = {
