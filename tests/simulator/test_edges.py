@@ -65,7 +65,12 @@ def test_a_broken_rule_is_found(name: str, seeds: range, invariant: str) -> None
 
 @pytest.mark.parametrize(
     ("name", "every"),
-    [("recovery from the store", 60), ("migration", 20), ("round of a watch", 90)],
+    [
+        ("recovery from the store", 60),
+        ("upload with an old catalog", 24),  # at 49 a catalog half adopted looked complete
+        ("migration", 20),
+        ("round of a watch", 90),
+    ],
 )
 def test_a_crash_is_healed(name: str, every: int) -> None:
     """At a sample of the points of `python -m tests.simulator.sweep`."""

@@ -64,6 +64,7 @@ async def look_first(
     is_new = await get_info(catalog, accounts.NEW_LIBRARY) is not None
     if not is_new and not await accounts.has_uploaded(catalog):
         await _refuse_lost(catalog, source.library_id)
+    await accounts.begin_look(catalog)
     adopted = await adopt_news(catalog, source)
     await note_found(catalog, source.library_id, listed)
     return adopted
