@@ -77,9 +77,6 @@ from objlib.upload.run import UploadRun, expected_work
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
 
-#: Not one file is taken: what is left of a run is its recovery.
-RECOVERY_ONLY = Options(limit=0)
-
 R = TypeVar("R")
 
 RecoveringRun: TypeAlias = Run[ev.Event, RecoveryReport]
@@ -170,15 +167,18 @@ class Library(CatalogView):
 
         return Run(self._runs, lambda: self._scanning(refresh_metadata, checksum))
 
-    def plan_sync(self, *, refresh_metadata: bool = False, checksum: bool = False) -> PlanningRun:
+    def plan_sync(
+        self, *, refresh_metadata: bool = False, checksum: bool = False, new_store: bool = False
+    ) -> PlanningRun:
         """Scan, and find out what `sync` would do; nothing is sent or deleted.
 
         Args:
-            refresh_metadata, checksum: as for `scan`.
+            new_store: the store is gone: plan for a new one in its place.
         """
 
         async def prepared() -> Work[ScanReport, SyncPlan]:
-            options = round_options(self._options(None, {}))
+            wishes = round_options(self._options(None, {"new_store": new_store}))
+            options = await self._store.settled_wishes(wishes)
             scan = await self._scanning(refresh_metadata, checksum)
             return planning(self.catalog, scan, options)
 
@@ -224,16 +224,13 @@ class Library(CatalogView):
         """Return what an upload would take, and why; `objlib.estimate` has the price of it."""
         refuse_unknown("Library.plan", wishes, UploadWishes)
         await self.bound()
-        return await expected_work(self.catalog, self._options(options, wishes))
+        chosen = await self._store.settled_wishes(self._options(options, wishes))
+        return await expected_work(self.catalog, chosen)
 
     async def planned_files(
         self, options: Options | None = None, *, limit: int | None = None
     ) -> AsyncIterator[PlannedFile]:
-        """Yield the files that an upload would take, by path.
-
-        Args:
-            limit: at most so many of them.
-        """
+        """Yield the files that an upload would take, by path, at most so many of them."""
         async for file in planned_files(self.catalog, self._options(options, {}), limit):
             yield file
 
@@ -264,7 +261,7 @@ class Library(CatalogView):
         Raises (when it is entered):
             StoreNotFound: there is no store yet, so there is nothing to recover.
         """
-        chosen = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
+        chosen = Options(limit=0, concurrency=self.settings.concurrency)  # its recovery is left
         return Run(
             self._runs, lambda: self._uploading(chosen, create_store=False, report=recovery_of)
         )
@@ -297,28 +294,31 @@ class Library(CatalogView):
             lambda: survey(catalog, self.client, store, bound.library_id)
         )
 
-    async def survey_lines(self, *classes: DocumentClass) -> AsyncIterator[SurveyLine]:
+    def survey_lines(
+        self, report: SyncReport, *classes: DocumentClass
+    ) -> AsyncIterator[SurveyLine]:
         """Yield one line for each document (of these classes), ghost and missing file surveyed."""
-        async for line in survey_lines(self.catalog, *classes):
-            yield line
+        self._runs.check_open()
+        return survey_lines(report, *classes)
 
-    async def repair_steps(self, **wishes: Unpack[RepairWishes]) -> AsyncIterator[Step]:
-        """Yield the steps of the repair that the last `survey` calls for, in their order."""
-        async for step in steps(self.catalog, consent_of(wishes)):
-            yield step
+    def repair_steps(
+        self, report: SyncReport, **wishes: Unpack[RepairWishes]
+    ) -> AsyncIterator[Step]:
+        """Yield the steps of the repair that a survey calls for, in their order."""
+        self._runs.check_open()
+        return steps(report.verdicts, consent_of(wishes))
 
     async def refusal(
         self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> ConfigurationError | None:
         """Return the reason for which `repair` would refuse, or None."""
         refuse_unknown("Library.refusal", wishes, RepairWishes)
-        planned = await self._planned_repair(report, max_delete, wishes)
-        return await planned.refusal()
+        return await (await self._planned_repair(report, max_delete, wishes)).refusal()
 
     def repair(
         self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> RepairingRun:
-        """Carry out what the last `survey` calls for, and tell each step that was taken.
+        """Carry out what a `survey` calls for, and tell each step that was taken.
 
         Args:
             wishes: `accept_device` where the library lies on another device than last time;
@@ -329,8 +329,7 @@ class Library(CatalogView):
         """
 
         async def prepared() -> Work[Step, RepairReport]:
-            planned = await self._planned_repair(report, max_delete, wishes)
-            return await planned.work()
+            return await (await self._planned_repair(report, max_delete, wishes)).work()
 
         return Run(self._runs, prepared)
 
@@ -425,6 +424,7 @@ class Library(CatalogView):
 
     async def _accounted(self, options: Options) -> Uploading:
         work = await self._uploading(options, create_store=True, report=progress_of)
+        options = replace(options, new_store=False)
         return Uploading(work, await Account.opened(self.catalog, self.client, options))
 
     async def _uploading(
@@ -435,7 +435,8 @@ class Library(CatalogView):
         report: Callable[[UploadRun], Callable[[], R]],
     ) -> Work[ev.Event, R]:
         catalog, _ = self.catalog, await self.bound()
-        store = await self._store.store(create=create_store)
+        store = await self._store.store(create=create_store, in_place_of_gone=options.new_store)
+        options = replace(options, new_store=False)
         await self._store.look_first(options, store)
         bound = await self.bound()  # with another id, where that has finished a recovery
         return upload_work(

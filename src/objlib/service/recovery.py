@@ -10,11 +10,15 @@ from objlib.documents.payload import Source
 from objlib.reactive.retry import Retry
 from objlib.service.steps import NextStep
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
+from objlib.upload.orchestrator import Options
 from objlib.upload.reports import RecoveryReport
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
     from objlib.gemini.resources import Store
+
+#: Not one file is taken: what is left of a run is its recovery.
+RECOVERY_ONLY = Options(limit=0)
 
 
 async def rebuilt(
@@ -34,9 +38,9 @@ async def rebuilt(
     Raises:
         ConfigurationError: it cannot be told which library's documents these are.
     """
-    listed = await retry.call(lambda: list_documents(catalog, client, store))
-    chosen = await choose_library_id(catalog, library_id)
-    return await rebuild(catalog, source_of(chosen), listed=listed)
+    listing = await retry.call(lambda: list_documents(catalog, client, store))
+    chosen = await choose_library_id(catalog, listing.found, library_id)
+    return await rebuild(catalog, source_of(chosen), listing)
 
 
 def step_after(

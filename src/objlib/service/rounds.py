@@ -21,7 +21,7 @@ from reactivex.subject import Subject
 
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work as PlannedWork
-from objlib.catalog.tallies import count_deleted, count_left_alone, count_rows_after_survey
+from objlib.catalog.tallies import count_deleted, count_left_alone
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine, on_trampoline
 from objlib.service.repairs import PlannedRepair, Synced
@@ -126,13 +126,14 @@ def planning(
 
     async def until_done() -> None:
         await scan.until_done()
-        plans[0] = SyncPlan(
-            scan.report(),
-            await expected_work(catalog, options),
-            options,
-            leaving=(await count_deleted(catalog))[1],
-            left_alone=await count_left_alone(catalog, options.leave_alone_s),
-        )
+        plan = SyncPlan(scan.report(), await expected_work(catalog, options), options)
+        if not options.new_store:  # which nothing leaves, and which has refused nothing
+            plan = replace(
+                plan,
+                leaving=(await count_deleted(catalog))[1],
+                left_alone=await count_left_alone(catalog, options.leave_alone_s),
+            )
+        plans[0] = plan
 
     return Work(
         scan.happenings,
@@ -178,7 +179,7 @@ class Round:
         store, again = self.outcome.store, self.outcome.uploaded_again
         if store is None:
             return None
-        rows = await count_rows_after_survey(self.catalog)
+        rows = await store.survey.verdicts.count_rows()
         return verdict_on(rows, store, again.progress.indexed if again is not None else 0)
 
     async def _bring_in_step(self) -> None:
@@ -194,7 +195,7 @@ class Round:
             self.outcome, store=Synced(survey, repaired, was_interrupted=stopped)
         )
         if repaired.sent_round_again and not stopped:
-            options = replace(self.options, retry_failed=False)
+            options = replace(self.options, retry_failed=False, new_store=False)
             again = await self._upload(SyncPhase.UPLOADING_AGAIN, options)
             self.outcome = replace(self.outcome, uploaded_again=again)
             self._told.on_next(again)

@@ -11,7 +11,9 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from objlib.catalog import accounts, found
+from objlib.catalog import accounts
+from objlib.catalog.found import Findings
+from objlib.catalog.new_store import exchange_is_over, is_exchanged
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.records import FileRecord
@@ -21,7 +23,7 @@ from objlib.documents.payload import Source
 from objlib.errors import CatalogLost, Hint
 from objlib.gemini.resources import Store
 from objlib.library.scan import UNFINISHED_SCAN
-from objlib.sync.rebuild import adopt_news, list_documents, note_found, rebuild
+from objlib.sync.rebuild import adopt_found, list_documents, note_found, rebuild
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
@@ -58,15 +60,17 @@ async def look_first(
         Transient, RateLimited: the listing failed or is not complete; call again.
     """
     source = await _finish_recovery(catalog, client, store, source)
+    if await is_exchanged(catalog):
+        return await _look_into_new_store(catalog, client, store, source)
     if not sends or await _is_accounted_for(catalog, client, store):
         return 0
-    listed = await list_documents(catalog, client, store)
+    listing = await list_documents(catalog, client, store)
     is_new = await get_info(catalog, accounts.NEW_LIBRARY) is not None
     if not is_new and not await accounts.has_uploaded(catalog):
-        await _refuse_lost(catalog, source.library_id)
+        await _refuse_lost(catalog, listing.found, source.library_id)
     await accounts.begin_look(catalog)
-    adopted = await adopt_news(catalog, source)
-    await note_found(catalog, source.library_id, listed)
+    adopted = await adopt_found(catalog, source, listing.found, only_news=True)
+    await note_found(catalog, source.library_id, listing)
     return adopted
 
 
@@ -78,8 +82,25 @@ async def _finish_recovery(
     if library_id is None:
         return source
     source = replace(source, library_id=library_id)
-    await rebuild(catalog, source, listed=await list_documents(catalog, client, store))
+    await rebuild(catalog, source, await list_documents(catalog, client, store))
     return source
+
+
+async def _look_into_new_store(
+    catalog: Catalog, client: FileSearchClient, store: Store, source: Source
+) -> int:
+    """Adopt what a store has that took the place of a gone one: a copy may have been faster."""
+    adopted = 0
+    if _documents_in(store):
+        listing = await list_documents(catalog, client, store)
+        adopted = await adopt_found(catalog, source, listing.found)
+        await note_found(catalog, source.library_id, listing)
+    await exchange_is_over(catalog, store.name)
+    return adopted
+
+
+def _documents_in(store: Store) -> int:
+    return store.active_documents + store.pending_documents + store.failed_documents
 
 
 async def _is_accounted_for(catalog: Catalog, client: FileSearchClient, store: Store) -> bool:
@@ -88,7 +109,7 @@ async def _is_accounted_for(catalog: Catalog, client: FileSearchClient, store: S
     A document that came may hide behind one that went. Documents go when their file is replaced or
     deleted, so those that are about to go must still be there.
     """
-    counted = store.active_documents + store.pending_documents + store.failed_documents
+    counted = _documents_in(store)
     if not (await accounts.account(catalog)).agrees_with(counted):
         return False
     looked_at = 0
@@ -114,11 +135,11 @@ async def _replacing(catalog: Catalog) -> AsyncIterator[FileRecord]:
         after = page[-1].file_path
 
 
-async def _refuse_lost(catalog: Catalog, library_id: str) -> None:
+async def _refuse_lost(catalog: Catalog, found: Findings, library_id: str) -> None:
     # A scan that was cut off has seen but some of the files: then it is half of those that counts.
     is_partial = bool(await get_info(catalog, UNFINISHED_SCAN))
     scanned = await count_files(catalog) if is_partial else 0
-    for one in await found.libraries_of_our_files(catalog):
+    for one in await found.libraries_of_our_files():
         is_half = one.here * 2 >= one.documents or (is_partial and one.files * 2 >= scanned)
         if one.library != library_id and one.here and is_half:
             raise CatalogLost(

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from objlib.catalog.accounts import has_news
 from objlib.catalog.queries import get_file
+from objlib.catalog.readings import Made
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import Unread, facts_of, mark_deleted, note_unread, update_facts
 from objlib.documents.payload import NoPayload, key_of, prepare
@@ -60,18 +61,25 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
     is_other = payload.fingerprint.sha256_hex != record.content_hash
     # The store was looked at for what the scan had seen. It may have this content, too.
     is_doubtful = is_other and await has_news(run.catalog)
-    begun = await _begin(run, record, payload.fingerprint)
+    begun = await _begin(run, record, payload.fingerprint, payload.made)
+    is_first = begun.attempt_count == 1  # said once
+    if payload.made is not None and payload.made.not_read and is_first:
+        run.emit(ev.PartlyRead(record.file_path, payload.made.not_read))
     return Attempt(begun, payload, was_there=is_doubtful)
 
 
-async def _begin(run: RunContext, record: FileRecord, seen: Fingerprint) -> FileRecord:
+async def _begin(
+    run: RunContext, record: FileRecord, seen: Fingerprint, made: Made | None = None
+) -> FileRecord:
     """untracked -> uploading, for the content that was just seen."""
     record = await _take_current_content(run, record, seen)
     key = key_of(record, run.source, seen.sha256_hex)
     if record.import_intent_at is not None and record.upload_key != key:
         record = await _settle_doubt(run, record)
     record = still_ours(
-        await run.state.begin_upload(record, upload_key=key, run_id=run.run_id, lease=run.lease())
+        await run.state.begin_upload(
+            record, upload_key=key, run_id=run.run_id, lease=run.lease(), made=made
+        )
     )
     run.emit(ev.FileStarted(record.file_path, seen.size_bytes))
     return record
