@@ -225,7 +225,7 @@ class Library(CatalogView):
         refuse_unknown("Library.plan", wishes, UploadWishes)
         await self.bound()
         chosen = await self._store.settled_wishes(self._options(options, wishes))
-        return await expected_work(self.catalog, chosen)
+        return await expected_work(self.catalog, chosen, is_grouped=True)
 
     async def planned_files(
         self, options: Options | None = None, *, limit: int | None = None
