@@ -129,7 +129,8 @@ def _settings() -> str:
     lines = [
         "# Settings",
         "What an option says goes before the environment, that before `objlib.toml` in the current "
-        "folder (or what `--config` names), and that before the default. `objlib init` writes the "
+        "folder (or what `--config` names), that before "
+        "`~/.config/objlib/objlib.toml`, and that before the default. `objlib init` writes the "
         "file with each setting explained; `objlib config show` says where each value comes from.",
         "In the environment its name has capitals and begins with `OBJLIB_`: `OBJLIB_STORE`.",
         "| setting | kind | default | |\n| --- | --- | --- | --- |",

@@ -1,4 +1,4 @@
-"""Settings: defaults < objlib.toml < OBJLIB_* environment < flags.
+"""Settings: defaults < the user's file < objlib.toml < OBJLIB_* environment < flags.
 
 The API key is no setting: it comes from `GEMINI_API_KEY` (or `GOOGLE_API_KEY`), or from the
 system's keyring, so it can end up in no file and no process list.
@@ -7,7 +7,9 @@ system's keyring, so it can end up in no file and no process list.
 from __future__ import annotations
 
 import difflib
+import json
 import os
+import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,9 +36,22 @@ GEMINI_BASE_URL = "https://generativelanguage.googleapis.com"
 KEY_VARIABLES = ("GEMINI_API_KEY", "GOOGLE_API_KEY")
 KEYRING_SERVICE = "objlib"
 
-#: `./objlib.toml` may have come with a library that somebody sent. These lead the key, or files
-#: that are none of the library's, to other places, so only the user says them.
-ONLY_THE_USER = ("base_url", "follow_links_to")
+#: `./objlib.toml` may have come with a library that somebody sent. A file that is merely found says
+#: no more than this: how its texts are described, and how fast they go. All else leads the key,
+#: files, documents or money to other places, so only the user says it.
+ANYBODY_MAY_SET = frozenset(
+    {
+        "concurrency",
+        "gitignore",
+        "identity_header",
+        "requests_per_minute",
+        "semantic",
+        "stagger_s",
+        "templates",
+        "tier",
+        "watch_pause_s",
+    }
+)
 
 _WAITS = Waits()
 
@@ -138,6 +153,9 @@ class Settings(BaseSettings):
         return self.base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or None
 
 
+_RESERVED = frozenset(Settings.model_fields) - ANYBODY_MAY_SET
+
+
 def api_key(settings: Settings) -> str | None:
     """The Gemini API key from the environment, or from the system's keyring if that is wanted.
 
@@ -197,8 +215,7 @@ def origins(config: Path | None, said: Mapping[str, object]) -> dict[str, str]:
         config: the settings file that was named, if one was.
         said: what the command line says; None means nothing was said.
     """
-    path = config or CONFIG_FILE
-    in_file = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    files = [(str(path), _said_in(path)) for path in (config or CONFIG_FILE, user_file())]
     variables = {variable.upper() for variable in os.environ}
 
     def origin(name: str) -> str:
@@ -206,7 +223,7 @@ def origins(config: Path | None, said: Mapping[str, object]) -> dict[str, str]:
             return "option"
         if (variable := f"OBJLIB_{name.upper()}") in variables:
             return variable
-        return str(path) if name in in_file else "default"
+        return next((path for path, said_there in files if name in said_there), "default")
 
     return {name: origin(name) for name in Settings.model_fields}
 
@@ -231,29 +248,86 @@ def _explained(
     elif (variable := f"OBJLIB_{name.upper()}") in os.environ:
         where = variable
     else:
-        where = str(path)
+        where = str(path if name in _said_in(path) else user_file())
     return ConfigurationError(f"the setting {name!r}, from {where}: {first['msg']}")
 
 
-def _refuse_what_only_the_user_sets(path: Path) -> None:
+def user_file() -> Path:
+    """Return the place of the user's own settings file, which may set everything."""
+    return _user_folder() / "objlib.toml"
+
+
+def trust(path: Path) -> tuple[str, ...]:
+    """Take a settings file for the user's own from now on; return what only such a file may set.
+
+    Raises:
+        ConfigurationError: there is no such file, or this cannot be noted.
+    """
+    if not path.is_file():
+        raise ConfigurationError(f"there is no configuration file {path}")
+    noted = _user_folder() / _TRUSTED
     try:
-        said = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+        noted.parent.mkdir(mode=stat.S_IRWXU, parents=True, exist_ok=True)
+        if not _is_trusted(path):
+            with noted.open("a", encoding="utf-8") as file:
+                file.write(f"{_as_noted(path)}\n")
+    except OSError as error:
+        raise ConfigurationError(f"cannot write {noted}: {error.strerror}") from error
+    return _reserved_in(path)
+
+
+#: Beside the user's settings: a line for each settings file that is the user's own, too.
+_TRUSTED = "trusted"
+
+
+def _user_folder() -> Path:
+    said = os.environ.get("XDG_CONFIG_HOME", "")
+    try:
+        folder = Path(said) if said.startswith("/") else Path("~/.config").expanduser()
+    except RuntimeError:  # there is no home, and a folder named "~" may lie here
+        folder = Path(os.devnull)
+    return folder / "objlib"
+
+
+def _as_noted(path: Path) -> str:
+    return json.dumps(str(path.resolve()))  # on one line, whatever is in the name
+
+
+def _is_trusted(path: Path) -> bool:
+    try:
+        return _as_noted(path) in (_user_folder() / _TRUSTED).read_text("utf-8").splitlines()
+    except (OSError, ValueError):
+        return False
+
+
+def _said_in(path: Path) -> dict[str, Any]:
+    """Return what a file sets; nothing if it cannot be read, for loading it says why."""
+    try:
+        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
     except (ValueError, OSError):
-        return  # loading it says what is wrong with it
-    for name in ONLY_THE_USER:
-        if name in said:
-            raise ConfigurationError(
-                f"{path} sets {name!r}, which a file that is merely found may not; "
-                f"set OBJLIB_{name.upper()}",
-                hint=Hint.NAME_SETTINGS_FILE,
-            )
+        return {}
+
+
+def _reserved_in(path: Path) -> tuple[str, ...]:
+    return tuple(name for name in _said_in(path) if name in _RESERVED)
+
+
+def _refuse_what_only_the_user_sets(path: Path) -> None:
+    reserved = _reserved_in(path)
+    if reserved and not _is_trusted(path):
+        raise ConfigurationError(
+            f"{path} sets {', '.join(map(repr, reserved))}, which a file that is merely found may "
+            f"not; set {', '.join(f'OBJLIB_{name.upper()}' for name in reserved)}",
+            hint=Hint.TRUST_SETTINGS_FILE,
+        )
 
 
 def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     """The settings of this invocation.
 
     Args:
-        config: a TOML file; without it `./objlib.toml` where there is one.
+        config: a TOML file; without it `./objlib.toml` where there is one. Beneath it is the
+            user's own file.
         flags: what the command line says; None means nothing was said.
 
     Raises:
@@ -276,7 +350,8 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
             file_secret_settings: PydanticBaseSettingsSource,
         ) -> tuple[PydanticBaseSettingsSource, ...]:
             file_settings = TomlConfigSettingsSource(settings_cls, toml_file=path)
-            return (init_settings, env_settings, file_settings)
+            of_user = TomlConfigSettingsSource(settings_cls, toml_file=user_file())
+            return (init_settings, env_settings, file_settings, of_user)
 
     try:
         return FromFile(**{name: value for name, value in flags.items() if value is not None})

@@ -11,8 +11,10 @@
     │   └── IllegalTransitionError       a move that is not in the transition table
     ├── FileChanged                      a file was written to while it was being read
     ├── NotConvertible                   there is nothing of a file that could be sent
+    ├── StoppedWaiting                   a run stops, and the backend asks for a long wait
     ├── RunEnded                         nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
+    │   │   └── StoreGone                the store was deleted while it was in use
     │   ├── AccessRefused                the key is wrong, expired or not allowed
     │   ├── LibraryGone                  the library's folder is missing or empty
     │   └── StorageFull                  the project's File Search quota is used up
@@ -44,10 +46,10 @@ class Hint(Enum):
     CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
     CREATE_STORE = "upload something, which makes the store, or name another store"
     GIVE_LIBRARY_ITS_OWN_CATALOG = "give this library a catalog of its own"
+    LEAVE_OUT_NEW_STORE = "do without a new store"
     NAME_CATALOG_FILE = "name the catalog's file, not a folder"
     NAME_LIBRARY = "name the library's folder"
     NAME_LIBRARY_ID = "say by its id which library this is"
-    NAME_SETTINGS_FILE = "name the settings file yourself"
     RAISE_MAX_DELETE = "allow more deletions"
     RECOVER_INTO_NEW_CATALOG = "take the documents over into a new catalog"
     RECOVER_FROM_STORE = "give the lost catalog back from the store"
@@ -55,7 +57,8 @@ class Hint(Enum):
     SCAN_FIRST = "scan the library first"
     SCAN_OR_RECOVER = "scan the library, or recover a catalog that was lost"
     SCAN_NEW_FILES = "scan, which records new files"
-    START_NEW_CATALOG = "start a new catalog"
+    TRUST_SETTINGS_FILE = "say that the settings file is the user's own, or name it"
+    UPLOAD_INTO_NEW_STORE = "upload the files into a new store"
     USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
     WRITE_SETTINGS_FILE = "write a settings file that explains every setting"
 
@@ -130,12 +133,23 @@ class NotConvertible(ObjlibError):
     """Of a file there is no text that could be sent: encrypted, damaged, nothing but pictures."""
 
 
+class StoppedWaiting(ObjlibError):
+    """Whoever stops does not sit through the wait that the backend asks for; nothing was sent."""
+
+
 class RunEnded(ObjlibError):
     """Nothing more can be done in this run; rows stay as they were."""
 
 
 class BackendUnavailable(RunEnded):
     """The backend gave no answer."""
+
+
+class StoreGone(BackendUnavailable):
+    """The store was there at the beginning, and is not any more."""
+
+    def __init__(self, store_name: str) -> None:
+        super().__init__(f"the store {store_name} is gone", hint=Hint.UPLOAD_INTO_NEW_STORE)
 
 
 class AccessRefused(RunEnded):

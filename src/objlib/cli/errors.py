@@ -31,10 +31,10 @@ WORDS = {
     Hint.CHOOSE_ANOTHER_CATALOG: "; choose another file with --db",
     Hint.CREATE_STORE: "; `objlib fsm-upload` makes it, or name another with --store",
     Hint.GIVE_LIBRARY_ITS_OWN_CATALOG: "; give this library a catalog of its own with --db",
+    Hint.LEAVE_OUT_NEW_STORE: "; leave out --new-store",
     Hint.NAME_CATALOG_FILE: "; --db names the catalog's file",
     Hint.NAME_LIBRARY: " with --library DIR",
     Hint.NAME_LIBRARY_ID: "; say which is this library with --library-id ID",
-    Hint.NAME_SETTINGS_FILE: ", or name the file with --config",
     Hint.RAISE_MAX_DELETE: ". If that is what you want, raise --max-delete",
     Hint.RECOVER_INTO_NEW_CATALOG: "; use a new catalog for that (--db)",
     Hint.RESTORE_OR_START_NEW_CATALOG: (
@@ -50,7 +50,12 @@ WORDS = {
         " `objlib recover --from-store --library DIR`"
     ),
     Hint.SCAN_NEW_FILES: ", and `objlib scan` records new files",
-    Hint.START_NEW_CATALOG: "; start a new catalog with --db",
+    Hint.TRUST_SETTINGS_FILE: (
+        ". If the file is yours, say so once: objlib config trust (or name it with --config)"
+    ),
+    Hint.UPLOAD_INTO_NEW_STORE: (
+        "; `objlib sync --new-store` uploads the files into a new one, after a plan with its price"
+    ),
     Hint.USE_BOUND_OR_ANOTHER_CATALOG: ", or another catalog with --db",
     Hint.WRITE_SETTINGS_FILE: "; `objlib init` writes a file with all settings",
 }

@@ -9,13 +9,20 @@ from pathlib import Path
 
 import click
 
-from objlib import Library, Options
+from objlib import Library, Options, Work
 from objlib.cli import terminal
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options, new_library_option, tier_option
+from objlib.cli.options import (
+    Invocation,
+    common_options,
+    new_library_option,
+    new_store_option,
+    tier_option,
+    yes_option,
+)
 from objlib.cli.plan import (
     actual_beside_expected,
     plan_as_json,
@@ -69,6 +76,8 @@ from objlib.service.uploads import Uploaded
     help="Seconds between the starts of two files [0].",
 )
 @new_library_option
+@new_store_option
+@yes_option
 @tier_option
 @events_option
 @results_option
@@ -82,6 +91,8 @@ def command(
     concurrency: int | None,
     stagger_s: float | None,
     new_library: bool,
+    new_store: bool,
+    yes: bool,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -101,12 +112,13 @@ def command(
         stagger_s=settings.stagger_s,
         retry_failed=retry_failed,
         reset_existing=reset_existing,
+        new_store=new_store,
     )
     if dry_run:
         return asyncio.run(_dry_run(invocation, settings, options))
     files = Files(events, results)
     with invocation.traced():
-        return asyncio.run(_upload(invocation, settings, options, files, new_library))
+        return asyncio.run(_upload(invocation, settings, options, files, new_library, yes))
 
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
@@ -115,21 +127,48 @@ async def _dry_run(invocation: Invocation, settings: Settings, options: Options)
         if invocation.json:
             terminal.say_json(plan_as_json(work, settings))
             return 0
-        say = invocation.console().say
-        say(f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent")
-        show_all = invocation.verbosity > 0
-        await print_files(say, library, options, work.files, show_all=show_all)
-        print_price(say, work, settings)
+        invocation.console().say(
+            f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent"
+        )
+        await _show_plan(invocation, library, options, work)
     return 0
 
 
+async def _show_plan(
+    invocation: Invocation, library: Library, options: Options, work: Work
+) -> None:
+    say = invocation.console().say
+    show_all = invocation.verbosity > 0
+    await print_files(say, library, options, work.files, show_all=show_all)
+    print_price(say, work, library.settings)
+
+
+async def _ask(invocation: Invocation, library: Library, options: Options, yes: bool) -> None:
+    """A new store takes everything once more, so somebody has to agree to the price."""
+    work = await library.plan(options)
+    if not (invocation.json or (invocation.quiet and yes)):
+        invocation.console().say(
+            f"To upload into a new store: {count(work.files, 'file')} ({size(work.size_bytes)})"
+        )
+        await _show_plan(invocation, library, options, work)
+    if not yes:
+        invocation.ask()
+
+
 async def _upload(
-    invocation: Invocation, settings: Settings, options: Options, files: Files, new_library: bool
+    invocation: Invocation,
+    settings: Settings,
+    options: Options,
+    files: Files,
+    new_library: bool,
+    yes: bool,
 ) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
         if new_library:
             await library.declare_new_library()
+        if options.new_store:
+            await _ask(invocation, library, options, yes)
         uploaded = await upload(invocation, library, options, files)
     if invocation.json:
         terminal.say_json(uploaded_as_json(uploaded))
@@ -192,6 +231,7 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
     say(f"Indexed {count(progress.indexed, 'file')}{adopted} in {duration(elapsed_s)}{rate}")
     lines = (
         (progress.failed, "failed"),
+        (progress.partly_read, "read in part (`objlib history FILE` says what is missing)"),
         (progress.vanished, "gone or unreadable since the scan"),
         (progress.released, "given back unfinished"),
         (progress.taken, "done by another run"),

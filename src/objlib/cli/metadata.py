@@ -79,6 +79,7 @@ async def _metadata(invocation: Invocation, file: str) -> int:
                 "parts": found.parts,
                 "metadata": entries,
                 "left_out": found.left_out,
+                "bad_lines": found.bad_lines,
             }
         )
         return 0
@@ -93,6 +94,8 @@ async def _metadata(invocation: Invocation, file: str) -> int:
         console.say(f"  {entry.key:<{width}}  {_shown(entry.value)}  {where}")
     for key, reason in found.left_out.items():
         console.say(f"  not sent: {key}: {reason}")
+    for line in found.bad_lines:
+        console.say(f"  front matter, {line}", whole=True)
     return 0
 
 

@@ -178,6 +178,7 @@ def synced_as_json(synced: Synced) -> dict[str, object]:
         "documents": {kind.name.lower(): number for kind, number in report.documents.items()},
         "ghosts": report.ghosts,
         "missing": report.missing,
+        "in_flight": report.in_flight,
         "clean": report.is_clean,
         "refused": str(synced.refusal) if synced.refusal else None,
         "repaired": asdict(synced.repair) if synced.repair else None,
@@ -208,6 +209,8 @@ def _print_counts(invocation: Invocation, report: SyncReport) -> None:
             lines.append(f"{name} documents: {documents[kind]:,}")
     if report.missing:
         lines.append(f"Files not in the store yet: {report.missing:,}")
+    if report.in_flight:
+        lines.append(f"In flight: {count(report.in_flight, 'file')} another run is at work on")
     for line in lines:
         console.say(line)
 

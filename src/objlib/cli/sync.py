@@ -31,7 +31,9 @@ from objlib.cli.options import (
     hidden_option,
     max_delete_option,
     new_library_option,
+    new_store_option,
     tier_option,
+    yes_option,
 )
 from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
@@ -49,13 +51,11 @@ from objlib.service.watching import WatchBegun, WatchEvent, WatchTroubled, can_w
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """The wishes of the command line.
+    """The wishes of the command line."""
 
-    Args:
-        limits: --max-delete and --accept-device.
-    """
-
+    #: --max-delete and --accept-device.
     limits: tuple[MaxDelete, bool]
+    new_store: bool
     refresh_metadata: bool
     checksum: bool
     dry_run: bool
@@ -86,7 +86,7 @@ class _Wish:
     help="The library's folder [the one that was scanned before].",
 )
 @click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
-@click.option("--yes", is_flag=True, help="Go on without asking, as a script must.")
+@yes_option
 @click.option(
     "--watch", "is_watching", is_flag=True, help="Stay, and sync whenever a file changes."
 )
@@ -99,6 +99,7 @@ class _Wish:
 )
 @checksum_option
 @new_library_option
+@new_store_option
 @hidden_option
 @tier_option
 @events_option
@@ -115,6 +116,7 @@ def command(
     refresh_metadata: bool,
     checksum: bool,
     new_library: bool,
+    new_store: bool,
     hidden: bool | None,
     tier: str | None,
     events: Path | None,
@@ -136,7 +138,10 @@ def command(
     limits = (max_delete, accept_device)
     if dry_run and is_watching:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    wish = _Wish(limits, refresh_metadata, checksum, dry_run, yes, Files(events, results))
+    if new_store and is_watching:
+        raise ConfigurationError("--new-store and --watch exclude each other")
+    files = Files(events, results)
+    wish = _Wish(limits, new_store, refresh_metadata, checksum, dry_run, yes, files)
     return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
 
 
@@ -203,7 +208,9 @@ def _exit_code(outcome: SyncOutcome) -> int:
 async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPlan:
     with invocation.notices().status("scanning") as status:
         async with library.plan_sync(
-            refresh_metadata=wish.refresh_metadata, checksum=wish.checksum
+            refresh_metadata=wish.refresh_metadata,
+            checksum=wish.checksum,
+            new_store=wish.new_store,
         ) as run:
             async for report in run.events:
                 status.update(f"scanning: {count(report.found, 'file')} so far")
@@ -217,9 +224,11 @@ async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPl
 
 async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, wish: _Wish) -> None:
     say, work = invocation.console().say, plan.work
-    print_scan(invocation, plan.scan, (await library.bound()).root)
+    root, outdated = (await library.bound()).root, await library.outdated()
+    print_scan(invocation, plan.scan, root, outdated)
     if work.files or wish.dry_run:
-        say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
+        where = " into a new store" if plan.options.new_store else ""
+        say(f"To upload{where}: {count(work.files, 'file')} ({size(work.size_bytes)})")
     show_all = invocation.verbosity > 0
     await print_files(say, library, plan.options, work.files, show_all=show_all)
     print_price(say, work, library.settings)
@@ -232,11 +241,8 @@ async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, w
 
 def _ask(invocation: Invocation, plan: SyncPlan, yes: bool) -> None:
     """Nothing is sent or deleted before somebody has agreed."""
-    if yes or not plan.needs_consent:
-        return
-    if invocation.json or invocation.log_json or not terminal.can_ask():
-        raise ConfigurationError("there is nobody to ask; say --yes to go on, or --dry-run to look")
-    terminal.ask_to_go_on("Go on?")
+    if not yes and plan.needs_consent:
+        invocation.ask()
 
 
 async def _carry_out(

@@ -14,6 +14,7 @@ import binascii
 import io
 import ssl
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Self, TypeVar
 
 import httpx2
@@ -22,7 +23,7 @@ from google.genai import types
 from reactivex import Observable
 
 from objlib.congestion.gate import RequestGate
-from objlib.errors import NotFound, Rejected, Transient
+from objlib.errors import NotFound, Rejected, StoreGone, Transient
 from objlib.gemini.answers import Judged
 from objlib.gemini.calls import Call, Observed
 from objlib.gemini.grounding import answer_of, enum_text, metadata_values
@@ -35,6 +36,7 @@ from objlib.gemini.resources import (
     RawFile,
     Store,
 )
+from objlib.gemini.sdk import check_sdk
 from objlib.gemini.transport import Gated, HonestUploads
 from objlib.gemini.wire_errors import Effect, translated
 from objlib.reactive.retry import Retry
@@ -62,6 +64,9 @@ T = TypeVar("T")
 class FileSearchClient:
     """File Search, one method per call. Raises only the errors of `objlib.errors`."""
 
+    #: What every request passes; None lets them all pass.
+    gate: RequestGate | None = None
+
     def __init__(
         self,
         *,
@@ -77,9 +82,11 @@ class FileSearchClient:
             gate: what every request has to pass; None lets them all pass.
         """
         self._wire = Observed(transport)
-        self._checked = Checked(Judged(self._wire, base_url))
-        gated = self._checked if gate is None else Gated(self._checked, gate)
         self._secrets = secrets_of(api_key, base_url)
+        self._checked = Checked(Judged(self._wire, base_url, self._secrets))
+        gated = self._checked if gate is None else Gated(self._checked, gate)
+        self.gate = gate
+        self._pages = _PAGES if gate is None else replace(_PAGES, hurry=gate.impatience)
         self._client = genai.Client(
             api_key=api_key or _NO_KEY,
             vertexai=False,
@@ -95,6 +102,7 @@ class FileSearchClient:
             ),
         )
         self._calls = self._client.aio
+        check_sdk(self._calls, types)
 
     @property
     def calls(self) -> Observable[Call]:
@@ -139,6 +147,13 @@ class FileSearchClient:
         """Raises `NotFound` when it is gone."""
         with translated(f"get store {name}", secrets=self._secrets):
             return _store(await self._calls.file_search_stores.get(name=name))
+
+    async def known_store(self, name: str) -> Store:
+        """Return a store that was there before. Raises `StoreGone` when it is gone."""
+        try:
+            return await self.get_store(name)
+        except NotFound as error:
+            raise StoreGone(name) from error
 
     async def create_store(self, display_name: str) -> Store:
         """A new, empty store."""
@@ -249,19 +264,22 @@ class FileSearchClient:
             return
 
     async def document_pages(self, store_name: str) -> AsyncIterator[list[Document]]:
-        """All documents of a store, a page at a time, oldest first."""
+        """All documents of a store, a page at a time, oldest first. Raises `StoreGone`."""
         token: str | None = None
         tokens = _PageTokens(f"documents of {store_name}")
 
         async def fetch() -> tuple[list[Document], str | None]:
-            with translated(f"list documents of {store_name}", secrets=self._secrets):
-                page = await self._calls.file_search_stores.documents.list(
-                    parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
-                )
+            try:
+                with translated(f"list documents of {store_name}", secrets=self._secrets):
+                    page = await self._calls.file_search_stores.documents.list(
+                        parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
+                    )
+            except NotFound as error:
+                raise StoreGone(store_name) from error
             return [_document(document) for document in page.page], page.config.get("page_token")
 
         while True:
-            documents, following = await _PAGES.call(fetch)
+            documents, following = await self._pages.call(fetch)
             yield documents
             token = tokens.following(following)
             if token is None:
@@ -283,18 +301,27 @@ class FileSearchClient:
         Args:
             store_names: at most five (the server's limit).
             metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
+
+        Raises:
+            StoreGone: one of the stores is not there.
+            NotFound: there is no such model.
         """
         search = types.FileSearch(
             file_search_store_names=list(store_names),
             top_k=top_k,
             metadata_filter=metadata_filter,
         )
-        with translated("search", secrets=self._secrets):
-            response = await self._calls.models.generate_content(
-                model=model,
-                contents=query,
-                config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
-            )
+        try:
+            with translated("search", secrets=self._secrets):
+                response = await self._calls.models.generate_content(
+                    model=model,
+                    contents=query,
+                    config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
+                )
+        except NotFound:
+            for name in store_names:
+                await self.known_store(name)
+            raise
         return answer_of(response)
 
 

@@ -135,7 +135,8 @@ async def scan_library(
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
-    looks = Looks(root, templates, Reach(root, links_to).opener, tally.bad_sidecars)
+    opener = Reach(root, links_to).opener
+    looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines)
     scan = _Scan(catalog, root, identity, lifecycle, workers, tally, is_current, looks)
     rows = await queries.stream_known_files(catalog)
     batches = scan.judged(rows, chain(first, walked), again)

@@ -30,6 +30,7 @@ from objlib.catalog.queries import (
     recorded_keys,
 )
 from objlib.catalog.records import FileRecord
+from objlib.catalog.reservations import count_at_work
 from objlib.catalog.verdicts import Listed
 from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
@@ -54,6 +55,8 @@ class SyncReport:
     )
     ghosts: int = 0
     missing: int = 0
+    #: Files that another run is at work on.
+    in_flight: int = 0
 
     @property
     def is_for_people(self) -> bool:
@@ -88,6 +91,7 @@ async def survey(
         await note_listed(catalog, sum(report.documents.values()))
     report.ghosts = await seen.count_ghosts(catalog)
     report.missing = await seen.count_missing(catalog)
+    report.in_flight = await count_at_work(catalog)
     return report
 
 

@@ -6,7 +6,7 @@ import contextlib
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from objlib.catalog.lease import owner_is_dead, owner_of_this_process
@@ -19,6 +19,7 @@ from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
 from objlib.reactive.bridge import LoopScheduler, completion, on_trampoline
 from objlib.reactive.retry import Retry
+from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.context import RunContext, overdue
@@ -26,7 +27,7 @@ from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.reports import DONE, INTERRUPTED, LastRun, Progress, advance, remember
-from objlib.upload.shutdown import Shutdown
+from objlib.upload.shutdown import Shutdown, impatient
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.waits import Waits
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 def states_taken(options: Options) -> list[str]:
     """Return the states whose files a run will take."""
+    if options.new_store:
+        return [state.value for state in State]
     states = ["untracked"]
     states += ["failed"] if options.retry_failed else []
     states += ["indexed"] if options.reset_existing else []
@@ -45,7 +48,11 @@ def states_taken(options: Options) -> list[str]:
 async def expected_work(catalog: Catalog, options: Options) -> Work:
     """Return the number of files that a run will take, the reasons, and their size together."""
     return await work_of_upload(
-        catalog, states_taken(options), options.limit, leave_alone_s=options.leave_alone_s
+        catalog,
+        states_taken(options),
+        options.limit,
+        leave_alone_s=options.leave_alone_s,
+        in_new_store=options.new_store,
     )
 
 
@@ -112,7 +119,7 @@ class UploadRun:
             usual_indexing_s=lambda: gate.state.indexing.usual_s,
             lookup=DocumentLookup(client, store_name, lambda: overdue(catalog, waits)),
         )
-        retry = Retry.of(waits, rng)
+        retry = replace(Retry.of(waits, rng), hurry=gate.impatience)
         self._orchestrator = UploadOrchestrator(
             context=self.context,
             recovery=RecoveryCrawler(self.context, self.shutdown, retry, identity.is_dead),
@@ -163,7 +170,8 @@ class UploadRun:
         announcements = announce_pressure(self._gate, self.stream.emit, self._catalog.clock)
         scheduler = LoopScheduler.running()
         try:
-            await completion(self._orchestrator.run(self._options), scheduler)
+            with impatient(self._gate, self.shutdown):
+                await completion(self._orchestrator.run(self._options), scheduler)
             if self._options.reset_existing:
                 await end_reset(self._catalog)
         finally:
