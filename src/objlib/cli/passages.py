@@ -52,7 +52,7 @@ def print_citation(
         link = (root / citation.path).as_uri()
         line.append(one_line(citation.path), Style(bold=True, link=link))
         line.append(f", part {citation.part}" if citation.part is not None else "")
-    line.append(f", p. {citation.page}" if citation.page is not None else "")
+    line.append(one_line(_place(citation)))
     console.say(line, whole=True)
     if passage:
         console.say(Text(_INDENT) + _highlighted(_around(citation.text, question), question))
@@ -64,6 +64,15 @@ def print_line_between(console: Screen, citations: Sequence[Citation]) -> None:
     is_ours = any(citation.path is not None for citation in citations)
     console.say()
     console.say("From your library:" if is_ours else "From the store:", style="dim")
+
+
+def _place(citation: Citation) -> str:
+    """Return the place behind a file's name: a page, a heading or a line."""
+    if citation.page is not None:
+        return f", p. {citation.page}"
+    if citation.heading is not None:
+        return f", § {citation.heading}"
+    return f", line {citation.line}" if citation.line is not None and citation.line > 1 else ""
 
 
 def _reasons(citation: Citation) -> str:

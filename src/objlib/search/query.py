@@ -44,6 +44,8 @@ class Citation:
         part: which part of its file the passage is in, where that went up in parts.
         page: the page on which it begins, from 1, where the file has pages.
         why: the reason why it was found.
+        line: the line in which it begins, from 1, of a text that is at hand.
+        heading: the heading above it, of Markdown.
     """
 
     path: str | None
@@ -53,6 +55,8 @@ class Citation:
     part: int | None = None
     page: int | None = None
     why: Why = field(default_factory=Why, compare=False)
+    line: int | None = field(default=None, compare=False)
+    heading: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from objlib.errors import ConfigurationError, Hint
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
 from objlib.search.patience import patient
+from objlib.search.places import placed
 from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
 from objlib.service.files import check_folder
@@ -72,6 +73,7 @@ from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import USUAL_MAX_DELETE, MaxDelete, Step, steps
 from objlib.sync.rebuild import RebuildReport
+from objlib.threads import in_thread
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import RecoveryReport
@@ -344,7 +346,7 @@ class Library(CatalogView):
         refuse_unknown("Library.search", wishes, QuestionWishes)
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store()
-        return await search(
+        result = await search(
             self.client,
             catalog,
             store_name=store.name,
@@ -355,6 +357,7 @@ class Library(CatalogView):
             metadata_filter=wishes.get("metadata_filter"),
             notifier=patient(self.settings.waits, random.Random(), wishes.get("on_retry")),
         )
+        return await placed(result, bound.root, self.settings.follow_links_to, in_thread)
 
     async def ask(self, question: str, **wishes: Unpack[QuestionWishes]) -> SearchResult:
         """Ask the model that reads the store; `cited_answer` numbers each statement's source.
