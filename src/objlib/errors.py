@@ -42,6 +42,7 @@ class Hint(Enum):
     """A kind of remedy. A front end words it."""
 
     ACCEPT_DEVICE = "say that the library may lie on another device now"
+    ACCEPT_HOME = "say that a home directory is the library, or name a folder in it"
     CHECK_LIBRARY = "check the library's folder"
     CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
     CREATE_STORE = "upload something, which makes the store, or name another store"
