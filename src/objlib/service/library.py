@@ -44,7 +44,7 @@ from objlib.service.rounds import (
     shown_to_nobody,
 )
 from objlib.service.runs import Run, Runs, Work
-from objlib.service.scans import scanning
+from objlib.service.scans import scanning, selection_of
 from objlib.service.stores import Connection, source_of
 from objlib.service.uploads import (
     Account,
@@ -104,6 +104,8 @@ class Library(CatalogView):
         super().__init__(catalog, settings)
         self._store = Connection(catalog, settings, resources)
         self._runs = Runs()
+        #: The files that a scan takes.
+        self.selection = selection_of(settings)
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -403,10 +405,9 @@ class Library(CatalogView):
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
         catalog, bound = self.catalog, await self.bound()
-        source = source_of(self.settings, bound)
-        return scanning(
-            catalog, bound, self.settings, source, refresh_metadata=refresh, checksum=checksum
-        )
+        source, selection = source_of(self.settings, bound), self.selection
+        wanted = {"refresh_metadata": refresh, "checksum": checksum}
+        return scanning(catalog, bound, self.settings, source, selection, **wanted)
 
     async def _planned_repair(
         self, report: SyncReport, max_delete: MaxDelete, wishes: RepairWishes
