@@ -20,7 +20,7 @@ from objlib.catalog.sqlite.migrations import SCHEMA_VERSION
 from objlib.filestore import Embedder, FileStore, passages
 from objlib.filestore.passages import Chunk
 from objlib.filestore.semantic import packed
-from objlib.filestore.words import closed_up, terms
+from objlib.language.words import closed_up, terms
 
 LIBRARY_ID = "bench"
 STORE = "fileSearchStores/bench-000000000000"

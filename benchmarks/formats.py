@@ -2,11 +2,13 @@
 
 Of documents that are made here the words are known. Of public ones, which PyPI's source archives
 carry for their own tests, those words count that at least two of the readers find. The peers live
-in an environment of their own, in build/peers; where it is missing, their columns are empty.
+in an environment of their own, in build/peers. A table whose peers or documents are not there is
+left as the page has it.
 """
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 import subprocess
@@ -14,12 +16,13 @@ import sys
 import tarfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from charset_normalizer import from_bytes
-from tests.formats.languages import samples
+from tests.formats.languages import FAMILIES, damaged, family_of, samples
 
 from benchmarks.formats_made import made
 from objlib.formats import NoText, read
@@ -32,10 +35,23 @@ PUBLIC = BUILD / "documents"
 WORK = BUILD / "formats"
 PAGE = Path("docs/formats.md")
 BEGIN, END = "<!-- make formats -->", "<!-- end -->"
+MADE = "Documents made here, with known words"
+DOWNLOADED = "Public test documents of python-docx, python-pptx and odfpy"
+ENCODED = "Texts from before UTF-8, and without a mark"
 READERS = ("objlib", "markitdown", "pandoc")
 _KINDS = "docx pptx xlsx odt ods odp epub fb2 html rtf pdf eml mbox mht msg ipynb json".split()
 #: Words that readers add themselves: "Slide number: 1", "[chart]", "image.png".
 _OWN = frozenset("slide number chart image png picture notes table unnamed nan".split())
+_CHARDET = re.compile(r"/tests/([^/]+)/[^/]+$")
+#: The encoding that a name stands for -> the larger one that browsers take it for.
+WIDER_ENCODINGS = {
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "tis-620": "cp874",
+    "iso-8859-1": "cp1252",
+    "iso-8859-9": "cp1254",
+    "euc-kr": "cp949",
+}
 _WORD = re.compile(r"[^\W_]{3,}")
 
 #: Runs in the peers' environment: paths on standard input, a JSON line a document and reader.
@@ -75,28 +91,47 @@ class Row:
 
 
 def main() -> None:
-    """Measure, print the table, and write it into docs/formats.md."""
+    """Measure, print the tables, and write them into docs/formats.md."""
     begin = time.perf_counter()
     known = _written()
-    paths = sorted(known | dict.fromkeys(_public()))
+    public = list(_public())
     texts: dict[Path, dict[str, tuple[str | None, float]]] = defaultdict(dict)
-    for path in paths:
+    has_peers = PEERS.exists()
+    for path in sorted(known | dict.fromkeys(public)):
         texts[path]["objlib"] = _ours(path)
-    for reader, path, text, seconds in _theirs(paths):
+    for reader, path, text, seconds in _theirs(sorted(texts)) if has_peers else ():
         texts[path][reader] = (text, seconds)
-    tables = "\n\n".join(
-        _table(title, _rows(texts, known, of_known=of_known))
-        for title, of_known in (
-            ("Documents made here, with known words", True),
-            ("Public test documents of python-docx, python-pptx and odfpy", False),
-        )
-    )
-    tables += f"\n\n{_encodings()}"
-    print(tables)
+    tables = {
+        MADE: _table(MADE, _rows(texts, known, of_known=True)) if has_peers else None,
+        DOWNLOADED: _table(DOWNLOADED, _rows(texts, known, of_known=False))
+        if has_peers and public
+        else None,
+        ENCODED: _encodings(),
+    }
     page = PAGE.read_text("utf-8")
-    before, _, rest = page.partition(BEGIN)
-    PAGE.write_text(f"{before}{BEGIN}\n{tables}\n{END}{rest.partition(END)[2]}", "utf-8")
+    page, kept = with_tables(page, tables)
+    print("\n\n".join(table for table in tables.values() if table))
+    for title in kept:
+        print(f"not measured, left as it was: {title} (make formats installs what it needs)")
+    PAGE.write_text(page, "utf-8")
     print(f"\nwritten to {PAGE} in {time.perf_counter() - begin:.0f} s", file=sys.stderr)
+
+
+def with_tables(page: str, tables: Mapping[str, str | None]) -> tuple[str, list[str]]:
+    """Return a page with its tables replaced, and the titles of those that were left as they are.
+
+    Args:
+        tables: title, which is the first cell of a table, -> the table; None was not measured.
+    """
+    before, _, rest = page.partition(BEGIN)
+    inside, _, after = rest.partition(END)
+    former = {
+        block.partition("|")[2].partition("|")[0].strip(): block
+        for block in inside.strip().split("\n\n")
+    }
+    kept = [title for title, table in tables.items() if table is None]
+    shown = [table or former.get(title, "") for title, table in tables.items()]
+    return f"{before}{BEGIN}\n" + "\n\n".join(filter(None, shown)) + f"\n{END}{after}", kept
 
 
 def _written() -> dict[Path, frozenset[str]]:
@@ -140,9 +175,6 @@ def _ours(path: Path) -> tuple[str | None, float]:
 
 
 def _theirs(paths: list[Path]) -> Iterator[tuple[str, Path, str | None, float]]:
-    if not PEERS.exists():
-        print(f"no peers: {PEERS} is missing", file=sys.stderr)
-        return
     done = subprocess.run(
         [PEERS, "-W", "ignore", "-c", _PEER],
         input="\n".join(map(str, paths)),
@@ -200,21 +232,73 @@ def _table(title: str, rows: dict[str, Row]) -> str:
 
 
 def _encodings() -> str:
-    """How many texts from before UTF-8 are read right, by their length in characters."""
+    """Return the table of texts from before UTF-8 that are read right, by encoding and length."""
     readers: dict[str, Callable[[bytes], str]] = {
         "objlib": decode_text,
         "charset-normalizer": lambda content: str(from_bytes(content).best()),
     }
     lines = [
-        f"| Texts from before UTF-8 | samples | {' | '.join(readers)} |",
+        f"| {ENCODED} | samples | {' | '.join(readers)} |",
         "| --- | ---: | ---: | ---: |",
     ]
-    for title, least, most in (("up to 60 characters", 1, 60), ("more", 61, 10**6)):
-        texts = [(text, raw) for _, _, text, raw in samples() if least <= len(text) <= most]
-        shares = [sum(reader(raw) == text for text, raw in texts) for reader in readers.values()]
+    for title, texts in (*_samples(), ("chardet's own test texts", list(_of_chardet()))):
+        if not texts:
+            continue
+        shares = [
+            sum(reader(raw).removeprefix("\ufeff") in meant for meant, raw in texts)
+            for reader in readers.values()
+        ]
         shown = " | ".join(f"{share / len(texts):.0%}" for share in shares)
         lines.append(f"| {title} | {len(texts)} | {shown} |")
     return "\n".join(lines)
+
+
+def _samples() -> Iterator[tuple[str, list[tuple[tuple[str, ...], bytes]]]]:
+    """Yield a name and texts: each with what it means, by family of encodings and length."""
+    every = [*samples(), *damaged()]
+    for family in FAMILIES:
+        for name, least, most in (("up to 60 characters", 1, 60), ("more", 61, 10**6)):
+            texts: list[tuple[tuple[str, ...], bytes]] = [
+                ((text,), raw)
+                for _, encoding, text, raw in every
+                if family_of(encoding) == family and least <= len(text) <= most
+            ]
+            yield f"{family}, {name}", texts
+
+
+def _of_chardet() -> Iterator[tuple[tuple[str, ...], bytes]]:
+    """Yield chardet's texts with what they mean: the name of a folder is the encoding.
+
+    As browsers do, the larger encoding of the same name is taken for what is meant, too.
+    """
+    for archive in PUBLIC.glob("chardet-*.tar.gz"):
+        with tarfile.open(archive) as source:
+            for member in source.getmembers():
+                found = _CHARDET.search(member.name)
+                content = source.extractfile(member)
+                if found is None or content is None:
+                    continue
+                raw = content.read()
+                if meant := tuple(_meant(raw, _encoding_named(found[1].lower()))):
+                    yield meant, raw
+
+
+def _encoding_named(folder: str) -> str:
+    """Return the encoding that a folder is called by; a language may follow: "koi8-r-russian"."""
+    while folder:
+        try:
+            codecs.lookup(folder)
+        except LookupError:
+            folder = folder.rpartition("-")[0]
+        else:
+            break
+    return folder
+
+
+def _meant(raw: bytes, encoding: str) -> Iterator[str]:
+    for name in (encoding, WIDER_ENCODINGS.get(encoding, encoding)):
+        with suppress(UnicodeDecodeError, LookupError):
+            yield raw.decode(name).removeprefix("\ufeff")
 
 
 def _share(row: Row, reader: str) -> str:

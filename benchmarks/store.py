@@ -19,7 +19,7 @@ from benchmarks.results import Result, Target
 from benchmarks.sizes import Sizes
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.catalog.opening import open_catalog
-from objlib.filestore import Embedder, EmbedderMissing, FileStore, MiniLM, create_app
+from objlib.filestore import Embedder, EmbedderMissing, FileStore, MultilingualE5, create_app
 from objlib.filestore.retrieval import match_expression
 from objlib.gemini.client import PAGE_SIZE, FileSearchClient
 from objlib.sync.listing import survey
@@ -146,7 +146,7 @@ def _questions() -> list[str]:
 
 def _embedder() -> Embedder | None:
     try:
-        return MiniLM()
+        return MultilingualE5()
     except EmbedderMissing:
         return None
 

@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: The storeys of section 3 of the design, from the ground up. A package or top-level module imports
 #: what lies on the storeys below its own, and itself.
 STOREYS: tuple[tuple[str, ...], ...] = (
-    ("errors", "waits", "privacy", "redaction", "threads"),
+    ("errors", "waits", "privacy", "redaction", "threads", "language"),
     ("states",),
     ("reactive", "formats"),
     ("catalog", "congestion"),
@@ -31,7 +31,7 @@ STOREYS: tuple[tuple[str, ...], ...] = (
     ("cli", "web", "mcp"),
 )
 #: What stands beside: package -> what it may import.
-BESIDE = {"filestore": {"formats", "privacy"}}
+BESIDE = {"filestore": {"formats", "language", "privacy"}}
 #: Starts the command line; names the public face.
 ENTRANCES = {"__main__", "__init__"}
 
@@ -224,6 +224,53 @@ def test_every_package_has_its_line_in_the_page_on_architecture() -> None:
         for name in re.findall(r"`([a-z]+)`", line.split("|")[1])
     }
     assert {package_of(module) for module in MODULES} - ENTRANCES <= table
+
+
+#: Prints, writes to a standard stream, or asks: as a call of that name.
+PRINTING = re.compile(
+    r"(print|input|breakpoint|(\w+\.)*_?(console|notices|screen|rich)\.(print|out|log|input)"
+    r"|click\.(echo|secho|echo_via_pager|confirm|prompt|pause|getchar|progressbar|style|clear)"
+    r"|traceback\.print_\w+|faulthandler\.\w+|getpass\.\w+|os\.write|logging\.StreamHandler"
+    r"|(\w+\.)*(Console|Live|Prompt|Confirm)|error\.show|sys\.(displayhook|excepthook))"
+)
+#: Draws with colours; the rest goes through the terminal. The reader of a document has a pipe.
+PRINTERS = {"cli/terminal.py", "cli/screen.py", "formats/__main__.py"}
+
+
+def test_one_place_prints() -> None:
+    """Nothing else of objlib calls what prints, and nothing else touches a standard stream."""
+    printing = set()
+    for module in MODULES:
+        name = module.relative_to(SOURCE).as_posix()
+        if name in PRINTERS:
+            continue
+        for node in ast.walk(ast.parse(module.read_text("utf-8"))):
+            match node:
+                case ast.Call(func=called) if PRINTING.fullmatch(ast.unparse(called)):
+                    printing.add(f"{name}:{node.lineno}: {ast.unparse(called)}")
+                case ast.Attribute(value=ast.Name("sys"), attr="stdout" | "stderr" | "stdin"):
+                    printing.add(f"{name}:{node.lineno}: {ast.unparse(node)}")
+                case ast.ImportFrom(module="click" | "rich" | "sys", names=names):
+                    for alias in names:
+                        if alias.name in ("echo", "secho", "confirm", "prompt", "print", "stdout"):
+                            printing.add(f"{name}:{node.lineno}: {alias.name}")
+    assert printing == set()
+
+
+@pytest.mark.parametrize(
+    "code", ["print(1)", "click.echo(1)", "self._notices.print(1)", "sys.stderr.write(1)"]
+)
+def test_what_prints_is_found(code: str) -> None:
+    """The rule before this one would see it."""
+    (node,) = (node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call))
+    called = ast.unparse(node.func)
+    assert PRINTING.fullmatch(called) or called.startswith("sys.std")
+
+
+def test_one_module_cleans() -> None:
+    """Escapes for what a text may not have are made in one place."""
+    pattern = r"isprintable|unicode_escape|backslashreplace"
+    assert modules_matching(pattern, "cli") == {"cli/cleaning.py", "cli/terminal.py"}
 
 
 LINES_MAX = 450

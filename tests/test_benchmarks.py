@@ -147,3 +147,15 @@ def test_rows_have_a_cell_for_each_column() -> None:
     assert [duration(s) for s in (2e-6, 0.0123, 700, 40_000)] == [
         *("2.00 µs", "12.3 ms", "11.7 min", "11.1 h")
     ]
+
+
+def test_a_table_that_was_not_measured_stays_as_it_was() -> None:
+    """Without what it needs, `make formats` leaves of the page what a full run has found."""
+    formats = pytest.importorskip("benchmarks.formats")
+    page = (
+        f"Before.\n{formats.BEGIN}\n| A | n |\n| - | - |\n\n| B | n |\n| b | 1 |\n{formats.END}\nA."
+    )
+    measured = {"A": "| A | n |\n| - | 2 |", "B": None, "C": None}
+    changed, kept = formats.with_tables(page, measured)
+    assert kept == ["B", "C"]
+    assert changed == page.replace("| - | - |", "| - | 2 |")

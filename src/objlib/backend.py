@@ -27,7 +27,7 @@ from objlib.filestore import (
     EmbedderMissing,
     FaultPlan,
     FileStore,
-    MiniLM,
+    MultilingualE5,
     create_app,
 )
 from objlib.gemini.transport import network_transport
@@ -154,7 +154,7 @@ def _is_origin(url: str) -> bool:
 
 def _embedder(is_wanted: bool) -> Embedder | None:
     try:
-        return MiniLM() if is_wanted else None
+        return MultilingualE5() if is_wanted else None
     except EmbedderMissing as error:
         raise ConfigurationError(str(error)) from error
 

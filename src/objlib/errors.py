@@ -6,12 +6,14 @@
     │   ├── CatalogLost                  the store knows this library, and the catalog does not
     │   └── TooManyDeletions             more would go than the limit allows
     ├── CatalogError                     the catalog cannot be opened, read or written
+    │   ├── GuardRefused                 the database refused a change: a bug, nothing was written
     │   ├── OCCConflictError             somebody else moved the row first
     │   └── IllegalTransitionError       a move that is not in the transition table
     ├── FileChanged                      a file was written to while it was being read
     ├── NotConvertible                   there is nothing of a file that could be sent
     ├── RunEnded                         nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
+    │   │   └── StoreGone                the store was deleted while it was in use
     │   ├── AccessRefused                the key is wrong, expired or not allowed
     │   ├── LibraryGone                  the library's folder is missing or empty
     │   └── StorageFull                  the project's File Search quota is used up
@@ -43,6 +45,7 @@ class Hint(Enum):
     CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
     CREATE_STORE = "upload something, which makes the store, or name another store"
     GIVE_LIBRARY_ITS_OWN_CATALOG = "give this library a catalog of its own"
+    LEAVE_OUT_NEW_STORE = "do without a new store"
     NAME_CATALOG_FILE = "name the catalog's file, not a folder"
     NAME_LIBRARY = "name the library's folder"
     NAME_LIBRARY_ID = "say by its id which library this is"
@@ -54,7 +57,7 @@ class Hint(Enum):
     SCAN_FIRST = "scan the library first"
     SCAN_OR_RECOVER = "scan the library, or recover a catalog that was lost"
     SCAN_NEW_FILES = "scan, which records new files"
-    START_NEW_CATALOG = "start a new catalog"
+    UPLOAD_INTO_NEW_STORE = "upload the files into a new store"
     USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
     WRITE_SETTINGS_FILE = "write a settings file that explains every setting"
 
@@ -90,6 +93,10 @@ class TooManyDeletions(ConfigurationError):
 
 class CatalogError(ObjlibError):
     """The catalog cannot be opened, read or written."""
+
+
+class GuardRefused(CatalogError):
+    """A guard of the database refused a change, which is a bug in objlib; nothing was written."""
 
 
 class OCCConflictError(CatalogError):
@@ -131,6 +138,13 @@ class RunEnded(ObjlibError):
 
 class BackendUnavailable(RunEnded):
     """The backend gave no answer."""
+
+
+class StoreGone(BackendUnavailable):
+    """The store was there at the beginning, and is not any more."""
+
+    def __init__(self, store_name: str) -> None:
+        super().__init__(f"the store {store_name} is gone", hint=Hint.UPLOAD_INTO_NEW_STORE)
 
 
 class AccessRefused(RunEnded):

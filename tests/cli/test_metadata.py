@@ -122,3 +122,34 @@ def test_new_templates_and_moves_replace_documents_only_when_asked(
     assert "5  changed" in cli("sync", "--yes", "--refresh-metadata").out
     assert "6  unchanged" in cli("scan", "--refresh-metadata").out
     assert cli("store-sync").exit_code == 0
+
+
+def test_a_bad_line_of_front_matter_costs_no_other_and_is_named(
+    cli: Cli, library: Path, rows: Query
+) -> None:
+    """`scan` counts the texts and names the first lines, `metadata` all; the others are sent."""
+    note = library / "note.md"
+    note.write_text("---\ntitle: On arches\nby: A: B\nof: @ada\nyear: 010\n---\nStones.\n")
+    outcome = cli("scan", "--library", library)
+    assert "note.md, front matter: line 3 is not understood" in outcome.out
+    assert "and 1 more line" in outcome.out
+    assert "1 text with lines of front matter that are not used" in outcome.out
+    assert "front matter" not in cli("scan").out  # it was not looked at again
+    assert rows("SELECT metadata_json FROM files WHERE file_path = 'note.md'") == [
+        ('{"title": "On arches", "year": 10}',)
+    ]
+    shown = cli("metadata", "note.md").out
+    assert "front matter, line 3 is not understood (put its text in quotes): by: A: B" in shown
+    assert "line 4" in shown
+    assert len(cli("metadata", "note.md", "--json").json["bad_lines"]) == 2
+    note.write_text("---\nby: @ada\n---\nStones.\n")
+    assert list(cli("scan", "--json").json["bad_lines"]) == ["note.md"]
+
+
+def test_front_matter_may_be_longer_than_the_head_of_a_file(cli: Cli, library: Path) -> None:
+    """An abstract of three pages goes before the author."""
+    abstract = "It stands. " * 800
+    (library / "long.md").write_text(f"---\nabstract: {abstract}\nby: Ada\n---\nStones.\n")
+    assert "front matter" not in cli("scan", "--library", library).out
+    found = cli("metadata", "long.md", "--json").json["metadata"]
+    assert {"key": "by", "value": "Ada", "from": "front matter"} in found

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 import pytest
 from rich.cells import cell_len
 
+from objlib.cli.cleaning import one_line
 from objlib.cli.progress import show_progress
-from objlib.cli.render import one_line
 from objlib.cli.screen import Screen
 from objlib.upload import events as ev
 
@@ -61,7 +61,7 @@ def terminal(columns: int) -> Iterator[tuple[Screen, Callable[[], str]]]:
 def test_text_is_broken_between_words(columns: int) -> None:
     """Each line fits, no word is cut, and none is lost."""
     with terminal(columns) as (screen, written):
-        screen.print(PROSE)
+        screen.say(PROSE)
         lines = written().splitlines()
     assert all(len(line) <= columns for line in lines)
     assert " ".join(lines) == PROSE
@@ -73,7 +73,7 @@ def test_text_is_broken_between_words(columns: int) -> None:
 def test_text_goes_on_below_where_it_began(head: str, indent: int) -> None:
     """Behind numbers and signs there is a column."""
     with terminal(40) as (screen, written):
-        screen.print(head + PROSE, markup=False)
+        screen.say(head + PROSE)
         first, *rest = written().splitlines()
     assert first.startswith(head + "In our")
     assert rest
@@ -84,7 +84,7 @@ def test_text_goes_on_below_where_it_began(head: str, indent: int) -> None:
 def test_characters_of_double_width_count_twice(columns: int) -> None:
     """What has no spaces is broken where the line ends, not beyond it."""
     with terminal(columns) as (screen, written):
-        screen.print(CHINESE)
+        screen.say(CHINESE)
         lines = written().splitlines()
     assert all(cell_len(line) <= columns for line in lines)
     assert "".join(lines) == CHINESE
@@ -94,7 +94,7 @@ def test_characters_of_double_width_count_twice(columns: int) -> None:
 def test_paths_stay_whole_to_be_copied(path: str) -> None:
     """The terminal breaks them, so no newline gets into what is copied."""
     with terminal(40) as (screen, written):
-        screen.print(one_line(path), markup=False, soft_wrap=True)
+        screen.say(path, whole=True)
         assert written() == f"{path}\n"
 
 
@@ -104,7 +104,7 @@ def test_without_a_terminal_no_line_is_broken(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name or "LINES", "1")
         monkeypatch.setenv("COLUMNS", "40")
         screen = Screen(file=io.StringIO())
-        screen.print(PROSE)
+        screen.say(PROSE)
         assert isinstance(screen.file, io.StringIO)
         assert ESCAPE.sub("", screen.file.getvalue()) == f"{PROSE}\n"
         assert not screen.is_live
@@ -115,7 +115,7 @@ def test_colours_come_and_go_with_the_environment(monkeypatch: pytest.MonkeyPatc
 
     def escapes() -> int:
         with terminal(80) as (screen, written):
-            screen.print("[red]failed")
+            screen.say("failed", style="red")
             return len(re.findall(r"\x1b\[\d*;?3[0-9]", written()))
 
     assert escapes() == 1
@@ -125,11 +125,11 @@ def test_colours_come_and_go_with_the_environment(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TERM", "dumb")
     assert escapes() == 0
     pipe = io.StringIO()
-    Screen(file=pipe).print("[red]failed")
+    Screen(file=pipe).say("failed", style="red")
     assert "\x1b" not in pipe.getvalue()
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    Screen(file=pipe).print("[red]failed")
+    Screen(file=pipe).say("failed", style="red")
     assert "\x1b[31m" in pipe.getvalue()
 
 

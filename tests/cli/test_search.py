@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from objlib.cli.passages import PASSAGE_CHARS, print_citation
+from objlib.cli.screen import Screen
 from objlib.search.query import Citation
 from tests.conftest import Cli
 
@@ -43,7 +43,7 @@ def opener(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def shown(text: str, question: str, **console: Any) -> str:
     """A passage as it is printed."""
-    printed = Console(record=True, soft_wrap=True, file=io.StringIO(), **console)
+    printed = Screen(record=True, file=io.StringIO(), **console)
     citation = Citation("a b.txt", "A", text, {})
     print_citation(printed, 3, citation, Path("/library"), question, passage=True)
     return printed.export_text(styles=bool(console))
@@ -78,7 +78,7 @@ def test_words_of_the_question_are_set_off_and_the_path_is_a_link() -> None:
 
 def test_a_path_cannot_move_the_cursor() -> None:
     """Names of files are somebody's input."""
-    printed = Console(record=True, soft_wrap=True, file=io.StringIO())
+    printed = Screen(record=True, file=io.StringIO())
     citation = Citation("a\x1b[2J.txt", "A", "x\x1b[31my", {})
     print_citation(printed, 1, citation, Path("/library"), "x", passage=True)
     assert "\x1b" not in printed.export_text()

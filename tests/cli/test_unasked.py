@@ -121,4 +121,4 @@ def test_every_rule_is_reached() -> None:
         for pattern in patterns:
             name = pattern.rstrip("/").replace("\\", "").replace("[0-9]", "7").replace("*", "x")
             assert rules.ignores(f"deep/{name}", pattern.endswith("/")), pattern
-            assert unasked.is_candidate(name.upper()), pattern
+            assert rules.is_candidate(name.upper()), pattern

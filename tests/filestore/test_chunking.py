@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objlib.filestore.chunking import TOKENS_MAX, TOKENS_MIN, Chunking, chunks, sentences
-from objlib.filestore.words import terms
+from objlib.language.words import terms
 
 SMALL = Chunking(max_tokens=21, overlap_tokens=0)
 

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from benchmarks.retrieval import HELD_OUT, QUESTIONS, questions, texts
+from benchmarks.questions import HELD_OUT, QUESTIONS, questions
+from benchmarks.retrieval import texts
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +19,8 @@ from objlib.filestore.quoting import (
     folded,
     without_header,
 )
-from objlib.filestore.spelling import near
-from objlib.filestore.words import closed_up, question_terms
+from objlib.language.spelling import near
+from objlib.language.words import closed_up, question_terms, telling_terms
 from tests.filestore.mounted import mounted
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "library"
@@ -38,10 +39,13 @@ def holds_a_word(question: str, sentence: str) -> bool:
 
 
 def is_near(question: str, sentence: str) -> bool:
-    asked, said = folded([question, sentence])
-    words = [(word, 1) for word in said]
-    return any(
-        near(word, lambda first, _end: (w for w in words if w[0] >= first)) for word in asked
+    """A word without one ending more than the index takes off, or with a mistake in it."""
+    words = [(word, 1) for word in folded([sentence])[0]]
+    asked = telling_terms(question)
+    (twice_folded,) = folded([" ".join(folded([" ".join(asked)])[0])])
+    return not {word for word, _ in words}.isdisjoint(twice_folded) or any(
+        near(word, " ".join(stem), lambda first, _end: (w for w in words if w[0][0] == first))
+        for word, stem in zip(asked, folded(asked), strict=True)
     )
 
 

@@ -125,15 +125,60 @@ TEXTS = {
 }
 
 
+#: Encodings of more than one byte a character, and languages that are tried in them.
+_WIDE = {
+    "utf_16_le": ("German", "Russian", "Greek", "Arabic", "Thai", "Chinese", "Japanese", "Korean"),
+    "utf_16_be": ("German", "Russian", "Greek", "Arabic", "Thai", "Chinese", "Japanese", "Korean"),
+    "utf_32_le": ("German", "Chinese"),
+    "utf_32_be": ("German", "Chinese"),
+    "hz": ("Chinese",),
+    "iso2022_kr": ("Korean",),
+}
+#: Family of encodings -> how the names of its members begin.
+FAMILIES = {
+    "Windows": ("cp125", "cp874"),
+    "ISO 8859, KOI8": ("iso8859", "koi8"),
+    "DOS": ("cp8",),
+    "Macintosh": ("mac",),
+    "East Asian": ("gb", "big5", "shift", "euc", "iso2022", "hz"),
+    "UTF-16, UTF-32 without mark": ("utf",),
+    "mixed or damaged": ("half", "nul"),
+}
+_LENGTHS = (20, 60, 160)
+
+
+def family_of(encoding: str) -> str:
+    """Return the family that an encoding belongs to."""
+    return next(name for name, begins in FAMILIES.items() if encoding.startswith(begins))
+
+
+def damaged() -> list[tuple[str, str, str, bytes]]:
+    """Texts of which half is in UTF-8, and with NULs in and around them; like `samples`."""
+    found = []
+    for language, (encodings, text) in TEXTS.items():
+        encoding = encodings.split()[0]
+        old = text.encode(encoding, "ignore")
+        line = old.decode(encoding)
+        for name, shown, content in (
+            ("half utf_8", f"{line}\n{line}", f"{line}\n".encode() + old),
+            ("half old", f"{line}\n{line}", old + f"\n{line}".encode()),
+            ("nul before", line, b"\0" * 9 + line.encode()),
+            ("nul within", line * 2, line.encode() + b"\0" + line.encode()),
+        ):
+            found.append((language, name, shown, content))
+    return found
+
+
 def samples() -> list[tuple[str, str, str, bytes]]:
     """Language, encoding, text and its bytes: 20, 60 and 160 characters, and some thousand."""
     found = []
-    for language, (encodings, text) in TEXTS.items():
-        for encoding in encodings.split():
-            for length in (20, 60, 160, 8 * len(text)):
+    for language, (narrow, text) in TEXTS.items():
+        wide = [encoding for encoding, languages in _WIDE.items() if language in languages]
+        for encoding in (*narrow.split(), *wide):
+            for length in (*_LENGTHS, 8 * len(text)):
                 content = f"{text}\n" * 8
                 written = content[:length].encode(encoding, "ignore")
-                if not written.isascii() or encoding == "iso2022_jp":
+                if not written.isascii() or encoding.startswith(("iso2022", "hz", "utf")):
                     shown = written.decode(encoding)
                     found.append((language, encoding, shown, written))
     return found

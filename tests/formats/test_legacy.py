@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from objlib.formats.decoding import decode_text
-from tests.formats.languages import samples
+from tests.formats.languages import damaged, samples
 
 
 def test_old_texts_are_read_right() -> None:
@@ -23,6 +23,23 @@ def test_a_file_half_in_utf_8_is_read_line_by_line() -> None:
     old, new = "Élève modèle, où étais-tu ?\n", "Ça coûte cher, mon cœur.\n"
     assert decode_text(old.encode("cp1252") + new.encode()) == old + new
     assert decode_text(new.encode() * 3 + old.encode("cp1252")) == new * 3 + old
+
+
+def test_texts_that_are_mixed_or_damaged_are_read_right() -> None:
+    """In every language: half in UTF-8 and half not, NULs before the text and in it."""
+    wrong = [one[:2] for one in damaged() if decode_text(one[3]) != one[2]]
+    assert wrong == []
+
+
+def test_bytes_that_look_like_another_encoding_by_chance_do_not() -> None:
+    """What LaTeX and shells write; letters around a NUL, which could be characters."""
+    for text in ("a~{b}~} in ~{LaTeX}", "cd ~{a,b}", "1 ~{2} 3~} 4"):
+        assert decode_text(text.encode()) == text
+    for text in ("Das ist gut. " * 9, "Ça coûte cher, mon cœur. " * 9):
+        for encoding in ("utf-8", "cp1252"):
+            content = text.encode(encoding)
+            for place in (0, 1, 30, 31, len(content)):
+                assert decode_text(content[:place] + b"\0" + content[place:]) == text
 
 
 def test_a_western_text_with_one_odd_character_stays_western() -> None:

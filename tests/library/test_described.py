@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from objlib.library.described import (
     FRONT_MATTER,
@@ -15,10 +13,10 @@ from objlib.library.described import (
     SIDECAR_BYTES_MAX,
     BadSidecar,
     describe,
-    front_matter_of,
     read_sidecar,
     sidecar_of,
 )
+from objlib.library.front_matter import front_matter_of
 from objlib.library.metadata import METADATA_KEYS_MAX
 
 MARKDOWN = "text/markdown"
@@ -43,8 +41,10 @@ def test_the_sidecar_wins_over_front_matter_and_both_over_the_path() -> None:
 
 def test_kinds_are_kept() -> None:
     """Numbers stay numbers; dates and booleans become text; lists become lists of text."""
-    yaml = b"---\nyear: 1961\nrating: 4.5\ndate: 1961-01-20\ndraft: no\ntags: [oath, 2]\n---\nText"
-    said = describe("a.md", front_matter=front_matter_of(yaml, MARKDOWN)).metadata
+    yaml = (
+        b"---\nyear: 1961\nrating: 4.5\ndate: 1961-01-20\ndraft: false\ntags: [oath, 2]\n---\nText"
+    )
+    said = describe("a.md", front_matter=front_matter_of(yaml, MARKDOWN).entries).metadata
     assert said == {
         "title": "a",
         "year": 1961,
@@ -62,7 +62,10 @@ def test_kinds_are_kept() -> None:
         ("objlib_key", "x", "are taken"),
         ("größe", 3, "no name"),
         ("place", {"city": "Ulm"}, "no text, number, date"),
-        ("empty", " ", "no text, number, date"),
+        ("empty", " ", "it is empty"),
+        ("nothing", None, "it is empty"),
+        ("long", "x" * 10_001, "longer than 10,000 characters"),
+        ("longs", ["x" * 2_000] * 6, "longer than 10,000 characters"),
         ("nan", float("nan"), "no text, number, date"),
         ("mixed", ["a", {"b": 1}], "no text, number, date"),
         ("half", "a\ud800", "no text, number, date"),
@@ -89,6 +92,13 @@ def test_names_become_keys() -> None:
     assert list(said) == ["title", "publish_date", "reading_time"]
 
 
+def test_of_two_names_that_are_one_key_the_first_counts() -> None:
+    """And the other is named."""
+    result = describe("a.md", front_matter={"Read-Time": 3, "read time": 4})
+    assert result.metadata["read_time"] == 3
+    assert "'Read-Time' is the same name" in result.left_out["read time"]
+
+
 def test_what_comes_after_the_sixteenth_gives_way() -> None:
     """First what the path says, then the end of the front matter."""
     front_matter = {f"k{number}": number for number in range(20)}
@@ -96,48 +106,6 @@ def test_what_comes_after_the_sixteenth_gives_way() -> None:
     assert len(result.metadata) == METADATA_KEYS_MAX
     assert list(result.metadata)[:3] == ["title", "z", "k0"]
     assert list(result.left_out) == ["k14", "k15", "k16", "k17", "k18", "k19", "course", "week"]
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"---\r\na: 1\r\n---\r\ntext",
-        b"\xef\xbb\xbf---\na: 1\n---\n",
-        b"+++\na = 1\n+++\ntext",
-    ],
-)
-def test_front_matter_is_found_in_its_common_forms(head: bytes) -> None:
-    """YAML and TOML, Windows line ends, a byte order mark."""
-    assert front_matter_of(head, MARKDOWN) == {"a": 1}
-
-
-@pytest.mark.parametrize(
-    "head",
-    [
-        b"---\na rule, and no front matter\n",
-        b"---\nonly text\n---\n",
-        b"---\na: [1\n---\n",
-        b"--- a: 1 ---\n",
-        b"text\n---\na: 1\n---\n",
-        b"---\n" + b"[" * 5_000 + b"\n---\n",
-        b"---\na: !!timestamp x\n---\n",
-        b"---\na: !!python/object/apply:os.getcwd []\n---\n",
-    ],
-)
-def test_what_is_no_front_matter_is_text(head: bytes) -> None:
-    """No error: many a text begins with a line of dashes."""
-    assert front_matter_of(head, MARKDOWN) == {}
-
-
-def test_only_texts_have_front_matter() -> None:
-    """A YAML file that begins with a document mark is data."""
-    assert front_matter_of(b"---\na: 1\n---\n", "application/x-yaml") == {}
-
-
-@given(st.binary(max_size=300))
-def test_no_beginning_of_a_file_is_an_error(rest: bytes) -> None:
-    """For all bytes."""
-    describe("a.md", front_matter=front_matter_of(b"---\n" + rest + b"\n---\n", MARKDOWN))
 
 
 def test_a_sidecar_is_told_by_its_name() -> None:

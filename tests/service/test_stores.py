@@ -10,7 +10,7 @@ import pytest
 from objlib.catalog.binding import STORE_NAME
 from objlib.catalog.queries import claim_info, get_info
 from objlib.gemini.resources import Store
-from objlib.service.stores import bind_store
+from objlib.service.stores import Binding, bind_store
 from tests.upload.world import make_world
 
 
@@ -32,7 +32,7 @@ def test_a_found_store_gives_way_to_the_one_that_is_bound_meanwhile(
 
             monkeypatch.setattr(world.client, "find_store", too_late)
             store = await bind_store(
-                world.catalog, world.client, backend="here", display_name="wanted", create=True
+                world.catalog, world.client, Binding("here", "wanted"), create=True
             )
             assert store.name == world.store_name == await get_info(world.catalog, STORE_NAME)
             assert await world.client.get_store(losing.name) == losing

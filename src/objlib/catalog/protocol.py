@@ -16,7 +16,11 @@ def utc_now() -> datetime:
 
 
 class Session(Protocol):
-    """One line to the database: statements, one after the other. Raises `CatalogError`."""
+    """One line to the database: statements, one after the other.
+
+    Raises nothing but `CatalogError` of what the engine says; what a guard refuses is its
+    `GuardRefused`.
+    """
 
     async def fetch_all(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return all rows of one statement."""

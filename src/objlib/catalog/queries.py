@@ -84,8 +84,9 @@ async def stream_known_files(catalog: Catalog) -> Generator[tuple[Any, ...], Non
     own writes.
     """
     return await catalog.stream(
-        "SELECT file_path, file_size, mtime, inode, ctime, device, content_hash, is_deleted,"
-        " skip_reason, sidecar_mtime, read_problem IS NOT NULL"
+        "SELECT file_path, file_size, mtime, inode, ctime,"
+        " content_hash IS NOT NULL OR skip_reason IS NOT NULL,"
+        " is_deleted, skip_reason, sidecar_mtime, read_problem IS NOT NULL"
         f" FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
     )
 
@@ -271,10 +272,11 @@ async def pointers_to(
         (*full_names, *full_names, *full_names),
     )
     found: dict[str, tuple[FileRecord, bool]] = {}
-    for record in map(FileRecord.from_row, rows):
+    records = [FileRecord.from_row(row) for row in rows]
+    for record in records:
         if record.superseded_doc_id in full_names:
             found.setdefault(full_names[record.superseded_doc_id], (record, True))
-    for record in map(FileRecord.from_row, rows):
+    for record in records:
         current = record.gemini_store_doc_id
         if current is None and record.upload_key is None:
             current = record.gemini_file_id

@@ -150,6 +150,20 @@ _REASON = f"""
          WHEN version > 0 THEN 'again'
          ELSE 'new' END"""
 
+#: The same where the store is gone: there is nothing to replace, and nothing that it refused.
+_REASON_IN_NEW_STORE = "CASE WHEN version > 0 THEN 'again' ELSE 'new' END"
+
+
+def _taken(in_new_store: bool) -> tuple[str, str, str]:
+    """Return SQL: the reason, whether a document is replaced, and what an upload leaves out.
+
+    The last one has a parameter: `rested_since`.
+    """
+    if in_new_store:
+        return _REASON_IN_NEW_STORE, "FALSE", "? IS NOT NULL"
+    replaces = "superseded_doc_id IS NOT NULL OR gemini_state = 'indexed'"
+    return _REASON, replaces, f"{RESTED} AND {TO_BE_RESET}"
+
 
 #: More rows than any catalog has.
 _NO_LIMIT = 2**63 - 1
@@ -182,19 +196,22 @@ async def work_of_upload(
     limit: int | None,
     *,
     leave_alone_s: float = 0.0,
+    in_new_store: bool = False,
 ) -> Work:
     """Return the work of an upload of files in these states, up to a limit.
 
     Args:
         leave_alone_s: without those that the store could not index within so many seconds.
+        in_new_store: what the rows say of the store holds no more.
     """
+    reason, replaces, condition = _taken(in_new_store)
     marks = ", ".join("?" * len(states))
     rows = await catalog.reader.fetch_all(
         "SELECT reason, COUNT(*), SUM(size), SUM(CASE WHEN is_text THEN size ELSE 0 END),"
         " COUNT(*) FILTER (WHERE replaces) FROM ("
-        f" SELECT {_REASON} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
-        "  superseded_doc_id IS NOT NULL OR gemini_state = 'indexed' AS replaces FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
+        f" SELECT {reason} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
+        f"  {replaces} AS replaces FROM files"
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {condition}"
         " ORDER BY file_path LIMIT ?) AS work GROUP BY reason",
         (*states, rested_since(catalog, leave_alone_s), _NO_LIMIT if limit is None else limit),
     )
@@ -223,12 +240,14 @@ async def planned_page(
     size: int,
     *,
     leave_alone_s: float = 0.0,
+    in_new_store: bool = False,
 ) -> list[tuple[str, str, int]]:
     """(path, reason, bytes) of files that an upload of these states would take, by path."""
+    reason, _, condition = _taken(in_new_store)
     marks = ", ".join("?" * len(states))
     rows = await catalog.reader.fetch_all(
-        f"SELECT file_path, {_REASON}, COALESCE(file_size, 0) FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {RESTED} AND {TO_BE_RESET}"
+        f"SELECT file_path, {reason}, COALESCE(file_size, 0) FROM files"
+        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {condition}"
         " AND file_path > ?"
         " ORDER BY file_path LIMIT ?",
         (*states, rested_since(catalog, leave_alone_s), after or "", size),

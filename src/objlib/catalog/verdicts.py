@@ -7,7 +7,7 @@ session: nobody else sees them, and comparing them with the catalog does not hol
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass, fields
+from typing import NamedTuple
 
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
@@ -16,9 +16,8 @@ from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
 CANONICAL, DUPLICATE, LATE, BROKEN = "=", "2", "a", "x"
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """One document as a survey saw it, and its class."""
+class Listed(NamedTuple):
+    """One document as a survey saw it, and its class. A tuple, to be written as it is."""
 
     document_name: str
     #: Sign of its class.
@@ -38,7 +37,7 @@ class Listed:
     identity: str
 
 
-_COLUMNS = ", ".join(field.name for field in fields(Listed))
+_COLUMNS = ", ".join(Listed._fields)
 
 
 async def start_survey(catalog: Catalog) -> None:
@@ -59,12 +58,12 @@ async def start_survey(catalog: Catalog) -> None:
 
 async def remember_listed(catalog: Catalog, page: Sequence[Listed]) -> None:
     """Add one page of a listing; a document that is listed again is as it was seen last."""
-    marks = ", ".join("?" * len(fields(Listed)))
-    again = ", ".join(f"{field.name} = excluded.{field.name}" for field in fields(Listed))
+    marks = ", ".join("?" * len(Listed._fields))
+    again = ", ".join(f"{name} = excluded.{name}" for name in Listed._fields)
     await catalog.reader.execute_many(
         f"INSERT INTO temp.verdicts ({_COLUMNS}) VALUES ({marks})"
         f" ON CONFLICT (document_name) DO UPDATE SET {again}",
-        [astuple(listed) for listed in page],
+        page,
     )
 
 

@@ -8,10 +8,10 @@ from dataclasses import asdict
 import click
 
 from objlib import Library
+from objlib.cli import terminal
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import print_answer, print_citation
-from objlib.cli.render import print_json
 from objlib.errors import ConfigurationError
 
 
@@ -55,12 +55,12 @@ async def _ask(
         result = await library.ask(question, top_k=top_k, metadata_filter=metadata_filter)
         root = (await library.bound()).root
     if invocation.json:
-        print_json({"question": question, **asdict(result)})
+        terminal.say_json({"question": question, **asdict(result)})
         return 0 if result.is_backed else 1
     console = invocation.console()
     print_answer(console, result, result.cited_answer)
     if result.citations:
-        console.print()
+        console.say()
     for number, citation in enumerate(result.citations, start=1):
         print_citation(console, number, citation, root, question, passage=False)
     return 0 if result.is_backed else 1

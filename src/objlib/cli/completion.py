@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
+from objlib.cli import terminal
 from objlib.cli.main import COMPLETE_VARIABLE, cli
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
@@ -35,5 +36,5 @@ def command(invocation: Invocation, shell: str) -> int:
     completion = get_completion_class(shell)
     assert completion is not None, "click knows all three"
     source = completion(cli, {}, "objlib", COMPLETE_VARIABLE).source()
-    click.echo(source.replace(_UNQUOTED, _QUOTED) if shell == "bash" else source)
+    terminal.say_text(source.replace(_UNQUOTED, _QUOTED) if shell == "bash" else source)
     return 0

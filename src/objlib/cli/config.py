@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from objlib.cli import terminal
 from objlib.cli.manual import Manual, ManualGroup
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import one_line, print_json
 from objlib.config import key_origin, origins, shown
 
 
@@ -46,14 +46,14 @@ def show(invocation: Invocation) -> int:
     key = key_origin(settings)
     if invocation.json:
         each = {name: {"value": values[name], "from": where[name]} for name in values}
-        print_json({"settings": each, "key": key})
+        terminal.say_json({"settings": each, "key": key})
         return 0
     console = invocation.console()
     width = max(map(len, values))
     for name, value in values.items():
-        text = one_line("-" if value is None else str(value))
+        text = "-" if value is None else str(value)
         style = "dim" if where[name] == "default" else None
         line = f"{name:<{width}}  {text}  ({where[name]})"
-        console.print(line, markup=False, style=style, soft_wrap=True)
-    console.print(f"{'key':<{width}}  {'from ' + key if key else 'none'}", markup=False)
+        console.say(line, style=style, whole=True)
+    console.say(f"{'key':<{width}}  {'from ' + key if key else 'none'}")
     return 0

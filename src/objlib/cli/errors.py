@@ -5,6 +5,7 @@ from __future__ import annotations
 from objlib.errors import (
     CatalogError,
     ConfigurationError,
+    GuardRefused,
     Hint,
     LibraryGone,
     ObjlibError,
@@ -17,6 +18,7 @@ EXIT_CODES: dict[type[ObjlibError], int] = {
     ObjlibError: 1,
     ConfigurationError: 2,
     CatalogError: 2,
+    GuardRefused: 1,
     LibraryGone: 2,
     RunEnded: 3,
     RemoteError: 3,
@@ -29,6 +31,7 @@ WORDS = {
     Hint.CHOOSE_ANOTHER_CATALOG: "; choose another file with --db",
     Hint.CREATE_STORE: "; `objlib fsm-upload` makes it, or name another with --store",
     Hint.GIVE_LIBRARY_ITS_OWN_CATALOG: "; give this library a catalog of its own with --db",
+    Hint.LEAVE_OUT_NEW_STORE: "; leave out --new-store",
     Hint.NAME_CATALOG_FILE: "; --db names the catalog's file",
     Hint.NAME_LIBRARY: " with --library DIR",
     Hint.NAME_LIBRARY_ID: "; say which is this library with --library-id ID",
@@ -48,7 +51,9 @@ WORDS = {
         " `objlib recover --from-store --library DIR`"
     ),
     Hint.SCAN_NEW_FILES: ", and `objlib scan` records new files",
-    Hint.START_NEW_CATALOG: "; start a new catalog with --db",
+    Hint.UPLOAD_INTO_NEW_STORE: (
+        "; `objlib sync --new-store` uploads the files into a new one, after a plan with its price"
+    ),
     Hint.USE_BOUND_OR_ANOTHER_CATALOG: ", or another catalog with --db",
     Hint.WRITE_SETTINGS_FILE: "; `objlib init` writes a file with all settings",
 }

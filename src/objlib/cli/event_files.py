@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,6 +13,7 @@ import click
 from reactivex import Observable
 
 from objlib import events as ev
+from objlib.cli.cleaning import as_json
 from objlib.errors import ConfigurationError
 
 events_option = click.option(
@@ -90,7 +90,7 @@ def _lines(
         def write(event: ev.Event) -> None:
             if (said := line_of(event)) is not None:
                 line = {"at": round(time.time(), 3), **said}
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                file.write(as_json(line) + "\n")
 
         subscription = events.subscribe(write)
         try:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from dataclasses import asdict
 
 import click
 
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, one_line, path_line
+from objlib.cli.render import count
+from objlib.cli.terminal import json_text, say, say_text
 from objlib.service.failures import Failures, Remedy
+from objlib.service.files import title
 from objlib.service.view import open_view
 
 NAMED = 3
@@ -56,7 +57,7 @@ async def _failures(invocation: Invocation) -> int:
         if invocation.json:
             await _write_json(failures)
         elif not failures.reasons:
-            click.echo("No file has failed, and none was left out")
+            say("No file has failed, and none was left out")
         else:
             await _write_text(failures, names_all=bool(invocation.verbosity))
     return 1 if failures.reasons else 0
@@ -64,30 +65,31 @@ async def _failures(invocation: Invocation) -> int:
 
 async def _write_text(failures: Failures, *, names_all: bool) -> None:
     async for group in failures.groups(None if names_all else REASONS):
-        click.echo(f"{count(group.files, 'file')}: {one_line(group.reason)}")
+        say(f"{count(group.files, 'file')}: {group.reason}")
         named = group.files if names_all else min(group.files, NAMED)
         async for paths in failures.pages(group, named):
-            click.echo("\n".join(f"  {path_line(path)}" for path in paths))
+            for path in paths:
+                say(f"  {title(path)}")
         if group.files > named:
-            click.echo(f"  … and {group.files - named:,} more (-v names all)")
-        click.echo(f"  -> {REMEDIES[group.remedy]}")
+            say(f"  … and {group.files - named:,} more (-v names all)")
+        say(f"  -> {REMEDIES[group.remedy]}")
     if not names_all and failures.reasons > REASONS:
-        click.echo(f"… and {count(failures.reasons - REASONS, 'more reason')} (-v names all)")
+        say(f"… and {count(failures.reasons - REASONS, 'more reason')} (-v names all)")
 
 
 async def _write_json(failures: Failures) -> None:
     """Write a list of groups as it is read: each may have a million paths."""
-    click.echo("[", nl=False)
+    say_text("[", end="")
     separator = "\n"
     async for group in failures.groups():
         said = {**asdict(group), "remedy": REMEDIES[group.remedy], "paths": []}
-        head = json.dumps(said, ensure_ascii=False).removesuffix("]}")
-        click.echo(f"{separator}  {head}", nl=False)
+        head = json_text(said).removesuffix("]}")
+        say_text(f"{separator}  {head}", end="")
         comma = ""
         async for paths in failures.pages(group):
-            listed = ", ".join(json.dumps(path, ensure_ascii=False) for path in paths)
-            click.echo(f"{comma}{listed}", nl=False)
+            listed = ", ".join(json_text(path) for path in paths)
+            say_text(f"{comma}{listed}", end="")
             comma = ", "
-        click.echo("]}", nl=False)
+        say_text("]}", end="")
         separator = ",\n"
-    click.echo("\n]")
+    say_text("\n]")

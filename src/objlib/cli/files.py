@@ -6,6 +6,7 @@ import asyncio
 
 import click
 
+from objlib.cli.cleaning import one_line
 from objlib.config import Settings, load_settings
 from objlib.errors import ObjlibError
 from objlib.service.view import open_view
@@ -26,4 +27,5 @@ def complete_file(ctx: click.Context, _parameter: click.Parameter, begun: str) -
 async def _beginning(settings: Settings, begun: str) -> list[str]:
     async with open_view(settings) as view:
         page = await view.files(beginning=begun, size=COMPLETED)
-    return [file.file_path for file in page.files]
+    # A name that cannot be shown as it is cannot be typed, and a line break in it forges another.
+    return [path for file in page.files if one_line(path := file.file_path) == path]

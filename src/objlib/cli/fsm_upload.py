@@ -6,16 +6,23 @@ import asyncio
 import gc
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import click
 
-from objlib import Library, Options
+from objlib import Library, Options, Work
+from objlib.cli import terminal
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
-from objlib.cli.options import Invocation, common_options, new_library_option, tier_option
+from objlib.cli.options import (
+    Invocation,
+    common_options,
+    new_library_option,
+    new_store_option,
+    tier_option,
+    yes_option,
+)
 from objlib.cli.plan import (
     actual_beside_expected,
     plan_as_json,
@@ -24,8 +31,9 @@ from objlib.cli.plan import (
     uploaded_as_json,
 )
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, duration, one_line, path_line, print_json, size
+from objlib.cli.render import count, duration, size
 from objlib.config import Settings
+from objlib.service.files import title
 from objlib.service.uploads import Uploaded
 
 
@@ -68,6 +76,8 @@ from objlib.service.uploads import Uploaded
     help="Seconds between the starts of two files [0].",
 )
 @new_library_option
+@new_store_option
+@yes_option
 @tier_option
 @events_option
 @results_option
@@ -81,6 +91,8 @@ def command(
     concurrency: int | None,
     stagger_s: float | None,
     new_library: bool,
+    new_store: bool,
+    yes: bool,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -100,49 +112,77 @@ def command(
         stagger_s=settings.stagger_s,
         retry_failed=retry_failed,
         reset_existing=reset_existing,
+        new_store=new_store,
     )
     if dry_run:
         return asyncio.run(_dry_run(invocation, settings, options))
     files = Files(events, results)
     with invocation.traced():
-        return asyncio.run(_upload(invocation, settings, options, files, new_library))
+        return asyncio.run(_upload(invocation, settings, options, files, new_library, yes))
 
 
 async def _dry_run(invocation: Invocation, settings: Settings, options: Options) -> int:
     async with Library.open(settings=settings) as library:
         work = await library.plan(options)
         if invocation.json:
-            print_json(plan_as_json(work, settings))
+            terminal.say_json(plan_as_json(work, settings))
             return 0
-        say = click.echo  # a plan may have a million lines, and Rich takes 50 µs for each
-        say(f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent")
-        show_all = invocation.verbosity > 0
-        await print_files(say, library, options, work.files, show_all=show_all)
-        print_price(say, work, settings)
+        invocation.console().say(
+            f"Would upload {count(work.files, 'file')} ({size(work.size_bytes)}); nothing was sent"
+        )
+        await _show_plan(invocation, library, options, work)
     return 0
 
 
+async def _show_plan(
+    invocation: Invocation, library: Library, options: Options, work: Work
+) -> None:
+    say = invocation.console().say
+    show_all = invocation.verbosity > 0
+    await print_files(say, library, options, work.files, show_all=show_all)
+    print_price(say, work, library.settings)
+
+
+async def _ask(invocation: Invocation, library: Library, options: Options, yes: bool) -> None:
+    """A new store takes everything once more, so somebody has to agree to the price."""
+    work = await library.plan(options)
+    if not (invocation.json or (invocation.quiet and yes)):
+        invocation.console().say(
+            f"To upload into a new store: {count(work.files, 'file')} ({size(work.size_bytes)})"
+        )
+        await _show_plan(invocation, library, options, work)
+    if not yes:
+        invocation.ask()
+
+
 async def _upload(
-    invocation: Invocation, settings: Settings, options: Options, files: Files, new_library: bool
+    invocation: Invocation,
+    settings: Settings,
+    options: Options,
+    files: Files,
+    new_library: bool,
+    yes: bool,
 ) -> int:
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
         if new_library:
             await library.declare_new_library()
+        if options.new_store:
+            await _ask(invocation, library, options, yes)
         uploaded = await upload(invocation, library, options, files)
     if invocation.json:
-        print_json(uploaded_as_json(uploaded))
+        terminal.say_json(uploaded_as_json(uploaded))
     else:
         report(invocation, uploaded)
         if (following := _next_step(uploaded)) is not None:
-            invocation.console().print(f"Next: {following}", markup=False)
+            invocation.console().say(f"Next: {following}")
     return exit_code(invocation, uploaded)
 
 
 def exit_code(invocation: Invocation, uploaded: Uploaded) -> int:
     """Return 0, 1 or 130; an interruption is told to people."""
     if uploaded.was_interrupted:
-        invocation.notices().print("Interrupted; the next upload goes on from here")
+        invocation.notices().say("Interrupted; the next upload goes on from here")
         return INTERRUPTED
     return 0 if uploaded.is_clean else 1
 
@@ -172,11 +212,7 @@ def spare_the_collector() -> None:
 def report(invocation: Invocation, uploaded: Uploaded) -> None:
     """The summary for people."""
     progress, elapsed_s = uploaded.progress, uploaded.elapsed_s
-    console = invocation.console()
-
-    def say(line: str, **how: Any) -> None:
-        console.print(line, markup=False, **how)
-
+    say = invocation.console().say
     if uploaded.to_be_reset:
         say(
             f"A reset is unfinished: {count(uploaded.to_be_reset, 'file')} to go; "
@@ -207,7 +243,7 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
     say(actual_beside_expected(uploaded))
     for event in progress.failures:
         reason = event.reason.removeprefix(f"{event.path}: ")
-        say(f"  {path_line(event.path)}: {one_line(reason)}", soft_wrap=True)
+        say(f"  {title(event.path)}: {reason}", whole=True)
 
 
 def _next_step(uploaded: Uploaded) -> str | None:

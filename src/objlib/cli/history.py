@@ -8,10 +8,11 @@ from typing import Any
 
 import click
 
+from objlib.cli import terminal
 from objlib.cli.files import complete_file
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import one_line, path_line, print_json
+from objlib.service.files import title
 from objlib.service.history import History, Trail
 from objlib.service.view import open_view
 
@@ -41,22 +42,22 @@ async def _history(invocation: Invocation, file: str) -> int:
     async with open_view(invocation.settings()) as view:
         history = await view.history(file)
     if invocation.json:
-        print_json(_as_json(history))
+        terminal.say_json(_as_json(history))
         return 0
     console = invocation.console()
     has_titles = len(history.trails) > 1
     for number, trail in enumerate(history.trails):
         record = trail.record
         if has_titles:
-            title = path_line(record.file_path)
-            console.print(f"{title}:" if number == 0 else f"\n{title}:", markup=False)
+            if number:
+                console.say()
+            console.say(f"{title(record.file_path)}:")
         for move in trail.moves:
             what = f"{move.from_state} -> {move.to_state}"
-            reason = one_line(move.reason or "")
-            line = f"{move.at}  v{move.version:<3} {what:<24} {reason}".rstrip()
-            console.print(line, markup=False)
+            line = f"{move.at}  v{move.version:<3} {what:<24} {move.reason or ''}".rstrip()
+            console.say(line)
         gone = ", gone from disk" if record.is_deleted and has_titles else ""
-        console.print(f"Now: {record.gemini_state.value}, version {record.version}{gone}")
+        console.say(f"Now: {record.gemini_state.value}, version {record.version}{gone}")
     return 0
 
 

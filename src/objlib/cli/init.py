@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import print_json
 from objlib.config import CONFIG_FILE, Settings
 from objlib.errors import ConfigurationError
 from objlib.service.files import check_folder
@@ -64,10 +64,10 @@ def command(invocation: Invocation, library: Path | None) -> int:
         raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
     following = "objlib sync" if library else "objlib sync --library DIR"
     if invocation.json:
-        print_json({"config": str(path), "next": following})
+        terminal.say_json({"config": str(path), "next": following})
         return 0
-    invocation.console().print(f"Wrote {path}", markup=False)
-    invocation.console().print(f"Next: {following}")
+    invocation.console().say(f"Wrote {path}")
+    invocation.console().say(f"Next: {following}")
     return 0
 
 

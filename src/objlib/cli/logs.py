@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import click
+from objlib.cli.cleaning import one_line
+from objlib.cli.terminal import notice, notice_text, trace_lines
 
 JSON_OPTION = "--log-json"
 JSON_VARIABLE = "OBJLIB_LOG_JSON"
 
 _NOISY = ("httpx2", "httpcore2", "google_genai", "asyncio", "Rx", "urllib3")
-_FOR_PEOPLE = "%(levelname)s %(name)s: %(message)s"
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -45,11 +45,20 @@ class JsonLines(logging.Formatter):
         return json.dumps(line)  # in ASCII: whatever the encoding of standard error, it is JSON
 
 
+class _LinesForPeople(logging.Formatter):
+    """`WARNING pypdf: …` on one line, and below it the traceback where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = one_line(f"{record.levelname} {record.name}: {record.getMessage()}")
+        error = record.exc_info[1] if record.exc_info else None
+        return line if error is None else f"{line}\n{trace_lines(error)}"
+
+
 class _ToStandardError(logging.Handler):
     """Standard error as it is at that moment."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(self.format(record), err=True)
+        notice_text(self.format(record))
 
 
 _handler = _ToStandardError()
@@ -58,7 +67,7 @@ _handler = _ToStandardError()
 def set_up(verbosity: int, *, as_json: bool) -> None:
     """Send log records to standard error; said again, it replaces what was said before."""
     level = {0: logging.ERROR, 1: logging.INFO}.get(verbosity, logging.DEBUG)
-    _handler.setFormatter(JsonLines() if as_json else logging.Formatter(_FOR_PEOPLE))
+    _handler.setFormatter(JsonLines() if as_json else _LinesForPeople())
     root = logging.getLogger()
     root.addHandler(_handler)  # once, however often it is asked for
     root.setLevel(level)
@@ -70,7 +79,7 @@ def set_up(verbosity: int, *, as_json: bool) -> None:
 def say_as_json(message: str, level: int = logging.INFO, exc_info: Any = None) -> None:
     """One line, whatever the verbosity."""
     record = logging.LogRecord("objlib", level, __file__, 0, message, None, exc_info)
-    click.echo(JsonLines().format(record), err=True)
+    notice(JsonLines().format(record))
 
 
 class NoticesAsJson(io.TextIOBase):

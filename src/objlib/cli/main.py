@@ -8,9 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import logging
-import os
 import sys
-import traceback
 from collections.abc import Sequence
 from functools import partial
 
@@ -18,7 +16,8 @@ import click
 from click.shell_completion import CompletionItem
 
 from objlib import __version__
-from objlib.cli import logs
+from objlib.cli import logs, terminal
+from objlib.cli.cleaning import one_line
 from objlib.cli.errors import exit_code, worded
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, ManualGroup
 from objlib.cli.options import common_options
@@ -94,7 +93,7 @@ def _say_version(ctx: click.Context, _parameter: click.Parameter, is_asked: bool
     from importlib.metadata import version
 
     sdk = f"google-genai {version('google-genai')}"
-    click.echo(f"objlib {__version__} (Python {platform.python_version()}, {sdk})")
+    terminal.say(f"objlib {__version__} (Python {platform.python_version()}, {sdk})")
     ctx.exit()
 
 
@@ -139,14 +138,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 1 done with failures or differences, 2 usage or configuration, 3 backend unreachable or
     refused, 130 interrupted.
     """
-    said = sys.argv[1:] if arguments is None else arguments
+    with terminal.guarded():
+        return _run(sys.argv[1:] if arguments is None else arguments)
+
+
+def _run(said: Sequence[str]) -> int:
     say = partial(_say, is_verbose="-vv" in said, as_json=logs.wants_json(said))
     try:
-        return int(cli.main(arguments, prog_name="objlib", standalone_mode=False) or 0)
+        return int(cli.main(said, prog_name="objlib", standalone_mode=False) or 0)
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        terminal.notice_text(error.format_message())
         return 2
     except click.ClickException as error:
         return say(_complaint(error), 2)
@@ -154,7 +157,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read our output has gone; nothing is wrong with that.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        terminal.nobody_reads()
         return 0
     except ObjlibError as error:
         return say(worded(error), exit_code(type(error)))
@@ -174,13 +177,11 @@ def _complaint(error: click.ClickException) -> str:
 
 
 def _say(message: str, exit_code: int, *, is_verbose: bool, as_json: bool) -> int:
-    from objlib.cli.render import one_line  # `--help` does without
-
     line = one_line(" ".join(message.split()))
     if as_json:
         logs.say_as_json(line, logging.ERROR, sys.exc_info() if is_verbose else None)
         return exit_code
-    if is_verbose:
-        traceback.print_exc()
-    click.echo(f"objlib: {line}", err=True)
+    if is_verbose and (error := sys.exception()) is not None:
+        terminal.notice_text(terminal.trace_lines(error))
+    terminal.notice(f"objlib: {line}")
     return exit_code

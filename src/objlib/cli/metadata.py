@@ -6,10 +6,10 @@ import asyncio
 
 import click
 
+from objlib.cli import terminal
 from objlib.cli.files import complete_file
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import one_line, print_json
 from objlib.service.view import open_view
 
 _KINDS = {str: "text", int: "number", float: "number", list: "list"}
@@ -43,7 +43,7 @@ async def _metadata(invocation: Invocation, file: str) -> int:
             {"key": entry.key, "value": entry.value, "from": entry.origin}
             for entry in found.entries
         ]
-        print_json(
+        terminal.say_json(
             {
                 "file": found.file,
                 "mime_type": found.mime_type,
@@ -51,21 +51,23 @@ async def _metadata(invocation: Invocation, file: str) -> int:
                 "parts": found.parts,
                 "metadata": entries,
                 "left_out": found.left_out,
+                "bad_lines": found.bad_lines,
             }
         )
         return 0
     console = invocation.console()
     parts = f", in {found.parts} parts" * (found.parts > 1)
     how = ", sent as text" if found.is_converted else parts
-    title = f"{one_line(found.file)} ({found.mime_type}{how})"
-    console.print(title, markup=False, soft_wrap=True)
+    title = f"{found.file} ({found.mime_type}{how})"
+    console.say(title, whole=True)
     width = max((len(entry.key) for entry in found.entries), default=0)
     for entry in found.entries:
-        shown = one_line(_shown(entry.value))
         where = f"({_KINDS[type(entry.value)]}, from the {entry.origin})"
-        console.print(f"  {entry.key:<{width}}  {shown}  {where}", markup=False)
+        console.say(f"  {entry.key:<{width}}  {_shown(entry.value)}  {where}")
     for key, reason in found.left_out.items():
-        console.print(f"  not sent: {one_line(key)}: {reason}", markup=False)
+        console.say(f"  not sent: {key}: {reason}")
+    for line in found.bad_lines:
+        console.say(f"  front matter, {line}", whole=True)
     return 0
 
 

@@ -11,7 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 import click
 
-from objlib.cli import logs
+from objlib.cli import logs, terminal
 from objlib.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Invocation:
         from objlib import telemetry
 
         def warn(line: str) -> None:
-            self.notices().print(line, markup=False)
+            self.notices().say(line)
 
         return telemetry.traced(click.get_current_context().command_path, warn)
 
@@ -71,7 +71,7 @@ class Invocation:
         """The first line of every command that talks to a store says which one."""
         from objlib.service.servers import description
 
-        self.notices().print(f"Store: {description(settings)}", markup=False)
+        self.notices().say(f"Store: {description(settings)}")
 
     def console(self) -> Screen:
         """Standard output, for results."""
@@ -86,7 +86,20 @@ class Invocation:
         if self.log_json:
             lines = cast(IO[str], logs.NoticesAsJson())
             return Screen(file=lines, force_terminal=False, quiet=self.quiet)
-        return Screen(stderr=True, quiet=self.quiet)
+        return Screen(is_for_notices=True, quiet=self.quiet)
+
+    def ask(self) -> None:
+        """Ask whether to go on.
+
+        Raises:
+            ConfigurationError: there is nobody to ask.
+            click.Abort: the answer was no.
+        """
+        if self.json or self.log_json or not terminal.can_ask():
+            raise ConfigurationError(
+                "there is nobody to ask; say --yes to go on, or --dry-run to look"
+            )
+        terminal.ask_to_go_on("Go on?")
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -171,6 +184,12 @@ new_library_option = click.option(
     is_flag=True,
     help="Send also what the store has under another library's id; that is remembered.",
 )
+new_store_option = click.option(
+    "--new-store",
+    is_flag=True,
+    help="The store is gone: upload everything into a new one.",
+)
+yes_option = click.option("--yes", is_flag=True, help="Go on without asking, as a script must.")
 hidden_option = click.option(
     "--hidden", is_flag=True, default=None, help="Take in hidden files and folders, too."
 )

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.style import Style
 from rich.text import Text
 
 from objlib import AnswerOutcome, Citation, SearchResult
-from objlib.cli.render import one_line, text_lines
+from objlib.cli.cleaning import one_line
+from objlib.cli.screen import Screen
 from objlib.errors import ConfigurationError
 from objlib.service.files import is_on_disk
 
@@ -35,7 +35,7 @@ _SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\
 
 
 def print_citation(
-    console: Console, number: int, citation: Citation, root: Path, question: str, *, passage: bool
+    console: Screen, number: int, citation: Citation, root: Path, question: str, *, passage: bool
 ) -> None:
     """`[n] path`, a link where the terminal knows links, and the passage below it.
 
@@ -51,17 +51,17 @@ def print_citation(
         line.append(one_line(citation.path), Style(bold=True, link=link))
         line.append(f", part {citation.part}" if citation.part is not None else "")
     line.append(f", p. {citation.page}" if citation.page is not None else "")
-    console.print(line, soft_wrap=True)
+    console.say(line, whole=True)
     if passage:
-        console.print(Text(_INDENT) + _highlighted(_around(citation.text, question), question))
+        console.say(Text(_INDENT) + _highlighted(_around(citation.text, question), question))
 
 
-def print_answer(console: Console, result: SearchResult, text: str) -> None:
+def print_answer(console: Screen, result: SearchResult, text: str) -> None:
     """Print an answer's text, and below it what is to be known of how it ended."""
     if text:
-        console.print(text_lines(text), markup=False)
+        console.say_text(text)
     if (note := note_on(result)) is not None:
-        console.print(note, markup=False, style="yellow")
+        console.say(note, style="yellow")
 
 
 def note_on(result: SearchResult) -> str | None:
@@ -69,9 +69,9 @@ def note_on(result: SearchResult) -> str | None:
     match result.outcome:
         case AnswerOutcome.BLOCKED:
             why = _BLOCKED.get(result.reason, "the model refused; ask in other words")
-            return f"The answer was blocked ({one_line(result.reason)}): {why}."
+            return f"The answer was blocked ({result.reason}): {why}."
         case AnswerOutcome.CUT:
-            return f"The answer was cut short ({one_line(result.reason)}): its end is missing."
+            return f"The answer was cut short ({result.reason}): its end is missing."
         case AnswerOutcome.EMPTY:
             return "The model gave no answer; ask again, or in other words."
         case AnswerOutcome.UNGROUNDED:
@@ -91,9 +91,9 @@ def open_file(citations: Sequence[Citation], number: int, root: Path) -> None:
     if path is None:
         raise ConfigurationError(f"citation {number} is of a document that is not of this library")
     if not is_on_disk(root, path):
-        raise ConfigurationError(f"{one_line(path)} is not there any more; run objlib sync")
+        raise ConfigurationError(f"{path} is not there any more; run objlib sync")
     if click.launch(str(root / path)) != 0:
-        raise ConfigurationError(f"no program was found to open {one_line(path)} with")
+        raise ConfigurationError(f"no program was found to open {path} with")
 
 
 def _words(question: str) -> list[str]:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from objlib import Estimate, Library, Options, Work, estimate
-from objlib.cli.render import count, dollars, duration, path_line, size
+from objlib.cli.render import count, dollars, duration, size
 from objlib.config import Settings
+from objlib.service.files import title
 from objlib.service.uploads import Uploaded
 
 NAMED = 20
@@ -114,7 +115,7 @@ async def print_files(
     """
     shown = 0
     async for file in library.planned_files(options, limit=planned if show_all else NAMED):
-        say(f"  + {path_line(file.path)} ({file.reason}, {size(file.size_bytes)})")
+        say(f"  + {title(file.path)} ({file.reason}, {size(file.size_bytes)})", whole=True)
         shown += 1
     if planned > shown:
         say(f"  … and {planned - shown:,} more (-v names all)")

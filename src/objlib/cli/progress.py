@@ -25,8 +25,9 @@ from rich.text import Text
 
 from objlib import Progress
 from objlib import events as ev
-from objlib.cli.render import count, duration, one_line, path_line
+from objlib.cli.render import count, duration
 from objlib.cli.screen import Screen
+from objlib.service.files import title
 from objlib.service.uploads import progress_after
 
 #: Without a terminal: a line at least this often while something happens.
@@ -163,7 +164,7 @@ class _Narrator:
     def tell(self, event: ev.Event) -> None:
         line = self._line(event)
         if line is not None:
-            self._notices.print(line, markup=False)
+            self._notices.say(line)
 
     def _line(self, event: ev.Event) -> str | None:
         match event:
@@ -178,9 +179,9 @@ class _Narrator:
                 attempt >= _TOLD_ATTEMPT and not self._has_told_of_trouble
             ):
                 self._has_told_of_trouble = True
-                return f"No luck so far: {one_line(reason)}; again in {duration(wait_s)}"
+                return f"No luck so far: {reason}; again in {duration(wait_s)}"
             case ev.FileVanished(path=path, reason=reason):
-                return f"{path_line(path)}: {reason}"
+                return f"{title(path)}: {reason}"
             case ev.RetryPassScheduled(files=files, wait_s=wait_s):
                 return f"Trying {count(files, 'file')} again in {duration(wait_s)}"
             case ev.PhaseFinished(phase=phase, adopted=adopted, released=released, left=left):
@@ -191,9 +192,9 @@ class _Narrator:
             case ev.PhaseFailed(phase=phase, reason=reason):
                 return f"Recovery, {phase}: {reason}; its files stay as they were"
             case ev.CallRetried(path=path, wait_s=wait_s, reason=reason) if self._verbosity:
-                return f"{path_line(path)}: {reason}; again in {duration(wait_s)}"
+                return f"{title(path)}: {reason}; again in {duration(wait_s)}"
             case ev.FileIndexed(path=path) if self._verbosity:
-                return f"{path_line(path)}: indexed"
+                return f"{title(path)}: indexed"
             case _:
                 return None
 
@@ -209,4 +210,4 @@ class _PlainLines:
         if time.monotonic() - self._last >= PLAIN_INTERVAL_S:
             self._last = time.monotonic()
             done = f"{progress.settled:,} of {count(progress.total, 'file')}"
-            self._notices.print(f"{done} done, {_detail(progress)}", markup=False)
+            self._notices.say(f"{done} done, {_detail(progress)}")

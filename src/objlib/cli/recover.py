@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from objlib import Library, RebuildReport, RecoveryReport
+from objlib.cli import terminal
 from objlib.cli.event_files import Files, events_option
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
@@ -18,7 +19,7 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, one_line, print_json
+from objlib.cli.render import count
 from objlib.errors import ConfigurationError
 from objlib.service.recovery import step_after
 
@@ -94,7 +95,7 @@ async def _recover(
         requests = opened.client.requests
     if invocation.json:
         found = asdict(rebuilt) if rebuilt else None
-        print_json({**asdict(report), "from_store": found, "requests": requests})
+        terminal.say_json({**asdict(report), "from_store": found, "requests": requests})
     else:
         _print(invocation, report, rebuilt, waiting)
     if was_interrupted:
@@ -118,11 +119,7 @@ async def _follow_recovery(
 def _print(
     invocation: Invocation, report: RecoveryReport, rebuilt: RebuildReport | None, waiting: int
 ) -> None:
-    console = invocation.console()
-
-    def say(line: str) -> None:
-        console.print(one_line(line), markup=False)
-
+    say = invocation.console().say
     if rebuilt is not None:
         _print_rebuilt(say, rebuilt)
     lines = (

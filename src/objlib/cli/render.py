@@ -2,18 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
-import click
-
-from objlib.service.files import title
-
 _UNITS = ("B", "KB", "MB", "GB", "TB")
-
-
-#: Without these, Persian and many emoji are spelt wrongly; they move nothing.
-_JOINERS = "\u200c\u200d"
 
 
 def size(size_bytes: int) -> str:
@@ -57,28 +46,3 @@ def ago(seconds: float) -> str:
 def dollars(amount: float) -> str:
     """`under $0.01`, `$0.42`, `$1,749.00`."""
     return f"${amount:,.2f}" if amount >= 0.01 or amount == 0 else "under $0.01"
-
-
-def one_line(text: str) -> str:
-    """A path or a message that cannot break a line or move the cursor."""
-    return "".join(
-        character
-        if character.isprintable() or character in _JOINERS
-        else character.encode("unicode_escape").decode()
-        for character in text
-    )
-
-
-def text_lines(text: str) -> str:
-    """A text of others that cannot move the cursor; its lines and tabs stay."""
-    return "\n".join("\t".join(map(one_line, line.split("\t"))) for line in text.split("\n"))
-
-
-def path_line(path: str) -> str:
-    """The path of a row on one line; of a part of a file `big.txt, part 2`."""
-    return one_line(title(path))
-
-
-def print_json(document: Any) -> None:
-    """One JSON document on standard output."""
-    click.echo(json.dumps(document, ensure_ascii=False, indent=2))

@@ -9,10 +9,12 @@ from pathlib import Path
 import click
 
 from objlib import Library, ScanReport
+from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, checksum_option, common_options, hidden_option
-from objlib.cli.render import count, one_line, path_line, print_json
+from objlib.cli.render import count
 from objlib.config import Settings
+from objlib.service.files import title
 
 NAMED_MOVES = 10
 
@@ -78,24 +80,20 @@ async def _scan(
                 report = await run.finished()
         root = (await library.bound()).root
     if invocation.json:
-        print_json({"library": str(root), **asdict(report)})
+        terminal.say_json({"library": str(root), **asdict(report)})
     else:
         print_scan(invocation, report, root)
         if report.new or report.changed:
-            invocation.console().print("Next: objlib fsm-upload")
+            invocation.console().say("Next: objlib fsm-upload")
         elif report.missing:
-            invocation.console().print("Next: objlib store-sync")
+            invocation.console().say("Next: objlib store-sync")
     return 0
 
 
 def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
     """Print the report of a scan for people."""
-    console = invocation.console()
-    console.print(
-        f"Scanned {one_line(str(root))}: {count(report.found, 'file')}",
-        markup=False,
-        soft_wrap=True,
-    )
+    say = invocation.console().say
+    say(f"Scanned {root}: {count(report.found, 'file')}", whole=True)
     lines = (
         (report.new, "new"),
         (report.changed, "changed"),
@@ -110,29 +108,33 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
     )
     for number, what in lines:
         if number:
-            console.print(f"  {number:>7,}  {what}", markup=False)
+            say(f"  {number:>7,}  {what}")
     if report.left_out:
         total = sum(report.left_out.values())
         groups = ", ".join(f"{number:,} {reason}" for reason, number in report.left_out.items())
-        console.print(
+        say(
             f"  {total:>7,}  not looked at: {groups} (! in .objlibignore takes them in)",
-            markup=False,
-            soft_wrap=True,
+            whole=True,
         )
     for path in report.kept[:NAMED_MOVES]:
-        console.print(f"  stays in the store: {path_line(path)}", markup=False, soft_wrap=True)
+        say(f"  stays in the store: {title(path)}", whole=True)
     if report.kept:
-        console.print(
+        say(
             f"  {count(len(report.kept), 'file')} in the store would not be sent today; what you"
             " list in .objlibignore goes",
-            markup=False,
-            soft_wrap=True,
+            whole=True,
         )
     for old, new in report.moved[:NAMED_MOVES]:
-        console.print(
-            f"  moved: {path_line(old)} -> {path_line(new)}", markup=False, soft_wrap=True
-        )
+        say(f"  moved: {title(old)} -> {title(new)}", whole=True)
     for sidecar, problem in report.bad_sidecars.items():
-        console.print(
-            f"  {one_line(sidecar)}: {one_line(problem)}; not used", markup=False, soft_wrap=True
+        say(f"  {sidecar}: {problem}; not used", whole=True)
+    for path, bad_lines in list(report.bad_lines.items())[:NAMED_MOVES]:
+        more = f", and {count(len(bad_lines) - 1, 'more line')}" * (len(bad_lines) > 1)
+        say(f"  {title(path)}, front matter: {bad_lines[0]}{more}", whole=True)
+    if report.bad_lines:
+        texts = count(len(report.bad_lines), "text")
+        say(
+            f"  {texts} with lines of front matter that are not used (`objlib metadata FILE` names"
+            " them)",
+            whole=True,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +11,11 @@ from pathlib import Path
 import click
 
 from objlib import Library, SearchResult
+from objlib.cli import terminal
 from objlib.cli.errors import worded
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
 from objlib.cli.passages import open_file, print_answer, print_citation
-from objlib.cli.render import one_line, print_json
 from objlib.errors import ConfigurationError, ObjlibError
 
 HISTORY_FILE = "search-history"
@@ -73,7 +72,7 @@ def command(
     """
     how = _How(top_k, metadata_filter, opened)
     question = " ".join(query)
-    if not query and sys.stdin.isatty() and not invocation.json:
+    if not query and terminal.can_ask() and not invocation.json:
         with invocation.traced():
             return asyncio.run(_converse(invocation, how))
     if not question.strip():
@@ -89,7 +88,7 @@ async def _search(invocation: Invocation, query: str, how: _How) -> int:
         result = await _ask(library, query, how)
         root = (await library.bound()).root
     if invocation.json:
-        print_json({"query": query, **asdict(result)})
+        terminal.say_json({"query": query, **asdict(result)})
     else:
         _print(invocation, result, query, root)
     if how.opened is not None:
@@ -102,12 +101,12 @@ async def _converse(invocation: Invocation, how: _How) -> int:
     settings = invocation.settings()
     invocation.name_the_store(settings)
     notices = invocation.notices()
-    notices.print("A question, or the number of a citation to open its file; Ctrl-D ends")
+    notices.say("A question, or the number of a citation to open its file; Ctrl-D ends")
     async with Library.open(settings=settings) as library:
         root = (await library.bound()).root
         result: SearchResult | None = None
         with _history(settings.db.parent / HISTORY_FILE):
-            while (line := _next_line()) is not None:
+            while (line := terminal.typed("? ")) is not None:
                 if not line:
                     continue
                 try:
@@ -117,7 +116,7 @@ async def _converse(invocation: Invocation, how: _How) -> int:
                     result = await _ask(library, line, how)
                     _print(invocation, result, line, root)
                 except ObjlibError as error:
-                    notices.print(f"objlib: {one_line(worded(error))}", markup=False)
+                    notices.say(f"objlib: {worded(error)}")
     return 0
 
 
@@ -130,18 +129,9 @@ def _print(invocation: Invocation, result: SearchResult, query: str, root: Path)
     print_answer(console, result, result.answer)
     if not result.citations:
         return
-    console.print()
+    console.say()
     for number, citation in enumerate(result.citations, start=1):
         print_citation(console, number, citation, root, query, passage=True)
-
-
-def _next_line() -> str | None:
-    """Return the line that somebody types; None at the end."""
-    try:
-        return input("? ").strip()
-    except EOFError:
-        click.echo()
-        return None
 
 
 @contextlib.contextmanager

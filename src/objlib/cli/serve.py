@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
 from objlib.service import servers
@@ -74,9 +75,9 @@ def command(
     key = os.environ.get(KEY_VARIABLE) or None
 
     def say(url: str, file: Path) -> None:
-        click.echo(f"listening on {url}, data in {file} (Ctrl-C stops)")
+        terminal.say(f"listening on {url}, data in {file} (Ctrl-C stops)")
         if faults is not None or latency > 0:
-            click.echo(f"trouble is on: {url}/debug/faults shows it")
+            terminal.say(f"trouble is on: {url}/debug/faults shows it")
 
     asyncio.run(
         servers.serve(

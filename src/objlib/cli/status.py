@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 
 import click
+from rich.text import Text
 
+from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import ago, count, duration, one_line, path_line, print_json, size
+from objlib.cli.render import ago, count, duration, size
+from objlib.service.files import title
 from objlib.service.status import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, Status
 from objlib.service.view import open_view
 
@@ -52,7 +54,7 @@ async def _status(invocation: Invocation) -> int:
     async with open_view(invocation.settings()) as view:
         status = await view.status()
     if invocation.json:
-        print_json({**asdict(status), "next": COMMANDS[status.next_step]})
+        terminal.say_json({**asdict(status), "next": COMMANDS[status.next_step]})
     else:
         _print(invocation, status)
     return 0
@@ -60,13 +62,10 @@ async def _status(invocation: Invocation) -> int:
 
 def _print(invocation: Invocation, status: Status) -> None:
     console = invocation.console()
-
-    def say(line: str, **how: Any) -> None:
-        console.print(line, markup=False, **how)
-
-    say(f"Library   {one_line(status.library or 'not scanned yet')}", soft_wrap=True)
+    say = console.say
+    say(f"Library   {status.library or 'not scanned yet'}", whole=True)
     backend = f" on {status.backend}" if status.backend else ""
-    say(f"Store     {one_line(status.store or 'none yet')}{backend}")
+    say(f"Store     {status.store or 'none yet'}{backend}")
     say(f"Last run  {_described(status.last_run)}")
     cells = max(0, min(BAR_CELLS, console.width - FACTS_CELLS))
     for state, tally in status.states.items():
@@ -74,7 +73,7 @@ def _print(invocation: Invocation, status: Status) -> None:
         # What is there shows, however little it is.
         bar = "█" * max(round(cells * files / status.files), 1 if cells else 0) if files else ""
         facts = f"  {state:<10}{files:>9,}  {size(tally['size_bytes']):>9}"
-        console.print(f"{facts}  [{_STYLES[state]}]{bar}" if bar else facts)
+        say(Text.assemble(facts, "  ", (bar, _STYLES[state])) if bar else facts)
     if status.in_parts:
         texts = count(status.in_parts, "text")
         say(f"Of those in parts: {texts}, too long for one document, in {status.parts:,}")
@@ -92,12 +91,12 @@ def _print(invocation: Invocation, status: Status) -> None:
         say(f"Cannot be uploaded: {count(status.skipped_files, 'file')}")
         for reason, paths in status.skipped.items():
             for path in paths:
-                say(f"  {path_line(path)}: {reason}", soft_wrap=True)
+                say(f"  {title(path)}: {reason}", whole=True)
         _say_rest(say, status.skipped_files, sum(map(len, status.skipped.values())))
     if status.failed:
         say("Failed:")
         for path, reason in status.failed.items():
-            say(f"  {path_line(path)}: {one_line(reason)}", soft_wrap=True)
+            say(f"  {title(path)}: {reason}", whole=True)
         _say_rest(say, status.states["failed"]["files"], len(status.failed))
     say(f"Next: {COMMANDS[status.next_step]}")
 
@@ -119,7 +118,7 @@ def _described(run: LastRun | None) -> str:
         return f"{when}, cut off; the next one goes on from there"
     if run.ended == INTERRUPTED:
         return f"{when}, interrupted{took}: {counts}; the next one goes on from there"
-    return f"{when}, ended{took}: {counts}; {one_line(run.ended)}"
+    return f"{when}, ended{took}: {counts}; {run.ended}"
 
 
 def _say_rest(say: Callable[[str], None], total: int, named: int) -> None:

@@ -10,11 +10,13 @@ from typing import Any, Unpack
 import click
 
 from objlib import DocumentClass, Library, MaxDelete, RepairReport, SyncReport
+from objlib.cli import terminal
+from objlib.cli.cleaning import one_line
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, accept_device_option, common_options, max_delete_option
-from objlib.cli.render import count, one_line, print_json
+from objlib.cli.render import count
 from objlib.errors import ConfigurationError
 from objlib.service.repairs import Synced
 from objlib.service.wishes import RepairWishes
@@ -117,7 +119,7 @@ async def _sync(
                     done = await run.finished()
                 synced = Synced(survey, done, was_interrupted=run.is_stopping)
     if invocation.json:
-        print_json(synced_as_json(synced))
+        terminal.say_json(synced_as_json(synced))
     else:
         _print_end(invocation, synced)
     if synced.was_interrupted:
@@ -127,7 +129,7 @@ async def _sync(
 
 def say_that_it_stops(invocation: Invocation) -> None:
     """Tell people what their first interruption of a repair does."""
-    invocation.notices().print("Stopping after the steps under way; again to stop at once")
+    invocation.notices().say("Stopping after the steps under way; again to stop at once")
 
 
 async def print_survey(
@@ -135,13 +137,14 @@ async def print_survey(
 ) -> None:
     """Print the counts of a survey, and its repair step by step."""
     _print_counts(invocation, survey)
+    say = invocation.console().say
     for kind, what in FOR_PEOPLE.items():
         if number := survey.documents[kind]:
-            click.echo(f"{count(number, 'document')} {what}")
+            say(f"{count(number, 'document')} {what}")
     async for line in library.survey_lines(*FOR_PEOPLE):
-        click.echo(f"  {line.sign} {one_line(line.name)} ({line.reason})")
+        say(f"  {line.sign} {line.name} ({line.reason})", whole=True)
     async for step in library.repair_steps(**bounds):
-        click.echo(f"  {one_line(step.line)}")
+        say(f"  {step.line}", whole=True)
 
 
 #: Classes of which only a person can tell -> what to say of them.
@@ -161,7 +164,8 @@ async def _write_report(library: Library, path: Path) -> None:
     try:
         with path.open("w", encoding="utf-8") as file:
             async for line in library.survey_lines():
-                file.write(f"{line.sign} {one_line(line.name)} ({line.reason})\n")
+                said = f"{line.sign} {line.name} ({line.reason})"
+                file.write(f"{one_line(said)}\n")
     except OSError as error:
         raise ConfigurationError(f"cannot write the report {path}: {error.strerror}") from error
 
@@ -205,20 +209,16 @@ def _print_counts(invocation: Invocation, report: SyncReport) -> None:
     if report.missing:
         lines.append(f"Files not in the store yet: {report.missing:,}")
     for line in lines:
-        console.print(line, markup=False)
+        console.say(line)
 
 
 def _print_end(invocation: Invocation, synced: Synced) -> None:
     report, done, refusal = synced.survey, synced.repair, synced.refusal
-    console = invocation.console()
-
-    def say(line: str) -> None:
-        console.print(line, markup=False)
-
+    say = invocation.console().say
     if done is not None:
         _print_done(say, done)
     elif refusal is not None:
-        say(f"Nothing was changed, and --apply would stop: {one_line(str(refusal))}")
+        say(f"Nothing was changed, and --apply would stop: {refusal}")
     elif report.is_for_people:
         say("Nothing was changed")
     elif not report.is_clean:
@@ -235,7 +235,7 @@ def _print_done(say: Any, done: RepairReport) -> None:
     if done.overtaken:
         say(f"Left alone, because another run was faster: {done.overtaken:,}")
     for problem in done.problems:
-        say(f"  failed: {one_line(problem)}")
+        say(f"  failed: {problem}")
     if done.failed:
         say(f"Could not be done: {done.failed:,}. Next: objlib store-sync --apply")
     elif done.sent_round_again:

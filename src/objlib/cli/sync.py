@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from reactivex.subject import Subject
 
 from objlib import Library, MaxDelete, SyncReport
 from objlib import events as ev
+from objlib.cli import terminal
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import exit_code as exit_code_of_upload
 from objlib.cli.fsm_upload import report as report_upload
@@ -29,11 +29,13 @@ from objlib.cli.options import (
     hidden_option,
     max_delete_option,
     new_library_option,
+    new_store_option,
     tier_option,
+    yes_option,
 )
 from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, one_line, print_json, size
+from objlib.cli.render import count, size
 from objlib.cli.scan import print_scan
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
 from objlib.cli.verdict import verdict_lines
@@ -47,19 +49,17 @@ from objlib.service.watching import can_watch, watch
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """The wishes of the command line.
+    """The wishes of the command line."""
 
-    Args:
-        limits: --max-delete and --accept-device.
-        is_brief: somebody else says what came of it.
-    """
-
+    #: --max-delete and --accept-device.
     limits: tuple[MaxDelete, bool]
+    new_store: bool
     refresh_metadata: bool
     checksum: bool
     dry_run: bool
     yes: bool
     files: Files
+    #: Somebody else says what came of it.
     is_brief: bool = False
 
     def is_silent(self, invocation: Invocation) -> bool:
@@ -90,7 +90,7 @@ class _Wish:
     help="The library's folder [the one that was scanned before].",
 )
 @click.option("--dry-run", is_flag=True, help="Scan and show the plan; send and delete nothing.")
-@click.option("--yes", is_flag=True, help="Go on without asking, as a script must.")
+@yes_option
 @click.option(
     "--watch", "is_watching", is_flag=True, help="Stay, and sync whenever a file changes."
 )
@@ -103,6 +103,7 @@ class _Wish:
 )
 @checksum_option
 @new_library_option
+@new_store_option
 @hidden_option
 @tier_option
 @events_option
@@ -119,6 +120,7 @@ def command(
     refresh_metadata: bool,
     checksum: bool,
     new_library: bool,
+    new_store: bool,
     hidden: bool | None,
     tier: str | None,
     events: Path | None,
@@ -140,7 +142,10 @@ def command(
     limits = (max_delete, accept_device)
     if dry_run and is_watching:
         raise ConfigurationError("--dry-run and --watch exclude each other")
-    wish = _Wish(limits, refresh_metadata, checksum, dry_run, yes, Files(events, results))
+    if new_store and is_watching:
+        raise ConfigurationError("--new-store and --watch exclude each other")
+    files = Files(events, results)
+    wish = _Wish(limits, new_store, refresh_metadata, checksum, dry_run, yes, files)
     return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
 
 
@@ -181,7 +186,7 @@ async def _dry_run(invocation: Invocation, library: Library, wish: _Wish) -> int
     with invocation.traced():
         plan = await _plan(invocation, library, wish)
     if invocation.json:
-        print_json({**_as_json(plan, library.settings), "dry_run": True})
+        terminal.say_json({**_as_json(plan, library.settings), "dry_run": True})
     return 0
 
 
@@ -192,7 +197,7 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOu
         _ask(invocation, plan, wish.yes)
         outcome = await _carry_out(invocation, library, plan, wish)
         if invocation.json:
-            print_json({**_as_json(plan, library.settings), **_outcome_as_json(outcome)})
+            terminal.say_json({**_as_json(plan, library.settings), **_outcome_as_json(outcome)})
         elif outcome.store is not None and not wish.is_brief:
             _print_verdict(invocation, outcome)
         return outcome
@@ -207,7 +212,9 @@ def _exit_code(outcome: SyncOutcome) -> int:
 async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPlan:
     with invocation.notices().status("scanning") as status:
         async with library.plan_sync(
-            refresh_metadata=wish.refresh_metadata, checksum=wish.checksum
+            refresh_metadata=wish.refresh_metadata,
+            checksum=wish.checksum,
+            new_store=wish.new_store,
         ) as run:
             async for report in run.events:
                 status.update(f"scanning: {count(report.found, 'file')} so far")
@@ -220,10 +227,11 @@ async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPl
 
 
 async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, wish: _Wish) -> None:
-    say, work = click.echo, plan.work
+    say, work = invocation.console().say, plan.work
     print_scan(invocation, plan.scan, (await library.bound()).root)
     if work.files or wish.dry_run:
-        say(f"To upload: {count(work.files, 'file')} ({size(work.size_bytes)})")
+        where = " into a new store" if plan.options.new_store else ""
+        say(f"To upload{where}: {count(work.files, 'file')} ({size(work.size_bytes)})")
     show_all = invocation.verbosity > 0
     await print_files(say, library, plan.options, work.files, show_all=show_all)
     print_price(say, work, library.settings)
@@ -236,11 +244,8 @@ async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, w
 
 def _ask(invocation: Invocation, plan: SyncPlan, yes: bool) -> None:
     """Nothing is sent or deleted before somebody has agreed."""
-    if yes or not plan.needs_consent:
-        return
-    if invocation.json or invocation.log_json or not sys.stdin.isatty():
-        raise ConfigurationError("there is nobody to ask; say --yes to go on, or --dry-run to look")
-    click.confirm("Go on?", abort=True, err=True)
+    if not yes and plan.needs_consent:
+        invocation.ask()
 
 
 async def _carry_out(
@@ -313,24 +318,24 @@ def _print_verdict(invocation: Invocation, outcome: SyncOutcome) -> None:
     console = invocation.console()
     done = outcome.store.repair if outcome.store is not None else None
     if done is not None and done.deleted:
-        console.print(f"Deleted {count(done.deleted, 'document')}")
+        console.say(f"Deleted {count(done.deleted, 'document')}")
     if done is not None and done.adopted:
-        console.print(f"Adopted {count(done.adopted, 'document')}")
+        console.say(f"Adopted {count(done.adopted, 'document')}")
     for problem in done.problems if done is not None else ():
-        console.print(f"  failed: {one_line(problem)}", markup=False)
+        console.say(f"  failed: {problem}")
     if outcome.is_clean and invocation.quiet:
         return
     if outcome.verdict is not None and not outcome.was_interrupted:
         for line in verdict_lines(outcome.verdict):
-            console.print(line)
+            console.say(line)
     if outcome.is_clean:
         return
     if outcome.verdict is not None and outcome.verdict.unread:
-        console.print("Next: objlib failures")
+        console.say("Next: objlib failures")
     elif outcome.verdict is not None and outcome.verdict.is_for_people:
-        console.print("Next: objlib store-sync")
+        console.say("Next: objlib store-sync")
     elif outcome.is_worth_another or not outcome.left_alone:
-        console.print("Next: objlib status")
+        console.say("Next: objlib status")
     else:
         left_alone = count(outcome.left_alone, "file")
-        console.print(f"Next: objlib failures ({left_alone} left alone for a day)")
+        console.say(f"Next: objlib failures ({left_alone} left alone for a day)")

@@ -8,10 +8,12 @@ from dataclasses import asdict
 import click
 
 from objlib import Library, Proof, ProofReport, Subset, Verdict
+from objlib.cli import terminal
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count, path_line, print_json
+from objlib.cli.render import count
 from objlib.errors import ConfigurationError
+from objlib.service.files import title
 
 _MEANING = {
     Verdict.PROVEN: "cited",
@@ -84,7 +86,7 @@ async def _verify(invocation: Invocation, subset: Subset | None, limit: int | No
 
 def _show(invocation: Invocation, proofs: list[Proof], report: ProofReport) -> None:
     if invocation.json:
-        print_json(
+        terminal.say_json(
             {
                 "asked": report.asked,
                 "verdicts": {verdict.value: report.count(verdict) for verdict in Verdict},
@@ -94,15 +96,15 @@ def _show(invocation: Invocation, proofs: list[Proof], report: ProofReport) -> N
         return
     console = invocation.console()
     for proof in sorted(proofs, key=lambda proof: proof.path):
-        line = f"{proof.verdict.value:<15}  {path_line(proof.path)}"
+        line = f"{proof.verdict.value:<15}  {title(proof.path)}"
         style = "red" if proof.is_failure else None
-        console.print(line, markup=False, style=style, soft_wrap=True)
+        console.say(line, style=style, whole=True)
     if not report.asked:
-        console.print("No file is indexed, so there is nothing to ask about")
+        console.say("No file is indexed, so there is nothing to ask about")
         return
-    console.print(f"Asked about {count(report.asked, 'file')}")
+    console.say(f"Asked about {count(report.asked, 'file')}")
     for verdict, meaning in _MEANING.items():
         if files := report.count(verdict):
-            console.print(f"  {files:>7,}  {meaning}", markup=False)
+            console.say(f"  {files:>7,}  {meaning}")
     if report.gravest is not None:
-        console.print(f"Next: {_REMEDY[report.gravest]}")
+        console.say(f"Next: {_REMEDY[report.gravest]}")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from objlib.cli import terminal
 from objlib.cli.errors import worded
 from objlib.cli.options import Invocation
-from objlib.cli.render import count, duration, one_line
+from objlib.cli.render import count, duration
 from objlib.cli.verdict import verdict_line
 from objlib.service.rounds import SyncOutcome
 from objlib.service.watching import WatchBegun, WatchEvent, WatchPolls, WatchTroubled
@@ -29,10 +30,10 @@ class WatchLog:
             case WatchBegun():
                 self._notice("Watching; Ctrl-C to stop")
             case WatchPolls(reason, every_s):
-                self._notice(f"Looking every {duration(every_s)}: {one_line(reason)}")
+                self._notice(f"Looking every {duration(every_s)}: {reason}")
             case WatchTroubled(error, again_in_s):
                 again = "" if again_in_s is None else f"; trying again in {duration(again_in_s)}"
-                line = f"objlib: {one_line(worded(error))}{again}"
+                line = f"objlib: {worded(error)}{again}"
                 if line != self._trouble:
                     self._notice(self._timed(line))
                 self._trouble = line
@@ -48,7 +49,7 @@ class WatchLog:
         self.remember(outcome)
         if is_news and not (self.invocation.quiet and outcome.is_clean):
             line = ". ".join(filter(None, (", ".join(done), state)))
-            self.invocation.console().print(self._timed(line), markup=False, soft_wrap=True)
+            terminal.say(self._timed(line))
 
     def _timed(self, line: str) -> str:
         if self.invocation.log_json:
@@ -56,7 +57,7 @@ class WatchLog:
         return f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S}  {line}"
 
     def _notice(self, line: str) -> None:
-        self.invocation.notices().print(line, markup=False, soft_wrap=True)
+        self.invocation.notices().say(line)
 
 
 def work_done(outcome: SyncOutcome) -> list[str]:

@@ -25,8 +25,8 @@ class Lists(Protocol):
         """All documents of a store, a page at a time."""
         ...
 
-    async def get_store(self, name: str) -> Store:
-        """The store with its counts of documents."""
+    async def known_store(self, name: str) -> Store:
+        """The store with its counts of documents. Raises `StoreGone`."""
         ...
 
 
@@ -40,6 +40,7 @@ async def complete_pages(client: Lists, store: Store) -> AsyncIterator[list[Docu
         Transient: the listing is not coherent, so it proves no absence. A document came twice;
             fewer documents came than the store counted; or the store counts fewer after
             than before, so that a deletion may have moved a document across a page's border.
+        StoreGone: the store is not there any more.
     """
     # Hashes of names: 64 bytes a document, a fifth of what the names take.
     seen: set[int] = set()
@@ -53,7 +54,7 @@ async def complete_pages(client: Lists, store: Store) -> AsyncIterator[list[Docu
                 f"the listing of {store.name} does not end: {empty_pages} empty pages in a row"
             )
         yield page
-    after = await client.get_store(store.name)
+    after = await client.known_store(store.name)
     is_whole = len(seen) >= _counted(store) and usable >= min(_usable(store), _usable(after))
     if not is_whole or _counted(after) < _counted(store):
         raise Transient(

@@ -140,7 +140,7 @@ class DocumentLookup:
             return self._census
         names: dict[str, list[str]] = {}
         for _ in range(2):  # absence is shown twice in a row
-            store = await self._client.get_store(self._store_name)
+            store = await self._client.known_store(self._store_name)
             async for page in complete_pages(self._client, store):
                 for document in page:
                     of_key = names.setdefault(str(document.metadata.get(KEY)), [])
@@ -179,7 +179,7 @@ class DocumentLookup:
         return listing.found
 
     async def _list_into(self, listing: _Listing) -> None:
-        store = await self._client.get_store(self._store_name)
+        store = await self._client.known_store(self._store_name)
         async for page in complete_pages(self._client, store):
             for document in page:
                 listing.see(document)

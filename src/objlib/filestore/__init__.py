@@ -7,7 +7,7 @@ an ASGI transport, or run it on a port with `objlib serve`.
 from objlib.filestore.app import create_app
 from objlib.filestore.faults import ConnectionDropped, FaultPlan
 from objlib.filestore.kinds import Fault, Kind
-from objlib.filestore.semantic import Embedder, EmbedderMissing, MiniLM
+from objlib.filestore.semantic import Embedder, EmbedderMissing, MultilingualE5
 from objlib.filestore.storage import FileStore
 
 __all__ = [
@@ -18,6 +18,6 @@ __all__ = [
     "FaultPlan",
     "FileStore",
     "Kind",
-    "MiniLM",
+    "MultilingualE5",
     "create_app",
 ]

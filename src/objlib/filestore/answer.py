@@ -12,7 +12,7 @@ from typing import Any
 from objlib.filestore.quoting import best_sentences
 from objlib.filestore.retrieval import Found, Hit
 from objlib.filestore.wire import compact
-from objlib.filestore.words import terms
+from objlib.language.words import terms
 
 QUOTED_HITS = 3
 NOTHING_FOUND = "Nothing in the file search stores matches this question."

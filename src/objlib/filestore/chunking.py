@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from objlib.filestore.words import terms
+from objlib.language.words import terms
 
 TOKENS_MIN, TOKENS_MAX = 21, 512
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from objlib.privacy import make_private, prepare_private
 
-VERSION = 6
+VERSION = 7
 
 #: Columns that came later, and what they hold in older rows.
 _ADDED = (
@@ -66,9 +66,9 @@ def _bring_up_to_date(connection: sqlite3.Connection) -> None:
     schema = resources.files("objlib.filestore").joinpath("schema.sql").read_text("utf-8")
     for statement in _statements(schema):
         connection.execute(statement)
-    if _version(connection) < 5:
-        # It left the vectors of a deleted store behind, and chunk ids come again: without an
-        # embedder a new passage kept the old vector, and nothing tells which ones are wrong.
+    if _version(connection) < 7:
+        # They were of another form; and before version 5 those of a deleted store stayed behind
+        # and passed for those of new passages.
         connection.execute("DELETE FROM vectors")
     if is_older:
         connection.execute(

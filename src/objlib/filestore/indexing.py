@@ -16,9 +16,9 @@ from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
-from objlib.filestore.words import closed_up, terms
 from objlib.formats import NoText, Reading, is_plain, read
 from objlib.formats.isolated import read_isolated
+from objlib.language.words import closed_up, terms
 
 #: Chunks between two looks at what else there is to do: some milliseconds.
 TURN_CHUNKS = 32

@@ -14,7 +14,7 @@ import re
 from typing import Any
 
 from objlib.filestore.wire import ApiError, invalid
-from objlib.filestore.words import terms
+from objlib.language.words import terms
 
 GENERATING = (
     "gemini-3.8-flash",

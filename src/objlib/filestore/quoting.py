@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from objlib.filestore.chunking import sentences
-from objlib.filestore.words import closed_up, question_terms, terms
+from objlib.language.words import closed_up, question_terms, terms
 
 QUOTE_CHARS_MAX = 400
 

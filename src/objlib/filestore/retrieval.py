@@ -14,14 +14,19 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objlib.filestore.filters import MetadataValue, Predicate
+from objlib.filestore.fusion import DEPTH, Scored, fused
 from objlib.filestore.quoting import folded
-from objlib.filestore.semantic import DEPTH, fused, nearest
-from objlib.filestore.spelling import near
+from objlib.filestore.semantic import Embedder, Nearness
 from objlib.filestore.storage import ACTIVE, FileStore
-from objlib.filestore.words import closed_up, question_terms, telling_terms, terms
+from objlib.language.spelling import near
+from objlib.language.words import closed_up, question_terms, telling_terms, terms
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 DEFAULT_TOP_K = 5
 TOP_K_MAX = 100
@@ -47,12 +52,20 @@ _BY_WORDS = f"""
         WHERE chunk_terms MATCH :match AND {_MAY_BE_FOUND}
         ORDER BY score, chunk_terms.rowid LIMIT :limit
 """
-_VECTORS = f"""
+_VECTORS_OF_SOME = f"""
         SELECT vectors.chunk, vectors.vector
-        FROM vectors
-        CROSS JOIN chunks ON chunks.id = vectors.chunk
-        CROSS JOIN documents ON documents.position = chunks.document
+        FROM documents
+        CROSS JOIN chunks ON chunks.document = documents.position
+        CROSS JOIN vectors ON vectors.chunk = chunks.id
         WHERE vectors.embedder = :embedder AND {_MAY_BE_FOUND}
+"""
+_VECTORS = "SELECT chunk, vector FROM vectors WHERE embedder = :embedder"
+_OF_THESE_MAY_BE_FOUND = f"""
+        SELECT chunks.id
+        FROM json_each(:chunks) AS near
+        CROSS JOIN chunks ON chunks.id = near.value
+        CROSS JOIN documents ON documents.position = chunks.document
+        WHERE {_MAY_BE_FOUND}
 """
 _HITS = """
     SELECT chunks.id, documents.store_id, documents.display_name, chunks.text,
@@ -107,9 +120,9 @@ async def find(
 
     With an embedder the rankings by words and by meaning are fused.
     """
-    by_meaning = None
-    if (embedder := store.embedder) is not None:
-        by_meaning = (await asyncio.to_thread(embedder.embed, [question]))[0]
+    embedder, vector = store.embedder, None
+    if embedder is not None:
+        vector = (await asyncio.to_thread(embedder.embed, [question], is_question=True))[0]
     accepted = None if accepts is None else _accepted(store, store_ids, accepts)
     eligible = {
         "stores": json.dumps(list(store_ids)),
@@ -119,14 +132,48 @@ async def find(
     depth = top_k if embedder is None else max(top_k, DEPTH)
     asked = _spelled(store, question)
     match = match_expression(asked)
-    best: list[int] = []
+    by_words: list[Scored] = []
     if match:
         rows = store.all(_BY_WORDS, match=match, limit=depth, **eligible)
-        best = [int(chunk) for chunk, _score in rows]
-    if embedder is not None and by_meaning is not None:
-        vectors = store.cursor(_VECTORS, embedder=embedder.name, **eligible)
-        best = fused([best, nearest(vectors, by_meaning, depth)])
+        by_words = [(int(chunk), -float(score)) for chunk, score in rows]
+    by_meaning: list[Scored] = []
+    if embedder is not None and vector is not None:
+        by_meaning = _by_meaning(store, embedder, vector, depth, eligible)
+    best = fused(by_words, by_meaning)
     return Found(_hits(store, best[:top_k]), asked, weights_of(store, asked))
+
+
+def _by_meaning(
+    store: FileStore,
+    embedder: Embedder,
+    question: NDArray[np.float32],
+    depth: int,
+    eligible: Mapping[str, Any],
+) -> list[Scored]:
+    """Return the nearest passages that may be found and have to do with a question.
+
+    With a filter the vectors of what it accepts are read. Without one all are, in the order in
+    which they lie, and of the nearest those are taken that may be found.
+    """
+    some = eligible["accepted"] is not None
+    rows = store.cursor(
+        _VECTORS_OF_SOME if some else _VECTORS,
+        embedder=embedder.name,
+        **(eligible if some else {}),
+    )
+    nearness = Nearness(rows, question)
+    wanted = depth
+    while True:
+        near = [one for one in nearness.best(wanted) if one.cosine >= embedder.floor]
+        if not some:
+            ids = json.dumps([one.id for one in near])
+            known = {id for (id,) in store.all(_OF_THESE_MAY_BE_FOUND, chunks=ids, **eligible)}
+            found = [one for one in near if one.id in known]
+        else:
+            found = near
+        if len(found) >= depth or len(near) < wanted:
+            return [(one.id, one.cosine) for one in found[:depth]]
+        wanted *= 8
 
 
 def _hits(store: FileStore, ids: Sequence[int]) -> list[Hit]:
@@ -176,7 +223,12 @@ def _spelled(store: FileStore, question: str) -> str:
     refolded = [
         fold for fold, some in zip(folds, folded(folds), strict=True) if _counts(store, some)
     ]
-    others = [word for fold in folds if fold not in refolded for word in near(fold, words)]
+    others = [
+        word
+        for one, fold in zip(unknown, folds, strict=True)
+        if fold not in refolded
+        for word in near(one, fold, words)
+    ]
     return " ".join([question, *refolded, *others])
 
 

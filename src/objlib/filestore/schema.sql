@@ -105,7 +105,7 @@ CREATE INDEX IF NOT EXISTS chunks_of_document ON chunks (document);
 CREATE TABLE IF NOT EXISTS vectors (
     chunk    INTEGER PRIMARY KEY,
     embedder TEXT NOT NULL,
-    vector   BLOB NOT NULL                             -- float16, little-endian, of unit length
+    vector   BLOB NOT NULL                             -- a scale, and a byte a component: semantic.py
 );
 
 -- Positions of documents whose chunks are being written and whose row is not there yet.
@@ -114,7 +114,7 @@ CREATE TABLE IF NOT EXISTS unfinished (
     since    REAL NOT NULL
 );
 
--- Terms are cut in Python (words.py); FTS5 folds diacritics, takes off English endings and ranks.
+-- Terms are cut in Python (language/words.py); FTS5 folds diacritics, takes off English endings and ranks.
 CREATE VIRTUAL TABLE IF NOT EXISTS chunk_terms USING fts5 (
     terms, tokenize = "porter unicode61 remove_diacritics 2 categories 'L* N* Co Mn Mc'"
 );

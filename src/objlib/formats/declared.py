@@ -6,7 +6,7 @@ import codecs
 import re
 from contextlib import suppress
 
-from objlib.formats.decoding import NO_MARK, decode_text, mark_of
+from objlib.formats.decoding import NO_MARK, decode_text, form_of
 
 #: A declaration stands in the first kilobyte of a page, says HTML; pages are not that strict.
 _HEAD_BYTES = 4096
@@ -39,7 +39,7 @@ def decoded(content: bytes) -> str:
     A byte order mark decides, then UTF-8 if the bytes are UTF-8, then the declaration if the bytes
     agree, then what `decode_text` finds.
     """
-    if mark_of(content) is not NO_MARK:
+    if form_of(content) is not NO_MARK:
         return decode_text(content)
     if content.startswith((b"<\0", b"\0<")):  # UTF-16 without its mark
         wide = "utf-16-le" if content[1] == 0 else "utf-16-be"

@@ -9,7 +9,7 @@ from typing import Any
 from selectolax.lexbor import LexborHTMLParser
 
 from objlib.formats.declared import decoded
-from objlib.formats.decoding import NO_MARK, mark_of
+from objlib.formats.decoding import is_text
 from objlib.formats.reading import Missing, NoText, counted
 
 TYPES = frozenset({"text/html", "application/xhtml+xml"})
@@ -32,7 +32,7 @@ _AROUND_BREAKS = re.compile(r" *\n\n[ \n]*")
 
 def text(content: bytes) -> Iterator[str | Missing]:
     """Yield the whole text, then what of the page is a picture without words."""
-    if b"\0" in content and mark_of(content) is NO_MARK and not content.startswith(_WIDE):
+    if b"\0" in content and not (is_text(content) or content.startswith(_WIDE)):
         raise NoText("The document is damaged: it is no text.")
     shown, pictures = without_markup(decoded(content))
     yield shown

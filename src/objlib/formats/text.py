@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from objlib.formats.decoding import NO_MARK, decode_text, mark_of
+from objlib.formats.decoding import decode_text, is_text
 from objlib.formats.reading import NoText
 
 _JSON = "application/json"
@@ -32,7 +32,7 @@ def extract(content: bytes, mime_type: str) -> str:
         raise NoText(
             f"Documents of the type {kind} cannot be read; save it in a newer format or as PDF."
         )
-    if b"\x00" in content and mark_of(content) is NO_MARK:
+    if b"\x00" in content and not is_text(content):
         raise NoText("The document is damaged: it is no text.")
     text = decode_text(content)
     return _ESCAPES.sub(_unescaped, text) if kind == _JSON else text

@@ -22,7 +22,7 @@ from google.genai import types
 from reactivex import Observable
 
 from objlib.congestion.gate import RequestGate
-from objlib.errors import NotFound, Rejected, Transient
+from objlib.errors import NotFound, Rejected, StoreGone, Transient
 from objlib.gemini.answers import Judged
 from objlib.gemini.calls import Call, Observed
 from objlib.gemini.grounding import answer_of, enum_text, metadata_values
@@ -140,6 +140,13 @@ class FileSearchClient:
         with translated(f"get store {name}", secrets=self._secrets):
             return _store(await self._calls.file_search_stores.get(name=name))
 
+    async def known_store(self, name: str) -> Store:
+        """Return a store that was there before. Raises `StoreGone` when it is gone."""
+        try:
+            return await self.get_store(name)
+        except NotFound as error:
+            raise StoreGone(name) from error
+
     async def create_store(self, display_name: str) -> Store:
         """A new, empty store."""
         with translated(f"create store {display_name!r}", Effect.UNKEYED, secrets=self._secrets):
@@ -249,15 +256,18 @@ class FileSearchClient:
             return
 
     async def document_pages(self, store_name: str) -> AsyncIterator[list[Document]]:
-        """All documents of a store, a page at a time, oldest first."""
+        """All documents of a store, a page at a time, oldest first. Raises `StoreGone`."""
         token: str | None = None
         tokens = _PageTokens(f"documents of {store_name}")
 
         async def fetch() -> tuple[list[Document], str | None]:
-            with translated(f"list documents of {store_name}", secrets=self._secrets):
-                page = await self._calls.file_search_stores.documents.list(
-                    parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
-                )
+            try:
+                with translated(f"list documents of {store_name}", secrets=self._secrets):
+                    page = await self._calls.file_search_stores.documents.list(
+                        parent=store_name, config={"page_size": PAGE_SIZE, "page_token": token}
+                    )
+            except NotFound as error:
+                raise StoreGone(store_name) from error
             return [_document(document) for document in page.page], page.config.get("page_token")
 
         while True:
@@ -283,18 +293,27 @@ class FileSearchClient:
         Args:
             store_names: at most five (the server's limit).
             metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
+
+        Raises:
+            StoreGone: one of the stores is not there.
+            NotFound: there is no such model.
         """
         search = types.FileSearch(
             file_search_store_names=list(store_names),
             top_k=top_k,
             metadata_filter=metadata_filter,
         )
-        with translated("search", secrets=self._secrets):
-            response = await self._calls.models.generate_content(
-                model=model,
-                contents=query,
-                config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
-            )
+        try:
+            with translated("search", secrets=self._secrets):
+                response = await self._calls.models.generate_content(
+                    model=model,
+                    contents=query,
+                    config=types.GenerateContentConfig(tools=[types.Tool(file_search=search)]),
+                )
+        except NotFound:
+            for name in store_names:
+                await self.known_store(name)
+            raise
         return answer_of(response)
 
 

@@ -26,8 +26,8 @@ class KnownFile(NamedTuple):
     mtime: float | None
     inode: int | None
     ctime: int | None
-    device: int | None
-    content_hash: str | None
+    #: Its content was read, or there is a reason why not.
+    is_judged: bool
     is_deleted: bool
     skip_reason: str | None
     sidecar_mtime: float | None = None
@@ -87,7 +87,9 @@ class Unasked:
     known: KnownFile
 
 
-Change: TypeAlias = New | Suspect | Unchanged | Confirmed | Missing | Skipped | Unreadable | Unasked
+Change: TypeAlias = (
+    New | Suspect | Unchanged | Confirmed | Missing | Skipped | Unreadable | Unasked | LeftOut
+)
 
 
 def compare(
@@ -96,7 +98,8 @@ def compare(
     """Yield the changes between the catalog's snapshot and the disk's, in the order of paths.
 
     Both inputs ascend strictly by the code points of `path`, as `walk` and SQLite's BINARY order
-    do. The device is not compared: its number may change whenever a disk is mounted.
+    do. The device is not compared: its number may change whenever a disk is mounted. What a default
+    leaves out is passed on.
 
     Raises:
         ValueError: an input does not ascend; going on would report files as missing.
@@ -106,11 +109,8 @@ def compare(
     left_out = "/"  # the folder last seen that only a default leaves out
     unreadable = ""  # the folder last seen that could not be read
     while here is not None or there is not None:
-        if there is None or (here is not None and here.path < there.path):
-            assert here is not None
-            if not isinstance(here, LeftOut):
-                yield New(here) if isinstance(here, FoundFile) else Skipped(here, None)
-        elif here is None or there.path < here.path:
+        if here is None or (there is not None and there.path < here.path):
+            assert there is not None
             if not there.is_deleted:
                 is_hidden = unreadable and there.path.startswith(unreadable)
                 if there.path.startswith(left_out):
@@ -119,26 +119,25 @@ def compare(
                     yield Unreadable(there) if is_hidden else Missing(there)
             there = next(catalog, None)
             continue
+        same = there if there is not None and there.path == here.path else None
+        if isinstance(here, FoundFile):
+            yield New(here) if same is None else _seen_again(here, same)
+        elif isinstance(here, SkippedPath):
+            yield Skipped(here, same)
+            unreadable = here.path if here.is_folder else unreadable
         else:
-            if not isinstance(here, LeftOut):
-                yield _seen_again(here, there)
-            elif not there.is_deleted:
-                yield Unasked(there)
-            there = next(catalog, None)
-        if isinstance(here, SkippedPath) and here.is_folder:
-            unreadable = here.path
-        elif isinstance(here, LeftOut):
+            yield here
+            if same is not None and not same.is_deleted:
+                yield Unasked(same)
             left_out = here.path.rstrip("/") + "/"  # of a file: its parts
         here = next(disk, None)
+        there = there if same is None else next(catalog, None)
 
 
-def _seen_again(found: FoundFile | SkippedPath, known: KnownFile) -> Change:
-    if isinstance(found, SkippedPath):
-        return Skipped(found, known)
+def _seen_again(found: FoundFile, known: KnownFile) -> Change:
     # Path, size, time and inode, which both begin with; the ctime comes next.
     is_same = found[:4] == known[:4] and found.sidecar_mtime == known.sidecar_mtime
-    was_judged = known.content_hash is not None or known.skip_reason is not None
-    if not is_same or not was_judged or known.is_deleted:
+    if not is_same or not known.is_judged or known.is_deleted:
         return Suspect(found, known)
     if found.ctime == known.ctime and not known.is_unread:
         return Unchanged(found, known)

@@ -1,9 +1,8 @@
 """Descriptions of a file besides its content: from a sidecar, its front matter and its path.
 
 A sidecar lies beside the file and is called like it, with `.meta.toml` or `.meta.json` at the end.
-Front matter stands at the beginning of a text between two lines of `---` (YAML) or `+++` (TOML); it
-stays in the text that is sent. Where several sources name a key, the sidecar wins over the front
-matter, and both win over the path.
+Where several sources name a key, the sidecar wins over the front matter, and both win over the
+path.
 
 The API takes 20 entries for a document, four of which are objlib's own. The title comes first, then
 what the sidecar says, the front matter, the path, each in its order; what comes after the sixteenth
@@ -16,13 +15,10 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from objlib.library.metadata import (
     DEFAULT_TEMPLATES,
@@ -39,12 +35,10 @@ SIDECAR, FRONT_MATTER, PATH = "sidecar", "front matter", "path"
 SIDECAR_SUFFIXES = (".meta.toml", ".meta.json")
 SIDECAR_BYTES_MAX = 64 * 1024
 
-#: Types at whose beginning front matter is looked for.
-_FRONT_MATTER_TYPES = frozenset({"text/plain", "text/markdown"})
-_FRONT_MATTER = re.compile(
-    r"\A\ufeff?(?P<fence>---|\+\+\+)[ \t]*\r?\n(?P<text>.*?)^(?P=fence)[ \t]*\r?$",
-    re.DOTALL | re.MULTILINE,
-)
+#: A name's text, or all texts of a list together. More is no description of a file.
+VALUE_CHARS_MAX = 10_000
+
+_NO_NAME = "no name: it takes letters a-z, digits and _"
 _KEY = re.compile(r"[a-z][a-z0-9_]*")
 #: JSON and YAML can write half of a surrogate pair (`"\ud800"`), which is no text in UTF-8.
 _HALF_A_PAIR = re.compile(r"[\ud800-\udfff]")
@@ -81,15 +75,16 @@ def describe(
     result = Description()
     candidates: dict[str, tuple[MetadataValue, str]] = {}
     for origin, said in ((SIDECAR, sidecar or {}), (FRONT_MATTER, front_matter or {})):
+        names: dict[str, str] = {}
         for written, value in said.items():
             name = str(written).encode("utf-8", "backslashreplace").decode("utf-8")
             key, plain = _key(name), _plain(value)
-            if key is None:
-                result.left_out[name] = "no name: it takes letters a-z, digits and _"
+            if key is None or plain is None:
+                result.left_out[name] = _NO_NAME if key is None else _objection(value)
             elif key.startswith(RESERVED_PREFIX):
                 result.left_out[name] = f"names that begin with {RESERVED_PREFIX!r} are taken"
-            elif plain is None:
-                result.left_out[name] = "no text, number, date or list of those"
+            elif names.setdefault(key, name) != name:
+                result.left_out[name] = f"{names[key]!r} is the same name, and comes before it"
             else:
                 candidates.setdefault(key, (plain, origin))
     for key, value in extract_metadata(path, templates).items():
@@ -136,49 +131,45 @@ def read_sidecar(path: Path, opener: Opener = without_waiting) -> dict[str, obje
     return said
 
 
-def front_matter_of(head: bytes, mime_type: str | None) -> dict[str, object]:
-    """The entries between the fences at the beginning of a text; none where they do not parse.
-
-    A text may begin with a rule of dashes and mean nothing by it, so nothing is an error here.
-
-    Args:
-        head: its first bytes. Front matter that goes on beyond them is none.
-    """
-    if mime_type not in _FRONT_MATTER_TYPES or not head.lstrip(b"\xef\xbb\xbf").startswith(
-        (b"---", b"+++")
-    ):
-        return {}
-    found = _FRONT_MATTER.match(head.decode("utf-8", "ignore"))
-    if found is None:
-        return {}
-    try:
-        is_yaml = found["fence"] == "---"
-        said: Any = yaml.safe_load(found["text"]) if is_yaml else tomllib.loads(found["text"])
-    except (
-        Exception
-    ):  # the parsers raise whatever a text that was never YAML makes them stumble over
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
 def _key(name: str) -> str | None:
     key = re.sub(r"[\s.-]+", "_", name.strip().lower())
     return key if _KEY.fullmatch(key) else None
 
 
+def _objection(value: object) -> str:
+    """Say why a value is not sent."""
+    if value is None or value in ("", []) or (isinstance(value, str) and not value.strip()):
+        return "it is empty"
+    if isinstance(value, str | list) and _scalar_list(value):
+        return f"it is longer than {VALUE_CHARS_MAX:,} characters"
+    return "no text, number, date or list of those"
+
+
 def _plain(value: object) -> MetadataValue | None:
     """A value as the API takes it, or None."""
     if isinstance(value, list | tuple):
-        texts = list(_texts(value))
-        return texts if texts and len(texts) == len(value) else None
-    return _scalar(value)
+        texts = _scalar_list(value)
+        return texts if texts and sum(map(len, texts)) <= VALUE_CHARS_MAX else None
+    scalar = _scalar(value)
+    return None if isinstance(scalar, str) and len(scalar) > VALUE_CHARS_MAX else scalar
 
 
-def _texts(values: Iterable[object]) -> Iterator[str]:
+def _scalar_list(values: Iterable[object]) -> list[str]:
+    """Return the values as texts; none where one of them is no single value.
+
+    Only the beginning of a list that is too long: an alias may stand for much, a thousand times.
+    """
+    texts: list[str] = []
+    characters = 0
     for value in values:
         scalar = _scalar(value)
-        if scalar is not None:
-            yield str(scalar)
+        if scalar is None:
+            return []
+        texts.append(str(scalar))
+        characters += len(texts[-1])
+        if characters > VALUE_CHARS_MAX:
+            break
+    return texts
 
 
 def _scalar(value: object) -> str | int | float | None:

@@ -17,6 +17,7 @@ import errno
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from pathspec.patterns.gitignore.base import GitIgnorePatternError
@@ -78,10 +79,28 @@ class _Layer:
 
     folder: str
     rules: tuple[_Rule, ...]
-    #: Of a default: the words for what it leaves out.
-    reason: str = ASKED
-    #: False for a name that none of the rules is about.
-    is_candidate: Callable[[str], bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Default:
+    """Rules of ours, in which case does not count: they come after all that somebody wrote."""
+
+    #: Words for what they leave out.
+    reason: str
+    lines: tuple[str, ...]
+
+    @property
+    def rules(self) -> tuple[_Rule, ...]:
+        """The last one first; compiled when a name first asks, for in most libraries none does."""
+        return _without_case(self.lines)
+
+
+@lru_cache
+def _without_case(lines: tuple[str, ...]) -> tuple[_Rule, ...]:
+    return tuple(
+        replace(rule, regex=re.compile(rule.regex.pattern, re.IGNORECASE))
+        for rule in _compiled(lines)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,10 @@ class IgnoreRules:
     layers: tuple[_Layer, ...] = ()
     #: Names of the files in a folder that have rules; a later one goes before an earlier one.
     files: tuple[str, ...] = (IGNORE_FILE_NAME,)
+    #: The one that goes before the others first.
+    defaults: tuple[Default, ...] = ()
+    #: False for a name that no default is about. Every file of a walk is asked for.
+    is_candidate: Callable[[str], bool] = lambda _name: False
 
     def within(self, folder: str, lines: Iterable[str]) -> IgnoreRules:
         """These rules and, above them, those found in `folder` (relative, `""` is the root).
@@ -104,33 +127,23 @@ class IgnoreRules:
         prefix = folder and folder.rstrip("/") + "/"
         return replace(self, layers=(_Layer(prefix, rules), *self.layers))
 
-    def by_default(
-        self, reason: str, lines: Iterable[str], is_candidate: Callable[[str], bool]
-    ) -> IgnoreRules:
-        """Return these rules with a default above them, in which case does not count."""
-        rules = tuple(
-            replace(rule, regex=re.compile(rule.regex.pattern, re.IGNORECASE))
-            for rule in _compiled(lines)
-        )
-        return replace(self, layers=(_Layer("", rules, reason, is_candidate), *self.layers))
-
     def ignores(self, path: str, is_folder: bool = False) -> bool:
         """Return True if the entry at `path` (relative POSIX, no closing slash) is unwanted."""
         return self.reason_against(path, is_folder) is not None
 
     def reason_against(self, path: str, is_folder: bool = False) -> str | None:
         """Return the reason for leaving an entry out: `ASKED`, or a default's; None for none."""
-        is_candidate: bool | None = None
         for layer in self.layers:
-            if layer.is_candidate is not None:
-                if is_candidate is None:
-                    is_candidate = layer.is_candidate(path.rpartition("/")[2])
-                if not is_candidate:
-                    continue
             below = path[len(layer.folder) :]
             for rule in layer.rules:
                 if rule.matches(below, is_folder):
-                    return layer.reason if rule.is_ignoring else None
+                    return ASKED if rule.is_ignoring else None
+        if not self.defaults or not self.is_candidate(path.rpartition("/")[2]):
+            return None
+        for default in self.defaults:
+            for rule in default.rules:
+                if rule.matches(path, is_folder):
+                    return default.reason if rule.is_ignoring else None
         return None
 
 

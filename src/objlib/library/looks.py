@@ -9,11 +9,12 @@ from pathlib import Path
 from objlib.catalog.part_names import file_of
 from objlib.catalog.writes import FileFacts
 from objlib.library import hashing
-from objlib.library.described import BadSidecar, describe, front_matter_of, read_sidecar
+from objlib.library.described import BadSidecar, describe, read_sidecar
+from objlib.library.front_matter import FRONT_MATTER_BYTES_MAX, front_matter_of
 from objlib.library.hashing import FileChanged, Stretch
 from objlib.library.metadata import MetadataValue, PathTemplate, extract_metadata
 from objlib.library.mime import HEAD_BYTES, Accepted, Unsupported, judged, size_problem
-from objlib.library.reach import LEADS_OUT, LeadsOut, Opener
+from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, open_regular
 from objlib.library.walk import FoundFile
 
 
@@ -23,12 +24,14 @@ class Looks:
 
     Args:
         bad_sidecars: filled with sidecars that cannot be read, and why.
+        bad_lines: filled with the texts whose front matter has lines that are not understood.
     """
 
     root: Path
     templates: Sequence[PathTemplate]
     opener: Opener
     bad_sidecars: dict[str, str]
+    bad_lines: dict[str, Sequence[str]]
 
     def look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
         """Read a file once, for its type, its own metadata and its hash."""
@@ -58,7 +61,11 @@ class Looks:
         if look.fingerprint is None:
             return self._unread(found, str(problem))
         assert verdict is not None, "it was judged"
-        metadata, sidecar_mtime = self._metadata_of(found, look.head, verdict.mime_type, is_known)
+        try:
+            described = self._metadata_of(found, look.head, verdict.mime_type, is_known)
+        except OSError as error:  # it was there a moment ago
+            return replace(self._unread(found, _why_unread(error)), mtime=None)
+        metadata, sidecar_mtime = described
         return FileFacts(
             found.path,
             size_bytes=look.fingerprint.size_bytes,
@@ -98,13 +105,20 @@ class Looks:
             # Its time is not recorded, so that the next scan tries again.
             path = file_of(found.path)
             return None if is_known else extract_metadata(path, self.templates), None
+        path = file_of(found.path)
+        said = front_matter_of(head, mime_type, lambda: beginning_of(self.root / path, self.opener))
+        if said.bad_lines:
+            self.bad_lines[path] = [str(line) for line in said.bad_lines]
         described = describe(
-            file_of(found.path),
-            templates=self.templates,
-            front_matter=front_matter_of(head, mime_type),
-            sidecar=sidecar,
+            path, templates=self.templates, front_matter=said.entries, sidecar=sidecar
         )
         return described.metadata, found.sidecar_mtime
+
+
+def beginning_of(path: Path, opener: Opener) -> bytes:
+    """Read as much of a file as its front matter may take. Raises `OSError`."""
+    with open_regular(path, opener) as file:
+        return file.read(FRONT_MATTER_BYTES_MAX)
 
 
 def _stretch(found: FoundFile) -> Stretch | None:

@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 import puremagic
 
 from objlib.formats.declared import decoded
-from objlib.formats.decoding import NO_MARK, decode_text, mark_of
+from objlib.formats.decoding import decode_text, is_text
 from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, ZIP, kind_inside
 from objlib.library.reach import Opener, open_regular, without_waiting
 
 #: Raise it when a verdict changes: files that could not be sent are then looked at again.
-VERDICTS_VERSION = 2
+VERDICTS_VERSION = 3
 
 #: One document in File Search, https://ai.google.dev/gemini-api/docs/file-search
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
@@ -86,6 +86,9 @@ DOCUMENT_TYPES: dict[str, tuple[str, bytes]] = {
     ".msg": ("application/vnd.ms-outlook", COMPOUND),
     ".oft": ("application/vnd.ms-outlook", COMPOUND),
 }
+#: Old texts are called .doc, and pages that were exported for Office .doc and .xls.
+_NAMES_FROM_BEFORE = frozenset({".doc", ".xls"})
+_PAGE = re.compile(r"\s*<(?:!doctype html|html)\b", re.IGNORECASE)
 _HEADERS = re.compile(r"(?:\d+\s*\n)?(?:From [^\n]*\n)?[!-9;-~]+[ \t]*:")
 _MAILBOX = re.compile(r"From \S[^\n]*\d{4}[^\n]*\n[!-9;-~]+[ \t]*:")
 #: Extension -> type, and how such a text begins. One that begins otherwise goes up as it stands.
@@ -123,6 +126,9 @@ _KINDS = {
 }
 REFUSED_EXTENSIONS = {f".{ext}": kind for kind, exts in _KINDS.items() for ext in exts.split()}
 
+#: Of those the ones that texts have, too: "Section 3.a", "Notes v1.o", "data.bin".
+_TEXTS_TOO = frozenset({".a", ".o", ".app", ".bin", ".class", ".db", ".lib", ".raw"})
+
 _ADVICE = {
     "a sound recording": "add a transcript instead",
     "a video": "add a transcript instead",
@@ -132,11 +138,6 @@ _ADVICE = {
     "an older PowerPoint document": "save it as .pptx or PDF",
     "a binary Excel document": "save it as .xlsx",
 }
-
-#: Control characters other than those texts use: tab, newline, form feed, backspace, escape, EOF.
-_CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r\f\x08\x1b\x1a")
-#: Old encodings have no NULs and hardly a control character; compressed bytes have one in ten.
-_CONTROL_SHARE_MAX = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +186,7 @@ def mime_type_of(name: str, head: bytes, inside: str | None = None) -> Accepted 
         inside: what `kind_inside` says of it.
     """
     suffix = _suffix_of(name)
-    if kind := REFUSED_EXTENSIONS.get(suffix):
+    if (kind := REFUSED_EXTENSIONS.get(suffix)) and not (suffix in _TEXTS_TOO and is_text(head)):
         return _unsupported(kind)
     if suffix in DOCUMENT_TYPES:
         return _promised(suffix, head, inside)
@@ -231,6 +232,9 @@ def _promised(suffix: str, head: bytes, inside: str | None) -> Accepted | Unsupp
         return Unsupported("it is encrypted; save it without a password")
     if suffix == ".doc" and head.startswith(_RTF):  # as Word saves it, too
         return Accepted(TEXT_TYPES[".rtf"])
+    if suffix in _NAMES_FROM_BEFORE and is_text(head):
+        is_page = _PAGE.match(decoded(head)) is not None
+        return Accepted("text/html" if is_page else "text/plain")
     if beginning not in head[:1024]:
         return Unsupported(f"it is called {suffix} but does not begin like one; open it and check")
     if inside == DAMAGED:  # or it is still being copied
@@ -270,7 +274,7 @@ def _kind_by_content(head: bytes) -> str | None:
     """Return the kind of bytes that are no text; None for text."""
     if head.startswith(_PDF):
         return "a PDF"  # its beginning may be all text
-    if mark_of(head) is not NO_MARK or _looks_like_text(head):
+    if is_text(head):
         return None
     if head.startswith(ZIP):
         return "a ZIP archive or an office document"
@@ -287,10 +291,3 @@ def _kind_by_signature(head: bytes) -> str:
         return kind
     by_top = {"image": "an image", "audio": "a sound recording", "video": "a video"}
     return by_top.get(match.mime_type.partition("/")[0], f"binary data ({match.name})")
-
-
-def _looks_like_text(head: bytes) -> bool:
-    if b"\0" in head:
-        return False
-    controls = len(head) - len(head.translate(None, _CONTROLS))
-    return controls <= len(head) * _CONTROL_SHARE_MAX

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from objlib.catalog.part_names import part_path
-from objlib.formats.decoding import mark_of
-from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
+from objlib.formats.decoding import form_of
+from objlib.library.mime import HEAD_BYTES, HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
 from objlib.library.reach import Opener, open_regular, without_waiting
 from objlib.library.walk import FoundFile, LeftOut, Part, SkippedPath
 
@@ -40,7 +40,7 @@ def parts_of(file: BinaryIO) -> Iterator[Part]:
     """Yield the parts of a text in order; a short text has one part."""
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
-    _, encoding, unit = mark_of(file.read(4))
+    _, encoding, unit = form_of(file.read(HEAD_BYTES))
     start, number = 0, 1
     while size - start > WINDOW_BYTES:
         margin = min(MARGIN_BYTES, WINDOW_BYTES // 2)

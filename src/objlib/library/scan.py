@@ -127,7 +127,8 @@ async def scan_library(
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
-    looks = Looks(root, templates, Reach(root, selection.links_to).opener, tally.bad_sidecars)
+    opener = Reach(root, selection.links_to).opener
+    looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines)
     scan = _Scan(catalog, root, identity, lifecycle, workers, tally, is_current, looks)
     rows = await queries.stream_known_files(catalog)
     batches = scan.judged(rows, chain(first, walked), again)
@@ -183,12 +184,15 @@ class _Again:
     skipped: bool
 
 
+_SAME = (Unchanged, Confirmed)
+
+
 def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator[list[Change]]:
     """All but the unchanged, which are only counted, unless they are looked at again."""
     batch: list[Change] = []
     since = tally.found
     for change in changes:
-        if isinstance(change, Unchanged | Confirmed):  # asked first: nearly all are
+        if isinstance(change, _SAME):  # asked first: nearly all are
             tally.found += 1
             is_skipped = change.known.skip_reason is not None
             if again.everything or (is_skipped and again.skipped):
@@ -203,6 +207,8 @@ def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator
                 tally.unread += 1
                 if not change.known.is_unread:
                     batch.append(change)
+        elif isinstance(change, LeftOut):
+            tally.left_out[change.reason] = tally.left_out.get(change.reason, 0) + 1
         else:
             tally.found += isinstance(change, New | Suspect)
             batch.append(change)
@@ -233,19 +239,10 @@ class _Scan:
         again: _Again,
     ) -> Generator[_Judged, None, None]:
         """Compare the walk with the catalog's rows; yield what has changed, a batch at a time."""
-        found = in_parts(self.root, self._counted(walked), self.tally.note_parts, self.looks.opener)
+        found = in_parts(self.root, walked, self.tally.note_parts, self.looks.opener)
         changes = compare(found, map(KnownFile._make, rows))
         for batch in _batches(changes, self.tally, again):
             yield self._judge(batch)
-
-    def _counted(
-        self, walked: Iterable[FoundFile | SkippedPath | LeftOut]
-    ) -> Iterator[FoundFile | SkippedPath | LeftOut]:
-        left_out = self.tally.left_out
-        for entry in walked:
-            if isinstance(entry, LeftOut):
-                left_out[entry.reason] = left_out.get(entry.reason, 0) + 1
-            yield entry
 
     async def apply(self, batch: _Judged) -> None:
         """Write one batch of changes."""

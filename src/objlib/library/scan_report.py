@@ -26,6 +26,8 @@ class ScanReport:
     moved: Sequence[tuple[str, str]] = ()
     #: Sidecar -> why it cannot be read. Its file keeps the metadata it had.
     bad_sidecars: Mapping[str, str] = field(default_factory=dict)
+    #: Text that was looked at -> lines of its front matter that are not used, with the reasons.
+    bad_lines: Mapping[str, Sequence[str]] = field(default_factory=dict)
     #: Reason -> number of files and folders that are not sent unless asked.
     left_out: Mapping[str, int] = field(default_factory=dict)
     #: Files that are in the store and would be left out today.
@@ -48,13 +50,14 @@ class Tally:
     parts: int = 0
     moved: list[tuple[str, str]] = field(default_factory=list)
     bad_sidecars: dict[str, str] = field(default_factory=dict)
+    bad_lines: dict[str, Sequence[str]] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
 
     def report(self) -> ScanReport:
         """Return what is known by now."""
         known = {each.name: getattr(self, each.name) for each in fields(self)}
-        copies = {"bad_sidecars": dict(self.bad_sidecars), "left_out": dict(self.left_out)}
+        copies = {name: dict(known[name]) for name in ("bad_sidecars", "bad_lines", "left_out")}
         return ScanReport(**{**known, **copies, "kept": list(self.kept)})
 
     def note_parts(self, parts: int) -> None:

@@ -188,7 +188,7 @@ def _wanted(
 ) -> list[_Entry]:
     wanted: list[_Entry] = []
     undecodable: list[os.DirEntry[str]] = []
-    has_rules = bool(rules.layers)
+    has_rules, is_candidate = bool(rules.layers), rules.is_candidate
     sidecars = _sidecars(listed, prefix, rules)
     own = {sidecar.name for sidecar in sidecars.values()}
     for entry in listed:
@@ -200,7 +200,8 @@ def _wanted(
             continue
         path = prefix + name
         is_folder = not entry.is_file(follow_symlinks=False) and _is_folder(entry)
-        if has_rules and (reason := rules.reason_against(path, is_folder)) is not None:
+        may_match = has_rules or is_candidate(name)
+        if may_match and (reason := rules.reason_against(path, is_folder)) is not None:
             if reason != ASKED:
                 wanted.append(LeftOut(f"{path}/" if is_folder else path, reason))
             continue

@@ -16,18 +16,19 @@ from objlib.gemini.resources import Support
 _CONTINUED = range(0x80, 0xC0)  # a byte in the middle of a character
 
 
-def with_citations(answer: str, supports: Sequence[Support], numbers: Sequence[int]) -> str:
+def with_citations(answer: str, supports: Sequence[Support], numbers: Sequence[int | None]) -> str:
     """Return an answer with the numbers of its citations behind each supported segment.
 
     Args:
         supports: in any order.
-        numbers: index of a passage -> number of its citation.
+        numbers: index of a passage -> number of its citation, None where it has none.
     """
     content = answer.encode("utf-8", "replace")
     said_before: dict[str, int] = {}
     marks: defaultdict[int, set[int]] = defaultdict(set)
     for support in supports:
-        cited = {numbers[index] for index in support.passages if 0 <= index < len(numbers)}
+        indices = (index for index in support.passages if 0 <= index < len(numbers))
+        cited = {number for index in indices if (number := numbers[index]) is not None}
         end = _end_by_bytes(content, support)
         if end is None:
             end = _end_by_text(answer, support.text, said_before)

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from objlib.catalog.facets import Value, count_files_with, count_indexed, facets_of
 from objlib.catalog.part_names import split
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_key, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.documents.payload import KEY, LIBRARY, PATH
 from objlib.errors import ConfigurationError, Rejected
-from objlib.gemini.resources import AnswerOutcome, Passage
+from objlib.gemini.resources import Answer, AnswerOutcome, Passage
 from objlib.library.identity import strip_identity_header, without_headers
 from objlib.search.citing import with_citations
+from objlib.search.merging import merged
+from objlib.search.naming import filter_of, named_in, subsets, without
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
+
+
+#: A question names some files if they are so many at most, or such a share of all that are indexed.
+_FEW_FILES = 5
+_FEW_SHARE = 0.1
+#: With so many there is no doubt which files are meant.
+_SURE_FILES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +63,8 @@ class SearchResult:
     cited_answer: str
     outcome: AnswerOutcome = AnswerOutcome.ANSWERED
     reason: str = "STOP"
+    #: Metadata that the question names, by key: files with it were asked apart and come first.
+    named: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
 
     @property
     def is_backed(self) -> bool:
@@ -84,28 +97,105 @@ async def search(
         query.encode()
     except UnicodeEncodeError as error:  # bytes of a command line that are not UTF-8
         raise ConfigurationError("the question is not text in UTF-8") from error
-    try:
-        answer = await client.generate(
-            query,
-            model=model,
-            store_names=[store_name],
-            top_k=top_k,
-            metadata_filter=metadata_filter,
-        )
-    except Rejected as refusal:  # a filter that does not parse, a model that does not exist
-        raise ConfigurationError(f"the question was refused: {refusal}") from refusal
-    resolved = await resolve(catalog, answer.passages, library_id)
-    citations = list(dict.fromkeys(resolved))
-    places = {citation: number for number, citation in enumerate(citations, start=1)}
-    numbers = [places[citation] for citation in resolved]
-    cited = with_citations(answer.text, answer.supports, numbers)
+    named = await _named(catalog, query)
+    asking = _Asking(client, store_name, model, top_k)
+    plain, of_named = await asyncio.gather(
+        asking.answer(query, metadata_filter), asking.of_named(query, metadata_filter, named)
+    )
+    answer = plain if of_named is None else of_named
+    cited = await resolve(catalog, answer.passages, library_id)
+    found = list(dict.fromkeys(cited))
+    if of_named is not None and named is not None:
+        others = list(dict.fromkeys(await resolve(catalog, plain.passages, library_id)))
+        # As many as were asked for, and those that the answer rests on.
+        enough = max(len(found), len(others))
+        best = merged(others, found, is_sure=named.is_sure)
+        supporting = {cited[index] for index in _supporting(answer, len(cited))}
+        found = best[:enough] + [one for one in best[enough:] if one in supporting]
+    places = {citation: number for number, citation in enumerate(found, start=1)}
+    numbers = [places.get(citation) for citation in cited]
+    said = with_citations(answer.text, answer.supports, numbers)
     return SearchResult(
         answer=without_headers(answer.text).strip(),
-        citations=citations,
-        cited_answer=without_headers(cited).strip(),
+        citations=found,
+        cited_answer=without_headers(said).strip(),
         outcome=answer.outcome,
         reason=answer.reason,
+        named={} if of_named is None or named is None else dict(named.wanted),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedFiles:
+    """The files that a question names: values by key, and the question without them."""
+
+    wanted: Mapping[str, tuple[Value, ...]]
+    rest: str
+    is_sure: bool
+
+
+async def _named(catalog: Catalog, query: str) -> _NamedFiles | None:
+    """Return the files that a question names, where they are some few and do exist."""
+    facets = await facets_of(catalog)
+    named = named_in(query, facets)
+    if not named:
+        return None
+    few = max(_FEW_FILES, int(await count_indexed(catalog) * _FEW_SHARE))
+    frequent = {(facet.key, facet.value) for facet in facets if facet.files > few}
+    for wanted in subsets(named):
+        files = await count_files_with(catalog, wanted)
+        if 0 < files <= few:
+            # What many files have in common may be a subject as well: "the state of the Union".
+            used = [
+                one
+                for one in named
+                if one.key in wanted and (one.key, one.values[0]) not in frequent
+            ]
+            is_sure = len(wanted) > 1 or files <= _SURE_FILES
+            return _NamedFiles(wanted, without(query, used), is_sure)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """A store and the way to ask it."""
+
+    client: FileSearchClient
+    store_name: str
+    model: str
+    top_k: int | None
+
+    async def answer(self, query: str, metadata_filter: str | None) -> Answer:
+        try:
+            return await self.client.generate(
+                query,
+                model=self.model,
+                store_names=[self.store_name],
+                top_k=self.top_k,
+                metadata_filter=metadata_filter,
+            )
+        except Rejected as refusal:  # a filter that does not parse, a model that does not exist
+            raise ConfigurationError(f"the question was refused: {refusal}") from refusal
+
+    async def of_named(
+        self, query: str, metadata_filter: str | None, named: _NamedFiles | None
+    ) -> Answer | None:
+        """Return the answer from the files that are named; None without any, or without answer."""
+        if named is None:
+            return None
+        only = filter_of(named.wanted)
+        both = f"({metadata_filter}) AND {only}" if metadata_filter else only
+        try:
+            answer = await self.answer(named.rest, both)
+        except ConfigurationError:  # nobody asked for this filter; the question itself stands
+            return None
+        return answer if answer.outcome is AnswerOutcome.ANSWERED else None
+
+
+def _supporting(answer: Answer, passages: int) -> set[int]:
+    return {
+        index for support in answer.supports for index in support.passages if 0 <= index < passages
+    }
 
 
 async def resolve(catalog: Catalog, passages: Sequence[Passage], library_id: str) -> list[Citation]:

@@ -32,7 +32,7 @@ from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
 from objlib.service.files import check_folder
 from objlib.service.proving import proving
-from objlib.service.recovery import rebuilt
+from objlib.service.recovery import RECOVERY_ONLY, rebuilt
 from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
 from objlib.service.rounds import (
     Round,
@@ -76,9 +76,6 @@ from objlib.upload.run import UploadRun, expected_work
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
-
-#: Not one file is taken: what is left of a run is its recovery.
-RECOVERY_ONLY = Options(limit=0)
 
 R = TypeVar("R")
 
@@ -172,15 +169,18 @@ class Library(CatalogView):
 
         return Run(self._runs, lambda: self._scanning(refresh_metadata, checksum))
 
-    def plan_sync(self, *, refresh_metadata: bool = False, checksum: bool = False) -> PlanningRun:
+    def plan_sync(
+        self, *, refresh_metadata: bool = False, checksum: bool = False, new_store: bool = False
+    ) -> PlanningRun:
         """Scan, and find out what `sync` would do; nothing is sent or deleted.
 
         Args:
-            refresh_metadata, checksum: as for `scan`.
+            new_store: the store is gone: plan for a new one in its place.
         """
 
         async def prepared() -> Work[ScanReport, SyncPlan]:
-            options = round_options(self._options(None, {}))
+            wishes = round_options(self._options(None, {"new_store": new_store}))
+            options = await self._store.settled_wishes(wishes)
             scan = await self._scanning(refresh_metadata, checksum)
             return planning(self.catalog, scan, options)
 
@@ -226,16 +226,13 @@ class Library(CatalogView):
         """Return what an upload would take, and why; `objlib.estimate` has the price of it."""
         refuse_unknown("Library.plan", wishes, UploadWishes)
         await self.bound()
-        return await expected_work(self.catalog, self._options(options, wishes))
+        chosen = await self._store.settled_wishes(self._options(options, wishes))
+        return await expected_work(self.catalog, chosen)
 
     async def planned_files(
         self, options: Options | None = None, *, limit: int | None = None
     ) -> AsyncIterator[PlannedFile]:
-        """Yield the files that an upload would take, by path.
-
-        Args:
-            limit: at most so many of them.
-        """
+        """Yield the files that an upload would take, by path, at most so many of them."""
         async for file in planned_files(self.catalog, self._options(options, {}), limit):
             yield file
 
@@ -426,6 +423,7 @@ class Library(CatalogView):
 
     async def _accounted(self, options: Options) -> Uploading:
         work = await self._uploading(options, create_store=True, report=progress_of)
+        options = replace(options, new_store=False)
         return Uploading(work, await Account.opened(self.catalog, self.client, options))
 
     async def _uploading(
@@ -436,7 +434,8 @@ class Library(CatalogView):
         report: Callable[[UploadRun], Callable[[], R]],
     ) -> Work[ev.Event, R]:
         catalog, _ = self.catalog, await self.bound()
-        store = await self._store.store(create=create_store)
+        store = await self._store.store(create=create_store, in_place_of_gone=options.new_store)
+        options = replace(options, new_store=False)
         await self._store.look_first(options, store)
         bound = await self.bound()  # with another id, where that has finished a recovery
         return upload_work(

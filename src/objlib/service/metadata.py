@@ -17,9 +17,10 @@ from objlib.library.described import (
     BadSidecar,
     Description,
     describe,
-    front_matter_of,
     read_sidecar,
 )
+from objlib.library.front_matter import FrontMatter, front_matter_of
+from objlib.library.looks import beginning_of
 from objlib.library.metadata import MetadataValue
 from objlib.library.mime import Unsupported, look_at
 from objlib.library.parts import count_parts
@@ -53,6 +54,8 @@ class FileMetadata:
     entries: tuple[MetadataEntry, ...]
     #: Key -> reason why that entry is not sent.
     left_out: Mapping[str, str]
+    #: Lines of the front matter that are not used, with the reasons.
+    bad_lines: tuple[str, ...] = ()
 
     @property
     def is_converted(self) -> bool:
@@ -77,7 +80,7 @@ async def metadata_of(
 
 
 def _read(root: Path, relative: str, settings: Settings) -> FileMetadata:
-    description, mime_type = _described(root, relative, settings)
+    description, front_matter, mime_type = _described(root, relative, settings)
     opener = Reach(root, settings.follow_links_to).opener
     return FileMetadata(
         relative,
@@ -89,10 +92,13 @@ def _read(root: Path, relative: str, settings: Settings) -> FileMetadata:
             for key, value in description.metadata.items()
         ),
         description.left_out,
+        tuple(map(str, front_matter.bad_lines)),
     )
 
 
-def _described(root: Path, relative: str, settings: Settings) -> tuple[Description, str]:
+def _described(
+    root: Path, relative: str, settings: Settings
+) -> tuple[Description, FrontMatter, str]:
     opener = Reach(root, settings.follow_links_to).opener
     head, verdict = look_at(root / relative, opener)
     if isinstance(verdict, Unsupported):
@@ -106,10 +112,13 @@ def _described(root: Path, relative: str, settings: Settings) -> tuple[Descripti
             except BadSidecar as problem:
                 raise ConfigurationError(f"{path}: {problem}") from problem
             break
+    front_matter = front_matter_of(
+        head, verdict.mime_type, lambda: beginning_of(root / relative, opener)
+    )
     description = describe(
         relative,
         templates=settings.path_templates,
-        front_matter=front_matter_of(head, verdict.mime_type),
+        front_matter=front_matter.entries,
         sidecar=sidecar,
     )
-    return description, verdict.mime_type
+    return description, front_matter, verdict.mime_type

@@ -126,13 +126,14 @@ def planning(
 
     async def until_done() -> None:
         await scan.until_done()
-        plans[0] = SyncPlan(
-            scan.report(),
-            await expected_work(catalog, options),
-            options,
-            leaving=(await count_deleted(catalog))[1],
-            left_alone=await count_left_alone(catalog, options.leave_alone_s),
-        )
+        plan = SyncPlan(scan.report(), await expected_work(catalog, options), options)
+        if not options.new_store:  # which nothing leaves, and which has refused nothing
+            plan = replace(
+                plan,
+                leaving=(await count_deleted(catalog))[1],
+                left_alone=await count_left_alone(catalog, options.leave_alone_s),
+            )
+        plans[0] = plan
 
     return Work(
         scan.happenings,
@@ -194,7 +195,7 @@ class Round:
             self.outcome, store=Synced(survey, repaired, was_interrupted=stopped)
         )
         if repaired.sent_round_again and not stopped:
-            options = replace(self.options, retry_failed=False)
+            options = replace(self.options, retry_failed=False, new_store=False)
             again = await self._upload(SyncPhase.UPLOADING_AGAIN, options)
             self.outcome = replace(self.outcome, uploaded_again=again)
             self._told.on_next(again)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from objlib import backend, telemetry
 from objlib.catalog.accounts import RECOVERING
@@ -16,14 +18,23 @@ from objlib.catalog.binding import (
     bound_library,
     refuse_other,
 )
+from objlib.catalog.new_store import exchange_store, is_exchanged
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import claim_info, get_info, set_info
 from objlib.config import Settings
 from objlib.congestion.gate import RequestGate
 from objlib.documents.payload import Source
-from objlib.errors import BackendUnavailable, Hint, NotFound, StoreNotFound, Unreachable
+from objlib.errors import (
+    BackendUnavailable,
+    ConfigurationError,
+    Hint,
+    NotFound,
+    StoreNotFound,
+    Unreachable,
+)
 from objlib.reactive.retry import Retry
 from objlib.sync.first_look import look_first
+from objlib.sync.new_store import leave_gone_store
 from objlib.threads import in_thread
 from objlib.upload.orchestrator import Options
 from objlib.upload.run import expected_work
@@ -32,6 +43,8 @@ if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `stat
     from objlib.gemini.client import FileSearchClient
     from objlib.gemini.resources import Store
     from objlib.telemetry.observer import Observer
+
+T = TypeVar("T")
 
 
 class Connection:
@@ -65,32 +78,43 @@ class Connection:
         assert self._gate is not None, "ask for the store first"
         return self._gate
 
-    async def store(self, *, create: bool = False) -> Store:
-        """Return the store that the catalog is bound to.
+    async def store(self, *, create: bool = False, in_place_of_gone: bool = False) -> Store:
+        """Return the store that the catalog is bound to, and let go of one that is gone.
+
+        Args:
+            in_place_of_gone: the bound one is gone, and another one takes its place.
 
         Raises:
             BackendUnavailable: nobody answers; at the start that is the end, and said at once.
-            ConfigurationError: the catalog is bound to another backend or store.
+            ConfigurationError: the catalog is bound to another backend or store; or a store should
+                take the place of one that is not gone.
             StoreNotFound: there is none, and none is to be made.
         """
-        chosen = backend.choose(self._settings)
-        async with self._lock:
-            if self._client is None:
-                await self._connect(chosen)
+        wanted = await self._wanted()
 
         async def bound() -> Store:
-            try:
-                return await bind_store(
-                    self._catalog,
-                    self.client,
-                    backend=chosen.identity,
-                    display_name=self._settings.store,
-                    create=create,
-                )
-            except Unreachable as error:
-                raise BackendUnavailable(str(error)) from error
+            if in_place_of_gone:
+                await replace_gone_store(self._catalog, self.client, wanted)
+            return await bind_store(self._catalog, self.client, wanted, create=create)
 
-        return await Retry.of(self._settings.waits).call(bound)
+        store = await self._persistently(bound)
+        if await is_exchanged(self._catalog):
+            await leave_gone_store(self._catalog, store.name)
+        return store
+
+    async def settled_wishes(self, options: Options) -> Options:
+        """Return the wishes for an upload, without a new store where there is one already.
+
+        Raises:
+            ConfigurationError: a new store is wished for, and the bound one is not gone.
+        """
+        if not options.new_store:
+            return options
+        wanted = await self._wanted()
+        if await self._persistently(lambda: is_gone(self._catalog, self.client, wanted)):
+            return options
+        await self.store()  # which puts right what rows say of the gone one
+        return replace(options, new_store=False)
 
     async def look_first(self, options: Options, store: Store | None = None) -> int:
         """Make sure that the store has not already what an upload would send.
@@ -101,8 +125,11 @@ class Connection:
         Returns and raises: as `objlib.sync.first_look.look_first`, and what `store` raises.
         """
         catalog = self._catalog
+        if options.new_store:
+            return 0  # what is about to be made has nothing in it
         sends = (await expected_work(catalog, options)).files > 0
-        if not sends and await get_info(catalog, RECOVERING) is None:
+        is_settled = await get_info(catalog, RECOVERING) is None and not await is_exchanged(catalog)
+        if not sends and is_settled:
             return 0
         source = source_of(self._settings, await bound_library(catalog))
         try:
@@ -114,6 +141,25 @@ class Connection:
         return await Retry.of(self._settings.waits).call(
             lambda: look_first(catalog, self.client, found, source, sends=sends)
         )
+
+    async def _wanted(self) -> Binding:
+        """Return the binding that the settings ask for, and connect at the first time."""
+        chosen = backend.choose(self._settings)
+        async with self._lock:
+            if self._client is None:
+                await self._connect(chosen)
+        return Binding(chosen.identity, self._settings.store)
+
+    async def _persistently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Make a call that is safe to repeat. Nobody answers at the start: that is the end."""
+
+        async def called() -> T:
+            try:
+                return await call()
+            except Unreachable as error:
+                raise BackendUnavailable(str(error)) from error
+
+        return await Retry.of(self._settings.waits).call(called)
 
     async def _connect(self, chosen: backend.Backend) -> None:
         self._gate = RequestGate.open(
@@ -141,13 +187,21 @@ def source_of(settings: Settings, bound: BoundLibrary, library_id: str | None = 
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A backend, and the display name of the store that a catalog is in step with."""
+
+    backend: str
+    display_name: str
+
+    async def check(self, catalog: Catalog) -> None:
+        """Raise `ConfigurationError` when the catalog is bound to another backend or store."""
+        await refuse_other(catalog, BACKEND, self.backend, "backend")
+        await refuse_other(catalog, STORE_DISPLAY_NAME, self.display_name, "store")
+
+
 async def bind_store(
-    catalog: Catalog,
-    client: FileSearchClient,
-    *,
-    backend: str,
-    display_name: str,
-    create: bool,
+    catalog: Catalog, client: FileSearchClient, wanted: Binding, *, create: bool
 ) -> Store:
     """The store this catalog is in step with; found or (with `create`) made on first use.
 
@@ -155,8 +209,8 @@ async def bind_store(
         ConfigurationError: the catalog is bound to another backend or store.
         StoreNotFound: there is no such store.
     """
-    await refuse_other(catalog, BACKEND, backend, "backend")
-    await refuse_other(catalog, STORE_DISPLAY_NAME, display_name, "store")
+    await wanted.check(catalog)
+    display_name = wanted.display_name
     name = await get_info(catalog, STORE_NAME)
     if name is not None:
         try:
@@ -165,7 +219,7 @@ async def bind_store(
             raise StoreNotFound(
                 f"the store {display_name!r} ({name}) that this catalog belongs to is gone from "
                 "the backend",
-                hint=Hint.START_NEW_CATALOG,
+                hint=Hint.UPLOAD_INTO_NEW_STORE,
             ) from error
     store = await client.find_store(display_name)
     is_ours = store is None
@@ -178,6 +232,48 @@ async def bind_store(
         if is_ours:  # and there is nothing in it
             await client.delete_empty_store(store.name)
         store = await client.get_store(bound)  # what was found may be going as its maker lost, too
-    facts = {BACKEND: backend, STORE_DISPLAY_NAME: display_name, STORE_NAME: store.name}
+    facts = {BACKEND: wanted.backend, STORE_DISPLAY_NAME: display_name, STORE_NAME: store.name}
     await set_info(catalog, **facts)
     return store
+
+
+async def is_gone(catalog: Catalog, client: FileSearchClient, wanted: Binding) -> bool:
+    """Return True if the bound store is gone, and False if another one has just taken its place.
+
+    Raises:
+        ConfigurationError: it is there, or there never was one.
+    """
+    await wanted.check(catalog)
+    name = await get_info(catalog, STORE_NAME)
+    if name is None:
+        raise ConfigurationError(
+            f"the catalog {catalog.description} belongs to no store yet, so none is gone",
+            hint=Hint.LEAVE_OUT_NEW_STORE,
+        )
+    try:
+        await client.get_store(name)
+    except NotFound:
+        return True
+    if not await is_exchanged(catalog):
+        raise ConfigurationError(
+            f"the store {wanted.display_name!r} ({name}) that this catalog belongs to is there, "
+            "so no new one takes its place",
+            hint=Hint.LEAVE_OUT_NEW_STORE,
+        )
+    return False
+
+
+async def replace_gone_store(catalog: Catalog, client: FileSearchClient, wanted: Binding) -> None:
+    """Bind a catalog whose store is gone to the one of that display name: found, or made.
+
+    Raises: what `is_gone` raises.
+    """
+    if not await is_gone(catalog, client, wanted):
+        return
+    gone = str(await get_info(catalog, STORE_NAME))
+    store = await client.find_store(wanted.display_name)
+    is_ours = store is None
+    store = store or await client.create_store(wanted.display_name)
+    bound = await exchange_store(catalog, gone, store.name)
+    if bound != store.name and is_ours:  # another process was faster, and nothing is in ours
+        await client.delete_empty_store(store.name)

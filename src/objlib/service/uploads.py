@@ -104,6 +104,7 @@ async def planned_files(
             after,
             _PAGE if left is None else min(_PAGE, left),
             leave_alone_s=options.leave_alone_s,
+            in_new_store=options.new_store,
         )
         for path, reason, size_bytes in page:
             yield PlannedFile(path, reason, size_bytes)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from objlib.errors import (
     CatalogError,
     ConfigurationError,
+    GuardRefused,
     LibraryGone,
     ObjlibError,
     TooManyDeletions,
@@ -86,6 +87,8 @@ def after_error(error: ObjlibError, *, is_first: bool) -> Next:
     Args:
         is_first: no round has come to an outcome yet.
     """
+    if isinstance(error, GuardRefused):  # a bug, which no pause mends
+        return Next.END
     if is_first and isinstance(error, (ConfigurationError, CatalogError, LibraryGone)):
         return Next.END
     return Next.CHANGE if isinstance(error, TooManyDeletions) else Next.WATCH_ANEW

@@ -19,6 +19,7 @@ class UploadWishes(TypedDict, total=False):
     retry_failed: bool
     leave_alone_s: float
     reset_existing: bool
+    new_store: bool
 
 
 class RepairWishes(TypedDict, total=False):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from objlib.catalog import accounts, found
+from objlib.catalog.new_store import exchange_is_over, is_exchanged
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.records import FileRecord
@@ -19,7 +20,7 @@ from objlib.documents.lookup import full_name
 from objlib.documents.payload import Source
 from objlib.errors import CatalogLost, Hint
 from objlib.gemini.resources import Store
-from objlib.sync.rebuild import adopt_news, list_documents, rebuild
+from objlib.sync.rebuild import adopt_found, list_documents, rebuild
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
@@ -55,13 +56,15 @@ async def look_first(
         Transient, RateLimited: the listing failed or is not complete; call again.
     """
     source = await _finish_recovery(catalog, client, store, source)
+    if await is_exchanged(catalog):
+        return await _look_into_new_store(catalog, client, store, source)
     if not sends or await _is_accounted_for(catalog, client, store):
         return 0
     listed = await list_documents(catalog, client, store)
     is_new = await get_info(catalog, accounts.NEW_LIBRARY) is not None
     if not is_new and not await accounts.has_uploaded(catalog):
         await _refuse_lost(catalog, source.library_id)
-    adopted = await adopt_news(catalog, source)
+    adopted = await adopt_found(catalog, source, only_news=True)
     await accounts.note_listed(catalog, listed)
     return adopted
 
@@ -78,13 +81,30 @@ async def _finish_recovery(
     return source
 
 
+async def _look_into_new_store(
+    catalog: Catalog, client: FileSearchClient, store: Store, source: Source
+) -> int:
+    """Adopt what a store has that took the place of a gone one: a copy may have been faster."""
+    adopted = 0
+    if _documents_in(store):
+        listed = await list_documents(catalog, client, store)
+        adopted = await adopt_found(catalog, source)
+        await accounts.note_listed(catalog, listed)
+    await exchange_is_over(catalog, store.name)
+    return adopted
+
+
+def _documents_in(store: Store) -> int:
+    return store.active_documents + store.pending_documents + store.failed_documents
+
+
 async def _is_accounted_for(catalog: Catalog, client: FileSearchClient, store: Store) -> bool:
     """Return whether the store holds what the catalog expects, going by its counters.
 
     A document that came may hide behind one that went. Documents go when their file is replaced or
     deleted, so those that are about to go must still be there.
     """
-    counted = store.active_documents + store.pending_documents + store.failed_documents
+    counted = _documents_in(store)
     if not (await accounts.account(catalog)).agrees_with(counted):
         return False
     looked_at = 0

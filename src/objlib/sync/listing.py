@@ -105,11 +105,14 @@ async def classify_documents(
         if KEY not in document.metadata and document.display_name
     }
     pointing = await pointers_to(catalog, names, raw_files)
-    leftovers = await leftovers_by_name(catalog, names, raw_files)
-    by_key = await files_by_key(catalog, [str(one.metadata.get(KEY)) for one in documents])
-    by_path = await files_by_path(catalog, [str(one.metadata.get(PATH)) for one in documents])
+    # In a store that is in order a row points at every document: the rest is asked for few.
+    others = [document for document in documents if document.name not in pointing]
+    leftovers = await leftovers_by_name(catalog, names, raw_files) if others else {}
+    keys = [str(one.metadata.get(KEY)) for one in others]
+    by_key = await files_by_key(catalog, keys)
+    by_path = await files_by_path(catalog, [str(one.metadata.get(PATH)) for one in others])
     by_raw_file = await files_by_raw_file(catalog, list(raw_files.values()))
-    recorded = await recorded_keys(catalog, [str(one.metadata.get(KEY)) for one in documents])
+    recorded = await recorded_keys(catalog, keys)
     recorded_since = await get_info(catalog, KEYS_RECORDED_SINCE)
     tells_twins = await get_info(catalog, NEW_LIBRARY) is None
     verdicts = []

@@ -156,18 +156,20 @@ async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildRe
     return report
 
 
-async def adopt_news(catalog: Catalog, source: Source) -> int:
-    """Adopt what `list_documents` has found of this library, and the catalog has not seen.
+async def adopt_found(catalog: Catalog, source: Source, *, only_news: bool = False) -> int:
+    """Adopt what `list_documents` has found of this library.
 
-    That is of a newer state of this catalog, or of a copy: it is taken where the file lies here,
-    unchanged and without a document.
+    It is taken where the file lies here, unchanged and without a document.
+
+    Args:
+        only_news: what the catalog has not seen: of a newer state of it, or of a copy.
 
     Returns:
         How many documents were adopted.
     """
     report = RebuildReport(source.library_id)
     adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, report)
-    await adoption.of_files_where_they_were(only_news=True)
+    await adoption.of_files_where_they_were(only_news=only_news)
     return report.adopted
 
 

@@ -82,6 +82,8 @@ class Options:
     #: With `retry_failed`, leave out files that the store could not index within so many seconds.
     leave_alone_s: float = 0.0
     reset_existing: bool = False
+    #: The store that the catalog is bound to is gone: begin with a new one in its place.
+    new_store: bool = False
 
 
 class _Settled(Enum):

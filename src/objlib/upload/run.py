@@ -19,6 +19,7 @@ from objlib.documents.payload import Source
 from objlib.errors import CatalogError, ObjlibError
 from objlib.reactive.bridge import LoopScheduler, completion, on_trampoline
 from objlib.reactive.retry import Retry
+from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.context import RunContext, overdue
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 
 def states_taken(options: Options) -> list[str]:
     """Return the states whose files a run will take."""
+    if options.new_store:
+        return [state.value for state in State]
     states = ["untracked"]
     states += ["failed"] if options.retry_failed else []
     states += ["indexed"] if options.reset_existing else []
@@ -45,7 +48,11 @@ def states_taken(options: Options) -> list[str]:
 async def expected_work(catalog: Catalog, options: Options) -> Work:
     """Return the number of files that a run will take, the reasons, and their size together."""
     return await work_of_upload(
-        catalog, states_taken(options), options.limit, leave_alone_s=options.leave_alone_s
+        catalog,
+        states_taken(options),
+        options.limit,
+        leave_alone_s=options.leave_alone_s,
+        in_new_store=options.new_store,
     )
 
 

@@ -9,7 +9,6 @@ from objlib.documents.lookup import is_for
 from objlib.documents.payload import LIBRARY, PATH, Payload, document_metadata
 from objlib.errors import (
     AccessRefused,
-    BackendUnavailable,
     InDoubt,
     IntegrityError,
     NotFound,
@@ -130,15 +129,12 @@ async def _look_what_is_gone(run: RunContext, raw_file: RawFile, refusal: NotFou
     """Find out why an import was answered as if its raw file were gone. The API says 403 to both.
 
     Raises:
-        BackendUnavailable: the store is gone.
+        StoreGone: that is it.
         AccessRefused: raw file and store are there, so it is the import that is not allowed.
     """
     if await run.client.raw_file(raw_file.name) is None:
         return
-    try:
-        await run.client.wire.get_store(run.client.store_name)
-    except NotFound as error:
-        raise BackendUnavailable(f"the store {run.client.store_name} is gone") from error
+    await run.client.wire.known_store(run.client.store_name)
     raise AccessRefused(
         f"{refusal}, although the file is there: imports are refused; "
         "check GEMINI_API_KEY, its project and its billing"

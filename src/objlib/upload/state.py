@@ -245,6 +245,11 @@ class AsyncUploadStateManager:
         stands = _unchanged(record, "gemini_store_doc_id")
         return await self._note(record, stands, gemini_store_doc_id=None)
 
+    async def forget_names(self, record: FileRecord, *columns: str) -> FileRecord | None:
+        """The store is gone that held what these columns name."""
+        stands = _unchanged(record, *columns)
+        return await self._note(record, stands, **dict.fromkeys(columns))
+
     async def keep_until_indexed(self, record: FileRecord, document_name: str) -> FileRecord | None:
         """An older version's document was found: it goes once the new version is indexed."""
         stands = _unchanged(record, "superseded_doc_id", "gemini_store_doc_id", "upload_key")

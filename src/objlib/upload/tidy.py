@@ -8,7 +8,7 @@ from __future__ import annotations
 from objlib.catalog.queries import Leftover, get_file
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import forget_leftover
-from objlib.errors import ObjlibError, Rejected, RemoteError, RunEnded
+from objlib.errors import GuardRefused, ObjlibError, Rejected, RemoteError, RunEnded
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document
 from objlib.states import IN_FLIGHT, State
@@ -27,6 +27,8 @@ async def tidy_up(run: RunContext, record: FileRecord) -> None:
         if record.gemini_file_id is not None:
             await run.client.delete_raw_file(record.gemini_file_id)
             await run.state.forget_raw_file(record)
+    except GuardRefused:
+        raise
     except ObjlibError as error:
         left = record.superseded_doc_id or record.gemini_file_id or ""
         run.emit(ev.LeftBehind(record.file_path, left, str(error)))
@@ -43,6 +45,8 @@ async def discard(run: RunContext, leftover: Leftover) -> None:
     try:
         await run.client.delete_document(name)
         await forget_leftover(run.catalog, leftover.document_name)
+    except GuardRefused:
+        raise
     except ObjlibError as error:
         run.emit(ev.LeftBehind(leftover.file_path, name, str(error)))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,11 +27,8 @@ async def sqlite_without_readers(folder: Path) -> Catalog:
     return await open_catalog(folder / "library.db", create=True, clock=tick, readers=False)
 
 
-#: An engine joins by adding its factory here, and its error to `REFUSED`.
+#: An engine joins by adding its factory here.
 FACTORIES: list[Factory] = [sqlite, sqlite_without_readers]
-
-#: The errors with which engines say that a guard has refused a statement.
-REFUSED: tuple[type[Exception], ...] = (sqlite3.IntegrityError,)
 
 
 @dataclass(frozen=True)

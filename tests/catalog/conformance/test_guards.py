@@ -7,9 +7,10 @@ import itertools
 import pytest
 
 from objlib.catalog.protocol import Catalog
+from objlib.errors import GuardRefused
 from objlib.states import State, legal_moves
 from tests.catalog.catalogs import add_files, road_to
-from tests.catalog.conformance.engines import REFUSED, Engine
+from tests.catalog.conformance.engines import Engine
 
 LEGAL = sorted(legal_moves())
 ILLEGAL = [pair for pair in itertools.permutations(State, 2) if pair not in LEGAL]
@@ -41,7 +42,7 @@ def refused(engine: Engine, state: State, sql: str, words: str, *first: str) -> 
         for statement in first:
             await run(catalog, statement)
         before = await everything(catalog)
-        with pytest.raises(REFUSED, match=words):
+        with pytest.raises(GuardRefused, match=words):
             await run(catalog, sql)
         assert await everything(catalog) == before
 
@@ -64,7 +65,7 @@ def test_a_move_of_the_table_counts_one_and_leaves_a_line(
     async def story(catalog: Catalog) -> None:
         await put(catalog, before)
         for step in (-1, 0, 2, 100):
-            with pytest.raises(REFUSED, match="exactly one"):
+            with pytest.raises(GuardRefused, match="exactly one"):
                 await run(
                     catalog,
                     f"UPDATE files SET gemini_state = '{after}', version = version + {step}",
@@ -135,7 +136,7 @@ def test_a_rename_is_written_down_and_swallows_no_other_row(engine: Engine) -> N
     async def story(catalog: Catalog) -> None:
         await put(catalog, State.UPLOADING)
         await add_files(catalog, "b")
-        with pytest.raises(REFUSED):
+        with pytest.raises(GuardRefused):
             await run(catalog, "UPDATE files SET file_path = 'a' WHERE file_path = 'b'")
         await run(catalog, "UPDATE files SET file_path = 'c' WHERE file_path = 'a'")
         assert await catalog.fetch_all(

@@ -21,7 +21,7 @@ from objlib.catalog.sqlite import connection as opening
 from objlib.catalog.sqlite import locks
 from objlib.catalog.sqlite.connection import SqliteCatalog
 from objlib.catalog.sqlite.reader import SqliteReader, stream
-from objlib.errors import CatalogError, Hint
+from objlib.errors import CatalogError, GuardRefused, Hint
 from tests.catalog.catalogs import (
     add_files,
     new_catalog,
@@ -300,11 +300,11 @@ def test_each_complaint_of_sqlite_becomes_one_line(message: str, says: str) -> N
 
 
 def test_a_statement_that_a_guard_refuses_undoes_its_transaction(tmp_path: Path) -> None:
-    """A guard that spoke is a bug of the caller, not trouble with the file: it stays what it is."""
+    """A guard that spoke is a bug of the caller, not trouble with the file: an error of its own."""
 
     async def story(catalog: Catalog) -> None:
         await add_files(catalog, "a.txt")
-        with pytest.raises(sqlite3.IntegrityError, match="illegal"):
+        with pytest.raises(GuardRefused, match=r"illegal.*nothing was written"):
             async with catalog.transaction():
                 await catalog.fetch_all(INSERT, ("a", "1"))
                 await catalog.fetch_all("UPDATE files SET gemini_state = 'indexed', version = 1")

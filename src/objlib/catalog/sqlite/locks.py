@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from objlib.errors import CatalogError
+from objlib.errors import CatalogError, GuardRefused
 
 T = TypeVar("T")
 
@@ -47,8 +47,11 @@ def translated(description: str) -> Iterator[None]:
     """Turn SQLite's and the file system's errors into one line for people."""
     try:
         yield
-    except sqlite3.IntegrityError:
-        raise  # a guard spoke: a bug here, not trouble with the file
+    except sqlite3.IntegrityError as error:
+        raise GuardRefused(
+            f"the catalog {description} refused a change ({error}), so nothing was written; "
+            "that is a bug in objlib, please report it"
+        ) from error
     except sqlite3.DatabaseError as error:
         raise CatalogError(_explain(description, str(error))) from error
     except OSError as error:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objlib.filestore.stop_words import ENGLISH
-from objlib.filestore.words import question_terms, terms
+from objlib.language.stop_words import ENGLISH
+from objlib.language.words import question_terms, terms
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 
-from objlib.filestore.stop_words import stop_words
+from objlib.language.stop_words import stop_words
 
 _MARKS = "".join(
     chr(code) for code in range(0x300, 0x20000) if unicodedata.category(chr(code)).startswith("M")

@@ -1,0 +1,61 @@
+"""The metadata of files that are in the store: keys, values, and the number of files with each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from objlib.catalog.protocol import Catalog
+from objlib.catalog.records import UPLOADABLE
+
+Value = str | int | float
+
+#: Files that a filter of the store can find.
+_FOUND = f"gemini_state = 'indexed' AND {UPLOADABLE}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """One value of one key, and the number of files that have it. A list counts item by item."""
+
+    key: str
+    value: Value
+    files: int
+
+
+async def facets_of(catalog: Catalog) -> list[Facet]:
+    """Return every value of every key, by key, the most frequent first."""
+    rows = await catalog.reader.fetch_all(
+        "SELECT entry.key, item.value, COUNT(DISTINCT file_path) AS files"
+        " FROM files, json_each(files.metadata_json) AS entry,"
+        " json_each(CASE entry.type WHEN 'array' THEN entry.value"
+        "           ELSE json_array(entry.value) END) AS item"
+        f" WHERE {_FOUND} AND json_valid(metadata_json)"
+        " AND item.type IN ('text', 'integer', 'real')"
+        " GROUP BY entry.key, item.type, item.value ORDER BY entry.key, files DESC, item.value"
+    )
+    return [Facet(str(key), value, int(files)) for key, value, files in rows]
+
+
+async def count_indexed(catalog: Catalog) -> int:
+    """Return the number of files in the store."""
+    row = await catalog.reader.fetch_one(f"SELECT COUNT(*) FROM files WHERE {_FOUND}")
+    return int(row[0]) if row else 0
+
+
+async def count_files_with(catalog: Catalog, wanted: Mapping[str, Sequence[Value]]) -> int:
+    """Return the number of files that have, for each of these keys, one of its values."""
+    conditions, parameters = [_FOUND, "json_valid(metadata_json)"], []
+    for key, values in wanted.items():
+        conditions.append(
+            "EXISTS (SELECT 1 FROM json_each(files.metadata_json) AS entry,"
+            " json_each(CASE entry.type WHEN 'array' THEN entry.value"
+            "           ELSE json_array(entry.value) END) AS item"
+            " WHERE entry.key = ? AND item.value IN (SELECT value FROM json_each(?)))"
+        )
+        parameters += [key, json.dumps(list(values))]
+    row = await catalog.reader.fetch_one(
+        f"SELECT COUNT(*) FROM files WHERE {' AND '.join(conditions)}", tuple(parameters)
+    )
+    return int(row[0]) if row else 0

@@ -1,0 +1,220 @@
+"""The files that a question names: by years, titles and other values of the catalog's metadata.
+
+"Reagan 1984 on the deficit" names a title and a year. Names are no part of a passage, so asked as
+it stands the question finds the place where the file says its own name. It is asked a second time,
+without them, of these files alone; `objlib.search.merging` makes one list of both.
+
+A number is named where it is a year, or where the name of its key stands before it ("week 3"); a
+text where all of its words stand in the question, side by side. Of a short text that is all names
+("Hungarian Magyar") one of them will do when it is written as a name, too. A name in small letters
+("grant") may be a word like any other and counts beside another fact only.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from objlib.catalog.facets import Facet, Value
+from objlib.language.stop_words import stop_words
+from objlib.language.words import telling_terms, terms
+
+#: The most values of one key that a question may name, and words that it is looked through for.
+VALUES_MAX = 20
+WORDS_MAX = 200
+#: The longest name, in words.
+_NAME_WORDS_MAX = 12
+#: A text of more words is a sentence, and one of its words does not stand for it.
+_NAMES_MAX = 3
+_NAME_CHARS_MIN = 4
+#: A number with so many digits is a year.
+_YEAR_DIGITS = 4
+
+_WORD = re.compile(r"[^\W_]+")
+_IN_PARENTHESES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_DATE = re.compile(r"(\d{4})-\d{2}-\d{2}")
+_POSSESSIVE = re.compile(r"\A['’]s\b", re.IGNORECASE)
+#: Other keys cannot be written in a filter.
+_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Values of one key that a question names.
+
+    Args:
+        span: the characters of the question that name them.
+        is_sure: False for what may be a word like any other.
+    """
+
+    key: str
+    values: tuple[Value, ...]
+    span: tuple[int, int]
+    is_sure: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    term: str
+    text: str
+    start: int
+    end: int
+
+    @property
+    def is_name(self) -> bool:
+        """True if it is written as a name, or in a script that does not tell."""
+        return self.text[0].isupper() or self.text.upper() == self.text.lower()
+
+
+def named_in(question: str, facets: Iterable[Facet]) -> list[Named]:
+    """Return what a question names, in the order in which it does, each word once at most."""
+    words = _words(question)[:WORDS_MAX]
+    if not words:
+        return []
+    names, aliases = _indexed(facets)
+    found: list[Named] = []
+    position = 0
+    while position < len(words):
+        length, some = _longest(words, position, names, aliases)
+        found += some
+        position += max(1, length)
+    return found
+
+
+def without(question: str, named: Sequence[Named]) -> str:
+    """Return a question without what it names, and without the little words before that.
+
+    What says nothing by itself is not worth asking: then the question stays as it is.
+    """
+    silent = stop_words([word.term for word in _words(question)])
+    rest = question
+    for start, end in sorted({one.span for one in named}, reverse=True):
+        before = rest[:start]
+        while (last := re.search(r"(\w+)\W*$", before)) and "".join(terms(last[1])) in silent:
+            if last.start() == 0 or last[1].casefold() in ("what", "who", "how", "why", "when"):
+                break
+            before = before[: last.start()]
+        rest = before + _POSSESSIVE.sub("", rest[end:])
+    rest = " ".join(rest.split()).strip(" ,;:-–—")
+    return rest if telling_terms(rest) else question
+
+
+def subsets(named: Sequence[Named]) -> Iterator[dict[str, tuple[Value, ...]]]:
+    """Yield what may be asked of all files: first by all keys that are named, then by fewer.
+
+    What is not sure comes only beside something else.
+    """
+    by_key: defaultdict[str, list[Value]] = defaultdict(list)
+    sure: set[str] = set()
+    for one in named:
+        by_key[one.key] += [value for value in one.values if value not in by_key[one.key]]
+        if one.is_sure:
+            sure.add(one.key)
+    keys = list(by_key)[:4]
+    for size in range(len(keys), 0, -1):
+        for some in itertools.combinations(keys, size):
+            if size > 1 or some[0] in sure:
+                yield {key: tuple(by_key[key][:VALUES_MAX]) for key in some}
+
+
+def filter_of(wanted: Mapping[str, Sequence[Value]]) -> str:
+    """Return the AIP-160 filter for files that have one of the values of each key."""
+    return " AND ".join(
+        "(" + " OR ".join(f"{key} = {_literal(value)}" for value in values) + ")"
+        for key, values in wanted.items()
+    )
+
+
+def _literal(value: Value) -> str:
+    if not isinstance(value, str):
+        return str(value)
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+Names = Mapping[str, list[Facet]]
+
+
+def _indexed(facets: Iterable[Facet]) -> tuple[Names, Names]:
+    """Return (a name without spaces -> the values with it; one name of several -> the same)."""
+    names: defaultdict[str, list[Facet]] = defaultdict(list)
+    aliases: defaultdict[str, list[Facet]] = defaultdict(list)
+    for facet in facets:
+        if not _KEY.fullmatch(facet.key):
+            continue
+        if not isinstance(facet.value, str):
+            if float(facet.value).is_integer():
+                names[str(int(facet.value))].append(facet)
+            continue
+        if (date := _DATE.fullmatch(facet.value)) is not None:
+            names[date[1]].append(facet)
+            names[facet.value.replace("-", "")].append(facet)
+            continue
+        words = _words(_IN_PARENTHESES.sub(" ", facet.value))
+        while len(words) > 1 and words[-1].term.isdecimal():
+            words.pop()  # "Johnson-2"
+        if not words or len(words) > _NAME_WORDS_MAX:
+            continue
+        name = "".join(word.term for word in words)
+        if not name.isdecimal():
+            names[name].append(facet)
+        if 1 < len(words) <= _NAMES_MAX and all(word.is_name for word in words):
+            for word in words:
+                if len(word.term) >= _NAME_CHARS_MIN:
+                    aliases[word.term].append(facet)
+    return names, aliases
+
+
+def _longest(
+    words: Sequence[_Word], position: int, names: Names, aliases: Names
+) -> tuple[int, list[Named]]:
+    """Return how many words from a position on are a name, and what it names."""
+    longest = min(_NAME_WORDS_MAX, len(words) - position)
+    for length in range(longest, 0, -1):
+        some = words[position : position + length]
+        name = "".join(word.term for word in some)
+        if length == 1 and not name.isdecimal() and not telling_terms(some[0].text):
+            continue
+        facets = [facet for facet in names.get(name, ()) if _is_meant(facet, words, position)]
+        is_sure = length > 1 or some[0].is_name
+        if not facets and length == 1 and some[0].is_name:
+            facets = list(aliases.get(name, ()))
+        if facets and len(facets) <= VALUES_MAX:
+            span = (some[0].start, some[-1].end)
+            by_key: defaultdict[str, list[Value]] = defaultdict(list)
+            for facet in facets:
+                by_key[facet.key].append(facet.value)
+            return length, [
+                Named(key, tuple(values), _with_key(key, values, words, position) or span, is_sure)
+                for key, values in by_key.items()
+            ]
+    return 0, []
+
+
+def _is_meant(facet: Facet, words: Sequence[_Word], position: int) -> bool:
+    """Return False for a number that is no year and stands behind no name of its key."""
+    if isinstance(facet.value, str):
+        return True
+    is_year = len(words[position].text) == _YEAR_DIGITS and "year" in facet.key
+    before = words[position - 1].term if position else ""
+    return is_year or before == facet.key
+
+
+def _with_key(
+    key: str, values: Sequence[Value], words: Sequence[_Word], position: int
+) -> tuple[int, int] | None:
+    """Return the span of a number together with the name of its key, where that is before it."""
+    if position and not isinstance(values[0], str) and words[position - 1].term == key:
+        return (words[position - 1].start, words[position].end)
+    return None
+
+
+def _words(text: str) -> list[_Word]:
+    found = []
+    for match in _WORD.finditer(text):
+        if term := "".join(terms(match[0])):
+            found.append(_Word(term, match[0], match.start(), match.end()))
+    return found
