@@ -11,6 +11,7 @@
     │   └── IllegalTransitionError       a move that is not in the transition table
     ├── FileChanged                      a file was written to while it was being read
     ├── NotConvertible                   there is nothing of a file that could be sent
+    ├── StoppedWaiting                   a run stops, and the backend asks for a long wait
     ├── RunEnded                         nothing more can be done in this run
     │   ├── BackendUnavailable           no answer: network, DNS, time-out, 5xx
     │   │   └── StoreGone                the store was deleted while it was in use
@@ -130,6 +131,10 @@ class IllegalTransitionError(CatalogError):
 
 class NotConvertible(ObjlibError):
     """Of a file there is no text that could be sent: encrypted, damaged, nothing but pictures."""
+
+
+class StoppedWaiting(ObjlibError):
+    """Whoever stops does not sit through the wait that the backend asks for; nothing was sent."""
 
 
 class RunEnded(ObjlibError):

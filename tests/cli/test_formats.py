@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -96,13 +98,68 @@ def test_another_version_of_a_converter_shows_in_the_plan(
     newer = conversion.Converter("epub", 3)
     monkeypatch.setitem(conversion.CONVERTERS, "application/epub+zip", newer)
 
-    assert cli("scan", "--json").json["changed"] == 0
+    scanned = cli("scan", "--json").json
+    assert (scanned["changed"], scanned["outdated"]["files"]) == (0, 1)
+    assert scanned["outdated"]["tokens"] > 0
+    assert cli("status", "--json").json["outdated"] == scanned["outdated"]
+    for outcome in (cli("scan"), cli("status"), cli("sync", "--dry-run")):
+        assert "Read by an older objlib: 1 file in the store; `objlib sync --refresh" in outcome.out
     assert cli("scan", "--refresh-metadata", "--json").json["changed"] == 1
     plan = cli("fsm-upload", "--dry-run").out
     assert "+ On Arches.epub (form" in plan
     assert "sent differently" in plan
     assert cli("fsm-upload", "--json").json["indexed"] == 1
     assert cli("store-sync", "--json").json["documents"]["canonical"] == 2
+    assert cli("status", "--json").json["outdated"]["files"] == 0
+    assert "older objlib" not in cli("status").out
+
+
+@pytest.mark.parametrize("is_moved", [False, True])
+def test_the_readers_of_an_earlier_catalog_are_found_out(
+    cli: Cli, shelf: Path, rows: Query, monkeypatch: pytest.MonkeyPatch, is_moved: bool
+) -> None:
+    """From the keys of its documents, at the next scan; of a file that was moved it is unknown."""
+    from objlib.library import conversion
+
+    (shelf / "On Arches.epub").write_bytes(epub_of())
+    cli("sync", "--library", shelf, "--yes")
+    (made,) = rows("SELECT reader FROM files")
+    with closing(sqlite3.connect(Path("data/library.db"))) as catalog, catalog:
+        catalog.execute("UPDATE files SET reader = NULL, text_bytes = NULL")
+    if is_moved:
+        (shelf / "On Arches.epub").rename(shelf / "Arches.epub")
+    newer = conversion.Converter("epub", 9)
+    monkeypatch.setitem(conversion.CONVERTERS, "application/epub+zip", newer)
+
+    assert cli("scan", "--json").json["outdated"]["files"] == (0 if is_moved else 1)
+    assert rows("SELECT reader FROM files") == [("",) if is_moved else made]
+
+
+def test_what_of_a_document_was_not_read_is_said(cli: Cli, shelf: Path) -> None:
+    """By the upload, in `status` and by name in `history`, for people and for scripts."""
+    items = '<item id="a" href="second.xhtml"/><item id="b" href="lost.xhtml"/>'
+    package = (
+        f'<package xmlns="http://www.idpf.org/2007/opf"><manifest>{items}</manifest>'
+        '<spine><itemref idref="a"/><itemref idref="b"/></spine></package>'
+    )
+    (shelf / "Half.epub").write_bytes(epub_of(**{"OEBPS/book.opf": package}))
+    (shelf / "plain.txt").write_text("Nothing is missing here.\n")
+    cli("scan", "--library", shelf)
+    uploaded = cli("fsm-upload", "--events", "events.jsonl")
+    assert uploaded.exit_code == 0
+    assert "1  read in part" in uploaded.out
+    assert '"event": "PartlyRead"' in Path("events.jsonl").read_text()
+    (part,) = cli("history", "Half.epub", "--json").json["not_read"]
+    assert part == "chapter 2 (lost.xhtml) is missing"
+    assert f"Not read: {part}\n" in cli("history", "Half.epub").out
+    assert cli("history", "plain.txt", "--json").json["not_read"] == []
+    assert "Read in part: 1 file" in cli("status").out
+    status = cli("status", "--json").json
+    assert (status["partly_read_files"], status["partly_read"]) == (1, {"Half.epub": [part]})
+
+    (shelf / "Half.epub").write_bytes(epub_of())
+    assert cli("sync", "--yes", "--json").json["upload"]["partly_read"] == 0
+    assert "Not read" not in cli("history", "Half.epub").out
 
 
 def test_a_damaged_book_fails_once_with_its_reason(cli: Cli, shelf: Path, rows: Query) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 
@@ -15,6 +16,7 @@ from objlib.congestion.outcomes import (
     Watched,
 )
 from objlib.congestion.pressure import Pressure, starting
+from objlib.errors import StoppedWaiting
 from objlib.reactive.bridge import LoopScheduler
 from tests.upload.virtual_loop import VirtualLoop, run
 
@@ -219,5 +221,49 @@ def test_a_closed_gate_leaves_no_timer() -> None:
         assert gate.state.breaker.circuit is Circuit.OPEN
         request.cancel()
         await asyncio.wait([request])
+
+    run(story)
+
+
+def test_the_impatient_are_sent_away_while_the_pause_is_long() -> None:
+    """Those in line, those who come, and those who would wait elsewhere; later all pass again."""
+
+    async def story(loop: VirtualLoop, scheduler: LoopScheduler) -> None:
+        gate, hurried = new_gate(scheduler), list[object]()
+        subscription = gate.impatience.subscribe(hurried.append)
+        gate.outcomes.tell(Refused(0.0, 100.0))
+        waiting = asyncio.ensure_future(gate.admitted())
+        await asyncio.sleep(10)
+        gate.wait_at_most(95.0)
+        await asyncio.sleep(0)
+        assert (waiting.done(), hurried) == (False, [])
+        gate.wait_at_most(60.0)
+        with pytest.raises(StoppedWaiting):
+            await waiting
+        with pytest.raises(StoppedWaiting):
+            await gate.admitted()
+        assert len(hurried) == 1
+        gate.wait_at_most(math.inf)
+        await gate.admitted()
+        assert loop.elapsed_s() == pytest.approx(100.0)
+        subscription.dispose()
+        gate.close()
+
+    run(story)
+
+
+def test_a_refusal_that_comes_later_ends_patience_too() -> None:
+    """Whoever is in line when a long wait is asked for does not stay."""
+
+    async def story(_loop: VirtualLoop, scheduler: LoopScheduler) -> None:
+        gate = new_gate(scheduler)
+        gate.wait_at_most(60.0)
+        gate.outcomes.tell(Refused(0.0, 30.0))
+        waiting = asyncio.ensure_future(gate.admitted())
+        await asyncio.sleep(0)
+        gate.outcomes.tell(Refused(0.0, 3000.0))
+        with pytest.raises(StoppedWaiting):
+            await waiting
+        gate.close()
 
     run(story)

@@ -17,7 +17,7 @@ from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
 from objlib.waits import Waits
 from tests.upload.virtual_loop import VirtualLoop, run
-from tests.upload.world import IMPORT, UPLOAD, World, make_world
+from tests.upload.world import GET_DOCUMENT, IMPORT, UPLOAD, World, make_world
 
 DISTANCE = Fault(Kind.LATENCY, seconds=0.2)
 IN_FLIGHT = {"uploading", "processing"}
@@ -291,7 +291,7 @@ def test_imports_that_always_break_end_the_run_after_a_few_files(tmp_path: Path)
         with pytest.raises(BackendUnavailable, match="in a row were given up"):
             await world.upload(concurrency=1)
         assert world.count(":importFile") <= 20
-        assert await world.states() == {"failed": 2, "untracked": 10}
+        assert await world.states() == {"untracked": 12}
 
     play(tmp_path, story, Fault(Kind.ERROR, route=IMPORT, status=500))
 
@@ -320,3 +320,59 @@ def test_a_wait_of_ten_hours_is_told_at_once_and_given_up_in_the_end(tmp_path: P
         assert set(await world.states()) <= {"untracked", "failed"}
 
     play(tmp_path, story, Fault(Kind.RATE_LIMIT, seconds=36_000.0))
+
+
+#: Where the backend asks for the wait: before the upload, the import, or the looks.
+LONG_WAITS = {
+    "upload": Fault(Kind.RATE_LIMIT, route=UPLOAD, after=6, times=12, seconds=36_000.0),
+    "import": Fault(Kind.RATE_LIMIT, route=IMPORT, after=2, times=12, seconds=36_000.0),
+    "look": Fault(Kind.RATE_LIMIT, route=GET_DOCUMENT, after=1, times=12, seconds=36_000.0),
+    "late": Fault(Kind.RATE_LIMIT, route=IMPORT, after=2, times=12, seconds=36_000.0, from_s=0.6),
+}
+
+
+@pytest.mark.parametrize("place", LONG_WAITS)
+@pytest.mark.parametrize("moment", [0.5, 1.1, 30.0, 1800.0])
+def test_one_signal_ends_a_long_requested_wait(tmp_path: Path, place: str, moment: float) -> None:
+    """The files that wait for it are free again, and none of them is sent twice."""
+
+    async def story(world: World, loop: VirtualLoop) -> None:
+        began_s = loop.elapsed_s()
+        await signalled(world, moment)
+        assert loop.elapsed_s() - began_s < moment + 90.0
+        assert set(await world.states()) <= {"indexed", "untracked"}
+        world.gate.limit_sending(4)
+        imports = world.count(":importFile")
+        await assert_a_next_run_completes(world)
+        assert world.count(":importFile") - imports <= 12 + 12  # those refused, too
+
+    play(tmp_path, story, LONG_WAITS[place])
+
+
+def test_a_short_wait_is_sat_through_by_a_drain(tmp_path: Path) -> None:
+    """What is in flight is finished, as always."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        await signalled(world, 1.0)
+        states = await world.states()
+        assert states["indexed"] == len(world.events(ev.FileStarted))
+
+    play(tmp_path, story, Fault(Kind.RATE_LIMIT, route=IMPORT, times=2, seconds=20.0))
+
+
+def test_what_failed_before_an_acceptance_stays_failed(tmp_path: Path) -> None:
+    """Two fail, one is accepted, and then nothing more: only what came after waits as it was."""
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        with pytest.raises(BackendUnavailable, match="in a row were given up"):
+            await world.upload(concurrency=1)
+        assert await world.states() == {"failed": 2, "indexed": 1, "untracked": 9}
+        released = [event for event in world.seen if isinstance(event, ev.FileReleased)]
+        assert sum(event.had_failed for event in released) == 2
+
+    play(
+        tmp_path,
+        story,
+        Fault(Kind.ERROR, route=IMPORT, status=500, times=10),
+        Fault(Kind.ERROR, route=IMPORT, status=500, after=11),
+    )

@@ -231,6 +231,7 @@ def report(invocation: Invocation, uploaded: Uploaded) -> None:
     say(f"Indexed {count(progress.indexed, 'file')}{adopted} in {duration(elapsed_s)}{rate}")
     lines = (
         (progress.failed, "failed"),
+        (progress.partly_read, "read in part (`objlib history FILE` says what is missing)"),
         (progress.vanished, "gone or unreadable since the scan"),
         (progress.released, "given back unfinished"),
         (progress.taken, "done by another run"),

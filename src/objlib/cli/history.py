@@ -58,6 +58,8 @@ async def _history(invocation: Invocation, file: str) -> int:
             console.say(line)
         gone = ", gone from disk" if record.is_deleted and has_titles else ""
         console.say(f"Now: {record.gemini_state.value}, version {record.version}{gone}")
+        for part in trail.not_read:
+            console.say(f"Not read: {part}")
     return 0
 
 
@@ -74,4 +76,5 @@ def _moves(trail: Trail) -> dict[str, Any]:
     return {
         "state": trail.record.gemini_state,
         "moves": [asdict(move) for move in trail.moves],
+        "not_read": trail.not_read,
     }

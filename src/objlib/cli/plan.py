@@ -46,6 +46,7 @@ def uploaded_as_json(uploaded: Uploaded) -> dict[str, Any]:
         "indexed": progress.indexed,
         "adopted": progress.adopted,
         "failed": progress.failed,
+        "partly_read": progress.partly_read,
         "released": progress.released,
         "vanished": progress.vanished,
         "taken_by_another_run": progress.taken,

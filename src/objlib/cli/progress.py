@@ -160,6 +160,8 @@ class _Narrator:
         self._notices = notices
         self._verbosity = verbosity
         self._has_told_of_trouble = verbosity > 0  # then each retry is told
+        #: The wait that was told last: its end, UTC, ISO 8601.
+        self._told_until: str | None = None
 
     def tell(self, event: ev.Event) -> None:
         line = self._line(event)
@@ -171,7 +173,7 @@ class _Narrator:
             case ev.Draining(reason="interrupted"):
                 return "Finishing what is in flight; interrupt again to stop at once"
             case ev.PressureChanged(asked_s=float(asked_s)) if asked_s >= ev.SAID_FROM_S:
-                return f"The backend asks to wait {duration(asked_s)}{_next_look(event)}"
+                return self._wait(event, asked_s)
             case ev.PressureChanged(circuit="open", pause_s=pause_s):
                 said = f"The backend refuses or fails too often; pausing for {duration(pause_s)}"
                 return said + (_next_look(event) if pause_s >= _LONG_S else "")
@@ -197,6 +199,15 @@ class _Narrator:
                 return f"{title(path)}: indexed"
             case _:
                 return None
+
+    def _wait(self, event: ev.PressureChanged, asked_s: float) -> str | None:
+        """Tell of a wait once, however many refusals ask for it and whatever else changes."""
+        until = self._told_until
+        if until is not None and datetime.fromisoformat(until) > datetime.now(UTC):
+            return None
+        self._told_until = event.next_look_at
+        self._has_told_of_trouble = True
+        return f"The backend asks to wait {duration(asked_s)}{_next_look(event)}"
 
 
 class _PlainLines:

@@ -12,9 +12,11 @@ from objlib import Library, ScanReport
 from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, checksum_option, common_options, hidden_option
+from objlib.cli.outdated import outdated_as_json, outdated_line
 from objlib.cli.render import count
 from objlib.config import Settings
 from objlib.service.files import title
+from objlib.service.outdated import Outdated
 
 NAMED_MOVES = 10
 
@@ -79,10 +81,12 @@ async def _scan(
                     status.update(f"scanning: {count(report.found, 'file')} so far")
                 report = await run.finished()
         root = (await library.bound()).root
+        outdated = await library.outdated()
     if invocation.json:
-        terminal.say_json({"library": str(root), **asdict(report)})
+        said = {"library": str(root), **asdict(report), "outdated": outdated_as_json(outdated)}
+        terminal.say_json(said)
     else:
-        print_scan(invocation, report, root)
+        print_scan(invocation, report, root, outdated)
         if report.new or report.changed:
             invocation.console().say("Next: objlib fsm-upload")
         elif report.missing:
@@ -90,7 +94,7 @@ async def _scan(
     return 0
 
 
-def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
+def print_scan(invocation: Invocation, report: ScanReport, root: Path, outdated: Outdated) -> None:
     """Print the report of a scan for people."""
     say = invocation.console().say
     say(f"Scanned {root}: {count(report.found, 'file')}", whole=True)
@@ -116,6 +120,8 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path) -> None:
             f"  {total:>7,}  not looked at: {groups} (! in .objlibignore takes them in)",
             whole=True,
         )
+    if outdated.files:
+        say(f"  {outdated_line(outdated)}", whole=True)
     for path in report.kept[:NAMED_MOVES]:
         say(f"  stays in the store: {title(path)}", whole=True)
     if report.kept:

@@ -14,6 +14,7 @@ from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
+from objlib.cli.outdated import outdated_as_json, outdated_line
 from objlib.cli.render import ago, count, duration, size
 from objlib.service.files import title
 from objlib.service.status import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, Status
@@ -54,7 +55,13 @@ async def _status(invocation: Invocation) -> int:
     async with open_view(invocation.settings()) as view:
         status = await view.status()
     if invocation.json:
-        terminal.say_json({**asdict(status), "next": COMMANDS[status.next_step]})
+        terminal.say_json(
+            {
+                **asdict(status),
+                "outdated": outdated_as_json(status.outdated),
+                "next": COMMANDS[status.next_step],
+            }
+        )
     else:
         _print(invocation, status)
     return 0
@@ -87,6 +94,11 @@ def _print(invocation: Invocation, status: Status) -> None:
     if status.unread:
         unread = count(status.unread, "file")
         say(f"Cannot be read any more: {unread} (`objlib failures` says why)")
+    if status.partly_read_files:
+        partly = count(status.partly_read_files, "file")
+        say(f"Read in part: {partly} (`objlib history FILE` says what is missing)")
+    if status.outdated.files:
+        say(outdated_line(status.outdated))
     if status.skipped_files:
         say(f"Cannot be uploaded: {count(status.skipped_files, 'file')}")
         for reason, paths in status.skipped.items():

@@ -228,7 +228,8 @@ async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPl
 
 async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, wish: _Wish) -> None:
     say, work = invocation.console().say, plan.work
-    print_scan(invocation, plan.scan, (await library.bound()).root)
+    root, outdated = (await library.bound()).root, await library.outdated()
+    print_scan(invocation, plan.scan, root, outdated)
     if work.files or wish.dry_run:
         where = " into a new store" if plan.options.new_store else ""
         say(f"To upload{where}: {count(work.files, 'file')} ({size(work.size_bytes)})")

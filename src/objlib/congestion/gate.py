@@ -6,8 +6,9 @@ be asked of the backend now listens to `states`.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import reactivex as rx
 from reactivex import Observable, abc
@@ -18,7 +19,7 @@ from reactivex.subject import BehaviorSubject, Subject
 from objlib.congestion import pressure
 from objlib.congestion.outcomes import Abandoned, CooledDown, Outcome, Outcomes, Sent
 from objlib.congestion.pressure import Pressure
-from objlib.errors import BackendUnavailable
+from objlib.errors import BackendUnavailable, StoppedWaiting
 from objlib.reactive.bridge import LoopScheduler, Operator, on_trampoline
 from objlib.reactive.latch import Latch
 from objlib.reactive.pacing import held_back
@@ -46,6 +47,7 @@ class RequestGate:
         self._changes: BehaviorSubject[Pressure] = BehaviorSubject(start)
         self._line: Subject[_Ticket] = Subject()
         self._in_line: dict[_Ticket, None] = {}
+        self._patience_s = math.inf
         waiting: Operator[_Ticket, _Ticket] = held_back(
             lambda: pressure.wait_s(self._state, self.now()),
             # Nearly every change is of the documents at once, and says nothing to who waits here.
@@ -97,13 +99,40 @@ class RequestGate:
         """Take one outcome into account."""
         self._state = pressure.respond(self._state, outcome, self.now())
         if pressure.is_down(self._state):
-            for ticket in list(self._in_line):
-                ticket.is_abandoned = True
-                ticket.passed.fail(_down(self._state))
+            self._send_away(_down(self._state))
+        elif self._is_out_of_patience(self._state):
+            self._send_away(self._stopped_waiting())
         permitted = pressure.permission(self._state)
         if permitted != self._permitted:
             self._permitted = permitted
             self._tell_of_change()
+
+    @property
+    def impatience(self) -> Observable[Any]:
+        """Emits while nobody is to wait as long as the backend asks for: at once, or from then on.
+
+        Whoever waits elsewhere before coming here need not do so.
+        """
+        return self._changes.pipe(ops.filter(self._is_out_of_patience))
+
+    def wait_at_most(self, patience_s: float) -> None:
+        """Let nobody wait for a backend that asks for a longer pause; with `inf` all wait."""
+        self._patience_s = patience_s
+        if self._is_out_of_patience(self._state):
+            self._send_away(self._stopped_waiting())
+            self._tell_of_change()
+
+    def _is_out_of_patience(self, state: Pressure) -> bool:
+        return pressure.pause_s(state, self.now()) > self._patience_s
+
+    def _stopped_waiting(self) -> StoppedWaiting:
+        pause_s = pressure.pause_s(self._state, self.now())
+        return StoppedWaiting(f"the backend is not asked again for {pause_s:.0f} s")
+
+    def _send_away(self, error: Exception) -> None:
+        for ticket in list(self._in_line):
+            ticket.is_abandoned = True
+            ticket.passed.fail(error)
 
     def limit_sending(self, ceiling: int) -> None:
         """Start over with at most `ceiling` files being sent at a time."""
@@ -122,9 +151,12 @@ class RequestGate:
         Raises:
             BackendUnavailable: probe after probe was in vain. Whoever comes when the time of the
                 next one has come makes it.
+            StoppedWaiting: the pause is longer than `wait_at_most` allows.
         """
         if pressure.is_down(self._state):
             raise _down(self._state)
+        if self._is_out_of_patience(self._state):
+            raise self._stopped_waiting()
         if not self._in_line and pressure.wait_s(self._state, self.now()) == 0.0:
             self.outcomes.tell(Sent())
             return

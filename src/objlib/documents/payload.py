@@ -11,15 +11,16 @@ import contextlib
 import hashlib
 import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from objlib.catalog.part_names import split
+from objlib.catalog.readings import Made
 from objlib.catalog.records import FileRecord
 from objlib.errors import NotConvertible
 from objlib.library.content import read_content
-from objlib.library.conversion import CONVERTERS, convert
+from objlib.library.conversion import CONVERTERS, Converter, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
@@ -79,8 +80,8 @@ class Payload:
     #: Of the file as it was read.
     fingerprint: Fingerprint
     opener: Opener = without_waiting
-    #: What of the file is not in the body, in words for its owner.
-    missing: tuple[str, ...] = ()
+    #: How the text in the body was made, where it was.
+    made: Made | None = None
 
     def open(self) -> io.IOBase:
         """Open the content for one attempt; the caller closes it."""
@@ -127,8 +128,10 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
         )
     except NotConvertible as problem:
         raise NoPayload(record.file_path, content.fingerprint, problem) from problem
-    missing = () if converted is None else converted.missing
-    return Payload(path, body, digest, sent_as, content.fingerprint, missing=missing)
+    made = None
+    if converted is not None:
+        made = Made(CONVERTERS[mime_type].treatment, converted.missing, len(body))
+    return Payload(path, body, digest, sent_as, content.fingerprint, made=made)
 
 
 def _encoded(header: str, text: str) -> tuple[bytes, str]:
@@ -144,10 +147,29 @@ def _encoded(header: str, text: str) -> tuple[bytes, str]:
     return body, hashlib.sha256(body).hexdigest()
 
 
-def key_of(record: FileRecord, source: Source, content_hash: str) -> str:
-    """Return the upload key of a file with this content."""
+def reader_of(record: FileRecord, source: Source) -> str:
+    """Return which version of its reader has made the document of an indexed row.
+
+    Empty where that cannot be told: it was made under another path, or with other metadata.
+    """
+    newest = CONVERTERS[_mime_type(record)]
+    for version in range(newest.version, 0, -1):
+        reader = replace(newest, version=version)
+        if key_of(record, source, record.content_hash or "", reader) == record.upload_key:
+            return reader.treatment
+    return ""
+
+
+def key_of(
+    record: FileRecord, source: Source, content_hash: str, converter: Converter | None = None
+) -> str:
+    """Return the upload key of a file with this content.
+
+    Args:
+        converter: another one than that of its type.
+    """
     mime_type = _mime_type(record)
-    converter = CONVERTERS.get(mime_type)
+    converter = converter or CONVERTERS.get(mime_type)
     headed = source.identity_header and (converter or mime_type in HEADED_TYPES)
     treatment = f"text:{_TEXT_VERSION} header:{HEADER_VERSION if headed else 0}"
     if converter is not None:

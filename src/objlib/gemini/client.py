@@ -14,6 +14,7 @@ import binascii
 import io
 import ssl
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 from typing import Self, TypeVar
 
 import httpx2
@@ -62,6 +63,9 @@ T = TypeVar("T")
 class FileSearchClient:
     """File Search, one method per call. Raises only the errors of `objlib.errors`."""
 
+    #: What every request passes; None lets them all pass.
+    gate: RequestGate | None = None
+
     def __init__(
         self,
         *,
@@ -79,6 +83,8 @@ class FileSearchClient:
         self._wire = Observed(transport)
         self._checked = Checked(Judged(self._wire, base_url))
         gated = self._checked if gate is None else Gated(self._checked, gate)
+        self.gate = gate
+        self._pages = _PAGES if gate is None else replace(_PAGES, hurry=gate.impatience)
         self._secrets = secrets_of(api_key, base_url)
         self._client = genai.Client(
             api_key=api_key or _NO_KEY,
@@ -271,7 +277,7 @@ class FileSearchClient:
             return [_document(document) for document in page.page], page.config.get("page_token")
 
         while True:
-            documents, following = await _PAGES.call(fetch)
+            documents, following = await self._pages.call(fetch)
             yield documents
             token = tokens.following(following)
             if token is None:

@@ -139,7 +139,9 @@ def retry_when(notifier: Notifier) -> Operator[T, T]:
     return operator
 
 
-def waiting(wait_s: Callable[[Exception, int], float | None]) -> Notifier:
+def waiting(
+    wait_s: Callable[[Exception, int], float | None], hurry: Observable[Any] | None = None
+) -> Notifier:
     """A notifier that asks a pure function how long to wait before the next attempt.
 
     errors      --e1-------e2-----e3
@@ -149,12 +151,13 @@ def waiting(wait_s: Callable[[Exception, int], float | None]) -> Notifier:
     Args:
         wait_s: (error, how many errors came before it) -> seconds, or None to give up with that
             error.
+        hurry: ends a wait when it emits.
     """
 
     def notifier(errors: Observable[Exception]) -> Observable[Any]:
         def decide(error: Exception, earlier: int) -> Observable[Any]:
             delay_s = wait_s(error, earlier)
-            return rx.throw(error) if delay_s is None else rx.timer(delay_s)
+            return rx.throw(error) if delay_s is None else timer_until(delay_s, hurry)
 
         return errors.pipe(
             ops.map_indexed(decide),
@@ -162,6 +165,12 @@ def waiting(wait_s: Callable[[Exception, int], float | None]) -> Notifier:
         )
 
     return notifier
+
+
+def timer_until(delay_s: float, hurry: Observable[Any] | None) -> Observable[Any]:
+    """Emit once after a delay, or when another observable emits, if that is sooner."""
+    timer: Observable[Any] = rx.timer(delay_s)
+    return timer if hurry is None else rx.merge(timer, hurry).pipe(ops.take(1))
 
 
 def backoff(
@@ -172,6 +181,7 @@ def backoff(
     retryable: tuple[type[Exception], ...],
     rng: random.Random | None,
     on_retry: OnRetry | None = None,
+    hurry: Observable[Any] | None = None,
 ) -> Notifier:
     """Truncated exponential back-off with full jitter, above whatever the server asks for.
 
@@ -184,6 +194,7 @@ def backoff(
         retryable: other errors end the retries at once.
         rng: draws the jitter; None for the longest wait each time, where no crowd can form.
         on_retry: told (error, attempt that failed, wait in seconds) before each wait.
+        hurry: ends a wait when it emits.
 
     Fails with the last error when the attempts are used up.
 
@@ -204,7 +215,7 @@ def backoff(
             on_retry(error, earlier + 1, delay_s)
         return delay_s
 
-    return waiting(wait_s)
+    return waiting(wait_s, hurry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +235,8 @@ class Retry:
     rng: random.Random | None = field(default_factory=random.Random)
     #: Errors after which a call is repeated. All others end the attempts at once.
     retryable: tuple[type[Exception], ...] = (RateLimited, Transient)
+    #: Ends a wait when it emits; None for nothing that does.
+    hurry: Observable[Any] | None = None
 
     @classmethod
     def of(cls, waits: Waits, rng: random.Random | None = None) -> Self:
@@ -241,6 +254,7 @@ class Retry:
             retryable=self.retryable,
             rng=self.rng,
             on_retry=on_retry,
+            hurry=self.hurry,
         )
 
     async def call(self, fn: Callable[[], Awaitable[T]]) -> T:

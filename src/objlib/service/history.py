@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from objlib.catalog.part_names import part_number
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import audit_trail, get_file, parts_of_file
+from objlib.catalog.readings import parts_not_read
 from objlib.catalog.records import FileRecord, TransitionRecord
 from objlib.service.files import find_file
 
@@ -18,6 +19,8 @@ class Trail:
     record: FileRecord
     #: Oldest first, those under earlier paths too.
     moves: tuple[TransitionRecord, ...]
+    #: Parts of the file that its document lacks, because they could not be read.
+    not_read: tuple[str, ...] = ()
 
     @property
     def part(self) -> int | None:
@@ -58,4 +61,6 @@ async def history_of(catalog: Catalog, said: str) -> History:
 
 
 async def _trail(catalog: Catalog, record: FileRecord) -> Trail:
-    return Trail(record, tuple(await audit_trail(catalog, record.file_path)))
+    path = record.file_path
+    moves = await audit_trail(catalog, path)
+    return Trail(record, tuple(moves), await parts_not_read(catalog, path))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from reactivex.subject import Subject
 
+from objlib.catalog import readings
 from objlib.catalog.binding import BoundLibrary
 from objlib.catalog.protocol import Catalog
 from objlib.config import Settings
-from objlib.documents.payload import Source, is_current
+from objlib.documents.payload import Source, is_current, reader_of
+from objlib.library.conversion import CONVERTERS
 from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
 from objlib.library.selection import Selection
@@ -18,6 +20,9 @@ from objlib.service.runs import Work
 from objlib.threads import one_thread
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
+
+#: Rows that are looked through at a time.
+_PAGE = 500
 
 
 def selection_of(settings: Settings, own: tuple[Path | int, ...] = ()) -> Selection:
@@ -65,6 +70,20 @@ def scanning(
                 is_stopped=lambda: shutdown.is_stopping,
                 offload=offload,
             )
+        if not shutdown.is_stopping:
+            await learn_readers(catalog, source)
         tell(report)
 
     return Work(told, until_done, shutdown, lambda: reports[0])
+
+
+async def learn_readers(catalog: Catalog, source: Source) -> None:
+    """Find out, from their keys, which readers have made the documents that say nothing of it.
+
+    An earlier objlib wrote no reader down, and a document that was found again has none either.
+    """
+    after = ""
+    while page := await readings.unknown_readers_page(catalog, CONVERTERS, after, _PAGE):
+        known = [(record, reader_of(record, source)) for record in page]
+        await readings.note_readers(catalog, known)
+        after = page[-1].file_path

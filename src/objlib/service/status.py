@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
-from objlib.catalog import binding, queries, tallies
+from objlib.catalog import binding, queries, readings, tallies
 from objlib.catalog.protocol import Catalog
+from objlib.service.outdated import Outdated, outdated_files
 from objlib.service.steps import NextStep
 from objlib.upload.reports import (
     CUT_OFF,
@@ -59,6 +60,12 @@ class Status:
     unread: int
     #: Path -> reason, of the first files that failed.
     failed: Mapping[str, str]
+    #: Files in the store that an older reader has read.
+    outdated: Outdated = field(default_factory=Outdated)
+    #: Files in the store of which parts could not be read.
+    partly_read_files: int = 0
+    #: Path -> those parts, of the first such files.
+    partly_read: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def files(self) -> int:
@@ -86,6 +93,7 @@ async def status_of(catalog: Catalog) -> Status:
     deleted, deleted_with_document = await tallies.count_deleted(catalog)
     in_parts = await tallies.tally_of_parts(catalog)
     proofs = await tallies.tally_of_proofs(catalog)
+    partly = await readings.partly_read(catalog, NAMED)
     skipped: dict[str, list[str]] = {}
     for record in await queries.skipped_page(catalog, None, NAMED):
         skipped.setdefault(str(record.skip_reason), []).append(record.file_path)
@@ -109,4 +117,7 @@ async def status_of(catalog: Catalog) -> Status:
             record.file_path: (record.error_message or "").removeprefix(f"{record.file_path}: ")
             for record in await queries.failed_page(catalog, None, NAMED)
         },
+        outdated=await outdated_files(catalog),
+        partly_read_files=partly.files,
+        partly_read=partly.named,
     )

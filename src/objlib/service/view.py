@@ -19,6 +19,7 @@ from objlib.config import Settings
 from objlib.service.failures import Failures, failures_of
 from objlib.service.files import FilePage, page_of_files
 from objlib.service.history import History, history_of
+from objlib.service.outdated import Outdated, outdated_files
 from objlib.service.status import Status, status_of
 from objlib.threads import in_thread
 
@@ -53,6 +54,10 @@ class CatalogView:
     async def failures(self) -> Failures:
         """Return the files that are not in the store, grouped by reason."""
         return await failures_of(self.catalog)
+
+    async def outdated(self) -> Outdated:
+        """Return the number of files in the store that an older reader has read."""
+        return await outdated_files(self.catalog)
 
     async def history(self, path: str) -> History:
         """Return every move of one file, oldest first.

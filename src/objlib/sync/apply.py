@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,13 @@ from objlib.catalog.verdicts import has_broken, has_other_canonical
 from objlib.catalog.writes import forget_leftover
 from objlib.documents.lookup import full_name
 from objlib.documents.payload import KEY
-from objlib.errors import BackendUnavailable, OCCConflictError, RemoteError, Unreachable
+from objlib.errors import (
+    BackendUnavailable,
+    OCCConflictError,
+    RemoteError,
+    StoppedWaiting,
+    Unreachable,
+)
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine
 from objlib.reactive.demand import Upstream, flat_map_limited, paged
 from objlib.reactive.retry import Retry
@@ -50,7 +57,7 @@ from objlib.sync.plan import (
 )
 from objlib.upload._operators import upload_with_retry
 from objlib.upload.adoption import adopt_document, can_be_adopted, holds_the_file
-from objlib.upload.shutdown import Shutdown
+from objlib.upload.shutdown import Shutdown, impatient
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.waits import Waits
 
@@ -108,7 +115,8 @@ class Repair:
         self._consent = consent
         self._shutdown = shutdown or Shutdown()
         self._on_step = on_step
-        self._retry = Retry.of(waits, rng)
+        gate = client.gate
+        self._retry = replace(Retry.of(waits, rng), hurry=gate.impatience if gate else None)
         self._state = AsyncUploadStateManager(catalog)
         self.done = RepairReport()
 
@@ -139,8 +147,10 @@ class Repair:
         named, scheduler = await count_named(self._catalog), LoopScheduler.running()
         work = rx.concat(*(self._all(kind) for kind in Kind))
         alive: Observable[bool] = work.pipe(ops.take_until(self._shutdown.force_kill))
+        gate = self._client.gate
         try:
-            await completion(alive, scheduler)
+            with impatient(gate, self._shutdown) if gate else nullcontext():
+                await completion(alive, scheduler)
         finally:
             await scheduler.drained()
         await remember_device(self._catalog, self._root)
@@ -188,6 +198,8 @@ class Repair:
     def _survive(self, step: Step, error: Exception) -> Observable[bool]:
         if isinstance(error, Unreachable):
             return rx.throw(BackendUnavailable(str(error)))
+        if isinstance(error, StoppedWaiting):  # the next repair takes this step
+            return rx.empty()
         if isinstance(error, OCCConflictError):
             self.done.overtaken += 1
         elif isinstance(error, RemoteError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from objlib.catalog.queries import get_file
+from objlib.catalog.readings import Made
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import Unread, facts_of, mark_deleted, note_unread, update_facts
 from objlib.documents.payload import NoPayload, key_of, prepare
@@ -56,17 +57,25 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
         await note_unread(run.catalog, [note])
         run.emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
         return None
-    return Attempt(await _begin(run, record, payload.fingerprint), payload)
+    begun = await _begin(run, record, payload.fingerprint, payload.made)
+    is_first = begun.attempt_count == 1  # said once
+    if payload.made is not None and payload.made.not_read and is_first:
+        run.emit(ev.PartlyRead(record.file_path, payload.made.not_read))
+    return Attempt(begun, payload)
 
 
-async def _begin(run: RunContext, record: FileRecord, seen: Fingerprint) -> FileRecord:
+async def _begin(
+    run: RunContext, record: FileRecord, seen: Fingerprint, made: Made | None = None
+) -> FileRecord:
     """untracked -> uploading, for the content that was just seen."""
     record = await _take_current_content(run, record, seen)
     key = key_of(record, run.source, seen.sha256_hex)
     if record.import_intent_at is not None and record.upload_key != key:
         record = await _settle_doubt(run, record)
     record = still_ours(
-        await run.state.begin_upload(record, upload_key=key, run_id=run.run_id, lease=run.lease())
+        await run.state.begin_upload(
+            record, upload_key=key, run_id=run.run_id, lease=run.lease(), made=made
+        )
     )
     run.emit(ev.FileStarted(record.file_path, seen.size_bytes))
     return record

@@ -22,7 +22,7 @@ from objlib.errors import AlreadyExists, NotFound, Rejected, Transient
 from objlib.gemini.last_moment import LastMoment
 from objlib.gemini.resources import Document, ImportOperation, Metadata, RawFile
 from objlib.reactive.bridge import from_coroutine
-from objlib.reactive.retry import retry_when
+from objlib.reactive.retry import retry_when, timer_until
 from objlib.waits import Waits, poll_wait_s
 
 if TYPE_CHECKING:  # with it comes the SDK: half a second
@@ -40,15 +40,22 @@ class NotReady(Exception):
         super().__init__(f"not ready yet, next look in {wait_s:.1f} s")
 
 
-def until_ready(errors: Observable[Exception]) -> Observable[Any]:
+def until_ready(
+    errors: Observable[Exception], hurry: Observable[Any] | None = None
+) -> Observable[Any]:
     """Decide, as the notifier of `retry_when`, to look again after each `NotReady`.
 
     errors      --N--------N-----X       N: NotReady, with its wait; X: any other error
     result      ------n------n---X
+
+    Args:
+        hurry: ends a wait when it emits.
     """
 
     def later(error: Exception) -> Observable[Any]:
-        return rx.timer(error.wait_s) if isinstance(error, NotReady) else rx.throw(error)
+        if not isinstance(error, NotReady):
+            return rx.throw(error)
+        return timer_until(error.wait_s, hurry)
 
     return errors.pipe(ops.concat_map(later))
 

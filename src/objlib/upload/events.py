@@ -70,6 +70,14 @@ class FileStarted(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class PartlyRead(Event):
+    """Parts of a file could not be read; the rest of it is being sent."""
+
+    path: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class CallRetried(Event):
     """A call about a file will be made again after `wait_s` seconds."""
 
@@ -130,10 +138,14 @@ class FileFailed(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileReleased(Event):
-    """The row is free again: not finished, not failed."""
+    """The row is free again: not finished, not failed.
+
+    `had_failed`: a `FileFailed` of this run is taken back; the backend took nothing of anybody.
+    """
 
     path: str
     reason: str
+    had_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

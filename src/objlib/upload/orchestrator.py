@@ -40,6 +40,7 @@ from objlib.errors import (
     RateLimited,
     RemoteError,
     RunEnded,
+    StoppedWaiting,
     Transient,
     Unreachable,
 )
@@ -57,7 +58,7 @@ from objlib.upload.context import Attempt, RunContext, Taken
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.send import send
 from objlib.upload.shutdown import Shutdown
-from objlib.upload.tidy import settle
+from objlib.upload.tidy import settle, take_back
 from objlib.upload.watch import Watch, watch_document
 
 A = TypeVar("A")
@@ -86,6 +87,10 @@ class Options:
     new_store: bool = False
 
 
+#: Errors after which a file comes to rest, and the others go on.
+_OF_ONE_FILE = (RemoteError, NotConvertible, FileChanged, OSError, StoppedWaiting)
+
+
 class _Settled(Enum):
     """A file needs no more of this pass."""
 
@@ -103,6 +108,8 @@ class UploadOrchestrator:
     #: For calls that met a refusal or a passing failure.
     retry: Retry
     _endings: list[RunEnded] = field(default_factory=list)
+    #: Files that became `failed` since the backend accepted one.
+    _failed_in_vain: list[str] = field(default_factory=list)
 
     def run(self, options: Options) -> Observable[None]:
         """A cold run: recovery, first pass, retry pass. Emits nothing and completes.
@@ -120,7 +127,10 @@ class UploadOrchestrator:
         _, flight_gate = shutdown_gate(self.shutdown.stop_accepting, self.shutdown.force_kill)
         done = object()
         working: Observable[object] = passes.pipe(
-            ops.ignore_elements(), flight_gate, ops.concat(rx.just(done))
+            ops.catch(self._taking_back),
+            ops.ignore_elements(),
+            flight_gate,
+            ops.concat(rx.just(done)),
         )
         return rx.merge(working, self._heartbeat()).pipe(
             ops.take_while(lambda item: item is not done), ops.ignore_elements()
@@ -241,6 +251,15 @@ class UploadOrchestrator:
             lambda: queries.count_second_chances(self.context.catalog, self.context.run_id)
         ).pipe(ops.concat_map(scheduled))
 
+    def _taking_back(self, error: Exception, _source: Observable[object]) -> Observable[object]:
+        """Let files that failed in an outage wait as they were: it was no fault of theirs."""
+        if not isinstance(error, RunEnded) or not self.gate.state.in_vain:
+            return rx.throw(error)
+        taken_back = from_coroutine(
+            lambda: take_back(self.context, self._failed_in_vain, str(error))
+        )
+        return taken_back.pipe(ops.ignore_elements(), ops.concat(rx.throw(error)))
+
     def _ended(self) -> Observable[object]:
         return rx.throw(self._endings[0]) if self._endings else rx.empty()
 
@@ -300,7 +319,7 @@ class UploadOrchestrator:
             retry=self.retry,
             on_retry=self._announcing_retries(record),
         )
-        return tried.pipe(retry_when(until_ready))
+        return tried.pipe(retry_when(partial(until_ready, hurry=self.gate.impatience)))
 
     def _announcing_retries(self, record: FileRecord) -> Callable[[Exception, int, float], None]:
         def announce(error: Exception, attempt: int, wait_s: float) -> None:
@@ -321,6 +340,9 @@ class UploadOrchestrator:
                 error = BackendUnavailable(str(error))
             if isinstance(error, RateLimited | Transient) and not isinstance(error, IntegrityError):
                 self.gate.outcomes.tell(GivenUp())
+                if self.gate.state.in_vain == 1:  # one was accepted since the last
+                    self._failed_in_vain.clear()
+                self._failed_in_vain.append(record.file_path)
                 if accepts_nothing(self.gate.state):
                     error = BackendUnavailable(
                         f"{error}; {self.gate.state.in_vain} files in a row were given up and none "
@@ -328,7 +350,7 @@ class UploadOrchestrator:
                     )
             if isinstance(error, RunEnded):
                 self._end_run(error)
-            elif not isinstance(error, RemoteError | NotConvertible | FileChanged | OSError):
+            elif not isinstance(error, _OF_ONE_FILE):
                 return give_way(error)
             settled = from_coroutine(lambda: settle(self.context, record, error))
             return settled.pipe(ops.map(_done), ops.catch(lambda conflict, _: give_way(conflict)))

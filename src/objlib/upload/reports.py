@@ -54,6 +54,8 @@ class Progress:
     vanished: int = 0
     #: In the hands of another run.
     taken: int = 0
+    #: Files of which parts could not be read; what there is was sent.
+    partly_read: int = 0
     #: Calls that were made again.
     retries: int = 0
     #: Bytes of all files that were begun, finished or not.
@@ -115,12 +117,20 @@ def advance(progress: Progress, event: ev.Event) -> Progress:
                 failed_for_now=progress.failed_for_now + transient,
                 failures=(*progress.failures, event)[:NAMED_FAILURES],
             )
-        case ev.FileReleased(path=path):
-            return replace(_landed(progress, path), released=progress.released + 1)
+        case ev.FileReleased(path=path, had_failed=had_failed):
+            return replace(
+                _landed(progress, path),
+                released=progress.released + 1,
+                failed=progress.failed - had_failed,
+                failed_for_now=progress.failed_for_now - had_failed,
+                failures=tuple(kept for kept in progress.failures if kept.path != path),
+            )
         case ev.FileVanished(path=path):
             return replace(_landed(progress, path), vanished=progress.vanished + 1)
         case ev.FileTaken(path=path):
             return replace(_landed(progress, path), taken=progress.taken + 1)
+        case ev.PartlyRead():
+            return replace(progress, partly_read=progress.partly_read + 1)
         case ev.CallRetried(rate_limited=rate_limited):
             return replace(
                 progress,

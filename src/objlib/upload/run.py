@@ -6,7 +6,7 @@ import contextlib
 import random
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from objlib.catalog.lease import owner_is_dead, owner_of_this_process
@@ -27,7 +27,7 @@ from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.recovery import RecoveryCrawler
 from objlib.upload.reports import DONE, INTERRUPTED, LastRun, Progress, advance, remember
-from objlib.upload.shutdown import Shutdown
+from objlib.upload.shutdown import Shutdown, impatient
 from objlib.upload.state import AsyncUploadStateManager
 from objlib.waits import Waits
 
@@ -119,7 +119,7 @@ class UploadRun:
             usual_indexing_s=lambda: gate.state.indexing.usual_s,
             lookup=DocumentLookup(client, store_name, lambda: overdue(catalog, waits)),
         )
-        retry = Retry.of(waits, rng)
+        retry = replace(Retry.of(waits, rng), hurry=gate.impatience)
         self._orchestrator = UploadOrchestrator(
             context=self.context,
             recovery=RecoveryCrawler(self.context, self.shutdown, retry, identity.is_dead),
@@ -170,7 +170,8 @@ class UploadRun:
         announcements = announce_pressure(self._gate, self.stream.emit, self._catalog.clock)
         scheduler = LoopScheduler.running()
         try:
-            await completion(self._orchestrator.run(self._options), scheduler)
+            with impatient(self._gate, self.shutdown):
+                await completion(self._orchestrator.run(self._options), scheduler)
             if self._options.reset_existing:
                 await end_reset(self._catalog)
         finally:

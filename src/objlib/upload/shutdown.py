@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from reactivex import Observable
 from reactivex.subject import ReplaySubject
 
-from objlib.reactive.bridge import TRAMPOLINE
+from objlib.congestion.gate import RequestGate
+from objlib.reactive.bridge import TRAMPOLINE, on_trampoline
+
+#: Seconds: whoever has been asked to stop does not sit through a longer pause of the backend.
+STOPPING_PAUSE_MAX_S = 60.0
 
 
 class Shutdown:
@@ -45,3 +52,18 @@ class Shutdown:
         elif not self.is_killed:
             self.is_killed = True
             self._kill.on_next("interrupted twice")
+
+
+@contextmanager
+def impatient(gate: RequestGate, shutdown: Shutdown) -> Iterator[None]:
+    """Let a drain end although the backend asks for a long wait, while the context lasts."""
+
+    def hurry(_reason: str) -> None:
+        gate.wait_at_most(STOPPING_PAUSE_MAX_S)
+
+    subscription = on_trampoline(lambda: shutdown.stop_accepting.subscribe(hurry))
+    try:
+        yield
+    finally:
+        subscription.dispose()
+        gate.wait_at_most(math.inf)

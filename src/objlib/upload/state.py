@@ -32,6 +32,7 @@ from objlib.catalog.lease import Lease
 from objlib.catalog.moves import guarded_update, renew_leases
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file
+from objlib.catalog.readings import Made, columns_of
 from objlib.catalog.records import FileRecord
 from objlib.errors import OCCConflictError
 from objlib.states import Move, State, next_state
@@ -52,6 +53,9 @@ _OF_ONE_VERSION = (
     "remote_expiration_ts",
     "operation_name",
     "import_intent_at",
+    "reader",
+    "not_read",
+    "text_bytes",
 )
 
 
@@ -75,16 +79,31 @@ class AsyncUploadStateManager:
         self._rng = rng or random.Random(0)
 
     async def begin_upload(
-        self, record: FileRecord, *, upload_key: str, run_id: str, lease: Lease
+        self,
+        record: FileRecord,
+        *,
+        upload_key: str,
+        run_id: str,
+        lease: Lease,
+        made: Made | None = None,
     ) -> FileRecord | None:
-        """untracked -> uploading: the write-ahead intent, on disk before anything is sent."""
-        return await self._begin(record, upload_key, run_id, lease, reason="claimed", durable=True)
+        """untracked -> uploading: the write-ahead intent, on disk before anything is sent.
+
+        Args:
+            made: how the text that will be sent was made.
+        """
+        said = columns_of(made)
+        return await self._begin(
+            record, upload_key, run_id, lease, said, reason="claimed", durable=True
+        )
 
     async def begin_adoption(
         self, record: FileRecord, *, upload_key: str, run_id: str, lease: Lease
     ) -> FileRecord | None:
         """untracked -> uploading, where nothing will be sent: a document was found."""
-        return await self._begin(record, upload_key, run_id, lease, reason="adopted", durable=False)
+        return await self._begin(
+            record, upload_key, run_id, lease, {}, reason="adopted", durable=False
+        )
 
     async def _begin(
         self,
@@ -92,6 +111,7 @@ class AsyncUploadStateManager:
         upload_key: str,
         run_id: str,
         lease: Lease,
+        said: dict[str, Any],
         *,
         reason: str,
         durable: bool,
@@ -109,6 +129,7 @@ class AsyncUploadStateManager:
                 "error_message": None,
                 "failure_kind": None,
                 **({} if is_same_version else dict.fromkeys(_OF_ONE_VERSION)),
+                **said,
             }
 
         def stands(row: FileRecord) -> bool:

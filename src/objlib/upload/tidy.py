@@ -5,10 +5,19 @@ What cannot be deleted now is reported and left to a later run.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from objlib.catalog.queries import Leftover, get_file
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import forget_leftover
-from objlib.errors import GuardRefused, ObjlibError, Rejected, RemoteError, RunEnded
+from objlib.errors import (
+    GuardRefused,
+    ObjlibError,
+    Rejected,
+    RemoteError,
+    RunEnded,
+    StoppedWaiting,
+)
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document
 from objlib.states import IN_FLIGHT, State
@@ -73,6 +82,10 @@ async def settle(run: RunContext, record: FileRecord, error: Exception) -> None:
             still_ours(await run.state.release(fresh, reason=str(error)))
             run.emit(ev.FileReleased(record.file_path, str(error)))
         return
+    if isinstance(error, StoppedWaiting):  # what its import has made is looked up by the next run
+        still_ours(await run.state.release(fresh, reason=str(error)))
+        run.emit(ev.FileReleased(record.file_path, str(error)))
+        return
     transient = isinstance(error, RemoteError) and not isinstance(error, Rejected)
     still_ours(
         await run.state.fail(
@@ -83,6 +96,16 @@ async def settle(run: RunContext, record: FileRecord, error: Exception) -> None:
         )
     )
     run.emit(ev.FileFailed(record.file_path, str(error), transient))
+
+
+async def take_back(run: RunContext, paths: Iterable[str], reason: str) -> None:
+    """Let files go round again that this run has given up, though it was no fault of theirs."""
+    for path in dict.fromkeys(paths):
+        record = await get_file(run.catalog, path)
+        if record is None or record.gemini_state is not State.FAILED or record.run_id != run.run_id:
+            continue
+        if await run.state.retry(record, reason=reason) is not None:
+            run.emit(ev.FileReleased(path, reason, had_failed=True))
 
 
 def implied_document(operation_name: str | None) -> str | None:

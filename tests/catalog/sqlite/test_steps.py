@@ -20,7 +20,7 @@ from tests.catalog.catalogs import (
     session,
 )
 
-VERSIONS = (20, 21, 22, 23, 24, 25)
+VERSIONS = (20, 21, 22, 23, 24, 25, 26)
 
 Rows = dict[str, list[dict[str, Any]]]
 

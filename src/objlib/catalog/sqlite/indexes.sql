@@ -12,3 +12,5 @@ CREATE INDEX IF NOT EXISTS files_with_leftovers ON files (file_path)
     AND (superseded_doc_id IS NOT NULL OR gemini_file_id IS NOT NULL);
 CREATE INDEX IF NOT EXISTS files_reserved ON files (reserved_by) WHERE reserved_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS transitions_by_key ON transitions (upload_key) WHERE upload_key IS NOT NULL;
+CREATE INDEX IF NOT EXISTS files_by_reader ON files (mime_type, reader) WHERE reader IS NOT NULL;
+CREATE INDEX IF NOT EXISTS files_partly_read ON files (file_path) WHERE not_read IS NOT NULL;

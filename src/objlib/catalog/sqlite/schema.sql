@@ -40,6 +40,9 @@ CREATE TABLE files (
     operation_name          TEXT,
     gemini_store_doc_id     TEXT,                      -- fileSearchStores/…/documents/…
     superseded_doc_id       TEXT,                      -- older version, deleted once the new one is indexed
+    reader                  TEXT,                      -- what the document was read with on the way up; NULL: nothing, or not known
+    not_read                TEXT,                      -- parts of the file that are not in the document: a JSON array, for people
+    text_bytes              INTEGER,                   -- of the text that was read
     upload_timestamp        TEXT,                      -- when importFile was accepted
     proven_at               TEXT,                      -- when the store was asked last and cited this file
 
