@@ -18,7 +18,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 #: The storeys of section 3 of the design, from the ground up. A package or top-level module imports
 #: what lies on the storeys below its own, and itself.
 STOREYS: tuple[tuple[str, ...], ...] = (
-    ("errors", "waits", "privacy", "redaction", "threads", "language"),
+    ("errors", "waits", "values", "privacy", "redaction", "threads", "language"),
     ("states",),
     ("reactive", "formats"),
     ("catalog", "congestion"),
@@ -150,6 +150,19 @@ def test_the_sdk_is_loaded_when_a_backend_is_connected_to() -> None:
         "from objlib.cli.main import COMMANDS\n"
         "for module, _ in COMMANDS.values(): importlib.import_module(module)\n"
         "print([name for name in sys.modules if name.startswith('google.genai')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("command", ["status", "failures", "history", "config", "init"])
+def test_what_asks_nobody_loads_neither_operators_nor_pydantic(command: str) -> None:
+    """Each of them takes longer to load than such a command takes in all."""
+    code = (
+        "import importlib, sys\n"
+        f"importlib.import_module('objlib.cli.{command}')\n"
+        "import objlib.service.view\n"
+        "print([name for name in sys.modules if name in ('reactivex', 'pydantic', 'lxml')])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -3,35 +3,59 @@
 from __future__ import annotations
 
 import base64
+import html
 import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from objlib.redaction import redacted, secrets_of, without_credentials
 
 printable = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=12, max_size=60)
+passwords = st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_size=40)
 
 
 @example("%0:0000^?000", b"", b"")  # begins as a code does, and is none
 @example("%AF(000%af[00", b"", b"")
-@given(printable, st.binary(max_size=5), st.binary(max_size=5))
+@example("00000000000\r", b"", b"")
+@example("00000000000\U00018cd6", b"", b"")
+@example('"00000000000', b"", b"")
+@example("00000000000&", b"", b"")
+@settings(deadline=None)  # a pattern is made for each
+@given(st.one_of(printable, passwords), st.binary(max_size=5), st.binary(max_size=5))
 def test_no_form_of_a_secret_is_left(secret: str, before: bytes, after: bytes) -> None:
-    """Plain, URL-encoded in either case, escaped, and in base64 wherever it lies in it."""
+    """For all secrets: URL-encoded again and again, escaped in any way, in hex and in base64."""
     raw = secret.encode()
+    once = quote(secret, safe="")
     for form in (
         secret,
-        quote(secret, safe=""),
+        once,
+        once.lower(),
+        quote(once, safe=""),
+        quote(quote(once, safe=""), safe=""),
         quote_plus(secret),
+        "".join(f"%{byte:02x}" for byte in raw),
         json.dumps(secret)[1:-1],
+        json.dumps(json.dumps(secret))[3:-3],
         repr(secret)[1:-1],
+        repr(raw)[2:-1],
         raw.hex(),
+        html.escape(secret),
+        "".join(f"&#{ord(letter)};" for letter in secret),
+        "".join(f"&#x{ord(letter):X};" for letter in secret),
     ):
-        assert form not in redacted(f"<{form}>", [secret])
+        # A backslash before the first character tells nothing.
+        assert redacted(f"<{form}>", [secret]).replace("\\", "") == "<***>"
     shown = redacted(base64.b64encode(before + raw + after).decode(), [secret])
     assert "***" in shown
+
+
+@pytest.mark.parametrize("flood", ["\\" * 100_000, "%" + "25" * 50_000, "&#" + "0" * 100_000])
+def test_a_page_full_of_escapes_takes_no_longer_than_another(flood: str) -> None:
+    """A pattern that tries again at each of them would never come to an end."""
+    assert redacted(flood, ["AIza/Sy+of=somebody~0123456789"]) == flood
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,7 @@ class Hint(Enum):
     """A kind of remedy. A front end words it."""
 
     ACCEPT_DEVICE = "say that the library may lie on another device now"
+    ACCEPT_HOME = "say that a home directory is the library, or name a folder in it"
     CHECK_LIBRARY = "check the library's folder"
     CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
     CREATE_STORE = "upload something, which makes the store, or name another store"
@@ -50,7 +51,6 @@ class Hint(Enum):
     NAME_CATALOG_FILE = "name the catalog's file, not a folder"
     NAME_LIBRARY = "name the library's folder"
     NAME_LIBRARY_ID = "say by its id which library this is"
-    NAME_SETTINGS_FILE = "name the settings file yourself"
     RAISE_MAX_DELETE = "allow more deletions"
     RECOVER_INTO_NEW_CATALOG = "take the documents over into a new catalog"
     RECOVER_FROM_STORE = "give the lost catalog back from the store"
@@ -58,6 +58,7 @@ class Hint(Enum):
     SCAN_FIRST = "scan the library first"
     SCAN_OR_RECOVER = "scan the library, or recover a catalog that was lost"
     SCAN_NEW_FILES = "scan, which records new files"
+    TRUST_SETTINGS_FILE = "say that the settings file is the user's own, or name it"
     UPLOAD_INTO_NEW_STORE = "upload the files into a new store"
     USE_BOUND_OR_ANOTHER_CATALOG = "use what the catalog is bound to, or another catalog"
     WRITE_SETTINGS_FILE = "write a settings file that explains every setting"

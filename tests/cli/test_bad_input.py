@@ -255,11 +255,14 @@ def test_a_filter_that_does_not_parse_is_a_usage_error(cli: Cli, library: Path) 
     assert "position 6" in one_line(outcome)
 
 
-def test_a_reader_that_leaves_early_is_no_error(cli: Cli, library: Path) -> None:
+@pytest.mark.parametrize("arguments", [["status"], ["failures"], ["--help"], ["status", "--json"]])
+def test_a_reader_that_leaves_early_is_no_error(
+    cli: Cli, library: Path, arguments: list[str]
+) -> None:
     """`objlib … | head -1` ends quietly with exit code 0."""
     cli("scan", "--library", library)
     with subprocess.Popen(
-        [sys.executable, "-m", "objlib", "status"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "objlib", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None
         process.stdout.close()

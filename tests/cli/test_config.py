@@ -26,6 +26,7 @@ def test_each_setting_is_shown_with_its_origin(
     (workplace / "objlib.toml").write_text(
         'store = "a"\nmodel = "b"\nconcurrency = 3\ntier = "1"\n'
     )
+    assert cli("config", "trust").exit_code == 0
     monkeypatch.setenv("OBJLIB_CONCURRENCY", "4")
     monkeypatch.setenv("OBJLIB_STORE", "c")
     out = cli("config", "show", "--store", "d").out

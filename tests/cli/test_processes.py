@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from objlib.cli.verdict import EXACTLY
 from objlib.filestore import Fault, Kind
 from tests.cli.servers import server
 from tests.conftest import Cli, Query, states, write_library
@@ -137,6 +138,36 @@ def test_two_processes_share_the_work(served: str, scanned: Path, cli: Cli, rows
     assert [one.returncode, other.returncode] == [0, 0], outputs
     assert states(rows) == {"indexed": FILES}
     assert cli("store-sync").exit_code == 0
+
+
+def test_nobody_says_exactly_while_another_run_is_at_work(
+    served: str, scanned: Path, cli: Cli, rows: Query
+) -> None:
+    """`sync` and `store-sync` say how many files are in flight, and end otherwise than well."""
+    with start("fsm-upload", "--concurrency", "4") as busy:
+        wait_until(rows, "gemini_state IN ('uploading', 'processing')", busy)
+        stop_between_writes(busy, Path("data") / "library.db")
+        at_work = rows("SELECT COUNT(*) FROM files WHERE gemini_state LIKE '%ing'")[0][0]
+        assert at_work > 0
+        files = f"{at_work} file{'s' if at_work > 1 else ''}"
+
+        synced = cli("sync", "--yes")
+        assert synced.exit_code == 1
+        assert EXACTLY not in synced.out
+        assert "The store does not hold exactly what the library does:" in synced.out
+        assert f"  {files} another run is at work on" in synced.out
+        surveyed = cli("store-sync")
+        assert EXACTLY not in surveyed.out
+        assert f"{files} another run is at work on" in surveyed.out
+        assert cli("store-sync", "--json").json["in_flight"] == at_work
+
+        busy.send_signal(signal.SIGCONT)
+        busy.communicate(timeout=60)
+    assert busy.returncode == 0
+    done = cli("sync", "--yes")
+    assert (done.exit_code, states(rows)) == (0, {"indexed": FILES})
+    assert EXACTLY in done.out
+    assert "at work" not in cli("store-sync").out
 
 
 def test_four_processes_never_meet_over_a_file(

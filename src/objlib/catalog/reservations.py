@@ -7,10 +7,10 @@ names its owner and its end, so that a worker that dies holds its rows no longer
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from objlib.catalog.lease import Lease
+from objlib.catalog.lease import Lease, owner_is_dead
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import RESTED, SECOND_CHANCE, rested_since
 from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
@@ -87,6 +87,17 @@ async def owners_at_work(catalog: Catalog) -> list[str]:
         " WHERE gemini_state IN ('uploading', 'processing') AND lease_owner IS NOT NULL ORDER BY 1"
     )
     return [str(owner) for (owner,) in rows]
+
+
+async def count_at_work(catalog: Catalog, is_dead: Callable[[str], bool] = owner_is_dead) -> int:
+    """Count the files in flight whose owners are alive, as far as can be told."""
+    rows = await catalog.fetch_all(
+        "SELECT lease_owner, COUNT(*) FROM files"
+        " WHERE gemini_state IN ('uploading', 'processing') AND lease_expires_at > ?"
+        " GROUP BY lease_owner",
+        (catalog.clock().timestamp(),),
+    )
+    return sum(int(files) for owner, files in rows if owner is not None and not is_dead(owner))
 
 
 async def free_reservations(catalog: Catalog, owner: str) -> None:

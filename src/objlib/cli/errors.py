@@ -27,6 +27,7 @@ EXIT_CODES: dict[type[ObjlibError], int] = {
 #: Hint -> the end of the line, from its punctuation on.
 WORDS = {
     Hint.ACCEPT_DEVICE: ". If it is the same library, say so with --accept-device",
+    Hint.ACCEPT_HOME: "; name a folder in it, or say --accept-home",
     Hint.CHECK_LIBRARY: "; check --library",
     Hint.CHOOSE_ANOTHER_CATALOG: "; choose another file with --db",
     Hint.CREATE_STORE: "; `objlib fsm-upload` makes it, or name another with --store",
@@ -35,7 +36,6 @@ WORDS = {
     Hint.NAME_CATALOG_FILE: "; --db names the catalog's file",
     Hint.NAME_LIBRARY: " with --library DIR",
     Hint.NAME_LIBRARY_ID: "; say which is this library with --library-id ID",
-    Hint.NAME_SETTINGS_FILE: ", or name the file with --config",
     Hint.RAISE_MAX_DELETE: ". If that is what you want, raise --max-delete",
     Hint.RECOVER_INTO_NEW_CATALOG: "; use a new catalog for that (--db)",
     Hint.RESTORE_OR_START_NEW_CATALOG: (
@@ -51,6 +51,9 @@ WORDS = {
         " `objlib recover --from-store --library DIR`"
     ),
     Hint.SCAN_NEW_FILES: ", and `objlib scan` records new files",
+    Hint.TRUST_SETTINGS_FILE: (
+        ". If the file is yours, say so once: objlib config trust (or name it with --config)"
+    ),
     Hint.UPLOAD_INTO_NEW_STORE: (
         "; `objlib sync --new-store` uploads the files into a new one, after a plan with its price"
     ),

@@ -101,6 +101,22 @@ class Invocation:
             )
         terminal.ask_to_go_on("Go on?")
 
+    async def question(self, settings: Settings, accept_home: bool) -> None:
+        """Ask whether a home directory or a whole disk is to be a library; once, for each.
+
+        Raises:
+            ConfigurationError: there is nobody to ask.
+            click.Abort: the answer was no.
+        """
+        from objlib.service.homes import question_about
+
+        problem = None if accept_home else await question_about(settings)
+        if problem is None:
+            return
+        if self.json or self.log_json or not terminal.can_ask():
+            raise problem
+        terminal.ask_to_go_on(f"{problem}. Go on?")
+
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the global options to a command, or to the group."""
@@ -204,6 +220,11 @@ checksum_option = click.option(
     "--checksum",
     is_flag=True,
     help="Read every file, whatever its size and times say.",
+)
+accept_home_option = click.option(
+    "--accept-home",
+    is_flag=True,
+    help="The library is a home directory or a whole disk, and that is right.",
 )
 accept_device_option = click.option(
     "--accept-device",

@@ -20,7 +20,7 @@ from rich.status import Status
 from rich.text import Text
 
 from objlib.cli.cleaning import one_line, text_lines
-from objlib.cli.terminal import beneath
+from objlib.cli.terminal import beneath, write
 
 #: What the rest of a broken line stands below of: the first word, behind a number or a sign.
 _HANGING = re.compile(r"\s*(?:(?:[\d,]+|->|-|\[\d+\])\s+)?")
@@ -59,8 +59,7 @@ class Screen(Console):
         if isinstance(line, str):
             line = one_line(line)
             if style is None and not self.file.isatty():  # Rich takes 50 µs for each
-                self.file.write(f"{line}\n")
-                self.file.flush()
+                write(self.file, f"{line}\n")
                 return
         text = Text(line) if isinstance(line, str) else self._on_one_line(line)
         self._draw(text, style=style, whole=whole)

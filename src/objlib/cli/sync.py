@@ -24,6 +24,7 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import (
     Invocation,
     accept_device_option,
+    accept_home_option,
     checksum_option,
     common_options,
     hidden_option,
@@ -33,7 +34,7 @@ from objlib.cli.options import (
     tier_option,
     yes_option,
 )
-from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
+from objlib.cli.plan import plan_as_json, print_files, print_groups, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
 from objlib.cli.render import count, size
 from objlib.cli.scan import print_scan
@@ -96,6 +97,7 @@ class _Wish:
 )
 @max_delete_option
 @accept_device_option
+@accept_home_option
 @click.option(
     "--refresh-metadata",
     is_flag=True,
@@ -117,6 +119,7 @@ def command(
     is_watching: bool,
     max_delete: MaxDelete,
     accept_device: bool,
+    accept_home: bool,
     refresh_metadata: bool,
     checksum: bool,
     new_library: bool,
@@ -146,12 +149,19 @@ def command(
         raise ConfigurationError("--new-store and --watch exclude each other")
     files = Files(events, results)
     wish = _Wish(limits, new_store, refresh_metadata, checksum, dry_run, yes, files)
-    return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
+    wanted = (is_watching, new_library, accept_home)
+    return asyncio.run(_sync(invocation, settings, wish, *wanted))
 
 
 async def _sync(
-    invocation: Invocation, settings: Settings, wish: _Wish, is_watching: bool, new_library: bool
+    invocation: Invocation,
+    settings: Settings,
+    wish: _Wish,
+    is_watching: bool,
+    new_library: bool,
+    accept_home: bool,
 ) -> int:
+    await invocation.question(settings, accept_home)
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
         library.selection = replace(library.selection, own=(1, 2, *wish.files.paths))
@@ -234,6 +244,7 @@ async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, w
         where = " into a new store" if plan.options.new_store else ""
         say(f"To upload{where}: {count(work.files, 'file')} ({size(work.size_bytes)})")
     show_all = invocation.verbosity > 0
+    print_groups(say, work)
     await print_files(say, library, plan.options, work.files, show_all=show_all)
     print_price(say, work, library.settings)
     if plan.leaving:

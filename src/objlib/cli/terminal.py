@@ -16,21 +16,36 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, TextIO, cast
+from typing import IO, Any, TextIO, cast
 
 import click
 
 from objlib.cli.cleaning import as_json, one_line, text_lines
 
 
+def write(stream: IO[str] | None, text: str) -> None:
+    """Write what is clean to a stream at once; nothing where it was closed before we began.
+
+    Raises:
+        BrokenPipeError: nobody reads; without a number, for Click would exit with 1.
+    """
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        raise BrokenPipeError from None
+
+
 def say(line: str = "") -> None:
     """Print one line on standard output."""
-    _write(sys.stdout, f"{one_line(line)}\n")
+    write(sys.stdout, f"{one_line(line)}\n")
 
 
 def say_text(text: str, *, end: str = "\n") -> None:
     """Print a text on standard output; its lines stay."""
-    _write(sys.stdout, text_lines(text) + end)
+    write(sys.stdout, text_lines(text) + end)
 
 
 def say_json(document: Any) -> None:
@@ -47,12 +62,12 @@ def json_text(document: Any, *, indent: int | None = None) -> str:
 
 def notice(line: str) -> None:
     """Print one line on standard error."""
-    _write(sys.stderr, f"{one_line(line)}\n")
+    write(sys.stderr, f"{one_line(line)}\n")
 
 
 def notice_text(text: str) -> None:
     """Print a text on standard error; its lines stay."""
-    _write(sys.stderr, f"{text_lines(text)}\n")
+    write(sys.stderr, f"{text_lines(text)}\n")
 
 
 def trace_lines(error: BaseException) -> str:
@@ -131,7 +146,7 @@ class _Guard(io.TextIOBase):
         return _Bytes(self)
 
     def write(self, text: str, /) -> int:
-        self.beneath.write(text_lines(text))
+        write(self.beneath, text_lines(text))
         return len(text)
 
     def flush(self) -> None:
@@ -159,9 +174,3 @@ class _Bytes:
 
     def flush(self) -> None:
         self.guard.flush()
-
-
-def _write(stream: TextIO | None, text: str) -> None:
-    if stream is not None:
-        stream.write(text)
-        stream.flush()

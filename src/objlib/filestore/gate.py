@@ -26,6 +26,7 @@ _UPLOAD_HEADERS = ("x-goog-upload-url", "x-goog-upload-status")
 _DRIPS = 10
 #: Nothing was written: the transaction that could not be committed was rolled back.
 _NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR}
+_UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -177,6 +178,8 @@ def _trouble_of_disk(error: Exception) -> ApiError | None:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _NO_ROOM:
         return ApiError(507, f"the store's disk is full or failing ({error})")
+    if code in _UNWRITABLE:
+        return ApiError(500, f"the store's files cannot be written ({error})", status="UNWRITABLE")
     if code in _DAMAGED:
         return ApiError(500, f"the store's database is damaged ({error})", status="DATA_LOSS")
     return None

@@ -11,12 +11,16 @@ import contextlib
 
 import httpx2
 
-from objlib.redaction import without_credentials
+from objlib.redaction import echoes_of, redacted, without_credentials
 
 #: A page of documents has some 100 kB, an answer with its passages less than 1 MB.
 ANSWER_BYTES_MAX = 32 * 1024 * 1024
 #: Of an error's body no more is read.
 ERROR_BYTES_MAX = 1024 * 1024
+
+#: Objects, lists and values in them: a page of documents has some thousands. 2 MB of `{},` become
+#: 400 MB of records.
+ANSWER_VALUES_MAX = 200_000
 
 _REDIRECTS = range(300, 400)
 #: Headers that no longer hold of a body that was read and unpacked.
@@ -33,11 +37,17 @@ class Judged(httpx2.AsyncBaseTransport):
     Args:
         inner: the transport that does the work.
         base_url: requests go there and nowhere else.
+        secrets: an answer that repeats one is read without: it would name a document, or stand
+            in a passage.
     """
 
-    def __init__(self, inner: httpx2.AsyncBaseTransport, base_url: str) -> None:
+    def __init__(
+        self, inner: httpx2.AsyncBaseTransport, base_url: str, secrets: tuple[str, ...] = ()
+    ) -> None:
         self._inner = inner
         self._origin = _origin_of(httpx2.URL(base_url))
+        self._secrets = tuple(secret for secret in secrets if echoes_of([secret]))
+        self._echoes = echoes_of(secrets)
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         if _origin_of(request.url) != self._origin:
@@ -53,7 +63,7 @@ class Judged(httpx2.AsyncBaseTransport):
                     f"it sends us on to {place}, and neither the key nor a file follows; "
                     "set base_url to the address that answers itself"
                 )
-            body = await _body_of(response)
+            body = self._without_secrets(await _body_of(response))
         finally:
             await response.aclose()
         if response.status_code == httpx2.codes.OK:
@@ -69,6 +79,12 @@ class Judged(httpx2.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+    def _without_secrets(self, body: bytes) -> bytes:
+        if not any(echo in body for echo in self._echoes):
+            return body
+        text = body.decode("latin-1")  # byte by byte
+        return redacted(text, self._secrets).encode("latin-1")
 
 
 async def _body_of(response: httpx2.Response) -> bytes:
@@ -98,6 +114,8 @@ def _check(request: httpx2.Request, response: httpx2.Response, body: bytes) -> N
     if not is_answer:
         kind = response.headers.get("content-type", "").partition(";")[0].strip() or "no type"
         raise Unusable(f"what answers is no File Search (200 with {len(body):,} bytes of {kind})")
+    if sum(said.count(mark) for mark in (b"{", b"[", b",")) > ANSWER_VALUES_MAX:
+        raise Unusable(f"its answer holds more than {ANSWER_VALUES_MAX:,} values")
 
 
 def _origin_of(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -36,6 +36,7 @@ from objlib.gemini.resources import (
     RawFile,
     Store,
 )
+from objlib.gemini.sdk import check_sdk
 from objlib.gemini.transport import Gated, HonestUploads
 from objlib.gemini.wire_errors import Effect, translated
 from objlib.reactive.retry import Retry
@@ -81,11 +82,11 @@ class FileSearchClient:
             gate: what every request has to pass; None lets them all pass.
         """
         self._wire = Observed(transport)
-        self._checked = Checked(Judged(self._wire, base_url))
+        self._secrets = secrets_of(api_key, base_url)
+        self._checked = Checked(Judged(self._wire, base_url, self._secrets))
         gated = self._checked if gate is None else Gated(self._checked, gate)
         self.gate = gate
         self._pages = _PAGES if gate is None else replace(_PAGES, hurry=gate.impatience)
-        self._secrets = secrets_of(api_key, base_url)
         self._client = genai.Client(
             api_key=api_key or _NO_KEY,
             vertexai=False,
@@ -101,6 +102,7 @@ class FileSearchClient:
             ),
         )
         self._calls = self._client.aio
+        check_sdk(self._calls, types)
 
     @property
     def calls(self) -> Observable[Call]:

@@ -92,6 +92,8 @@ def translated(
 _NO_ROOM = 507
 #: Unrecoverable loss or corruption, google.rpc.Code 15: asking again does not help either.
 _DATA_LOSS = "DATA_LOSS"
+#: Ours alone: the embedded store lies on a disk or in a folder that is read-only.
+_UNWRITABLE = "UNWRITABLE"
 
 
 def _translate(
@@ -157,6 +159,8 @@ def _from_answer(
         return RateLimited(message, _retry_after_s(error))
     if error.status == _DATA_LOSS:
         return BackendUnavailable(f"{what}: {said}; restore a copy of the server's data")
+    if error.status == _UNWRITABLE:
+        return BackendUnavailable(f"{what}: {said}; make them and their folder writable")
     if code == _NO_ROOM:
         return StorageFull(f"{what}: {said}; make room there, then run this again")
     if code == 401 or _reason(error) == "API_KEY_INVALID":

@@ -11,16 +11,19 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from objlib.catalog import accounts, found
+from objlib.catalog import accounts
+from objlib.catalog.found import Findings
 from objlib.catalog.new_store import exchange_is_over, is_exchanged
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.records import FileRecord
+from objlib.catalog.tallies import count_files
 from objlib.documents.lookup import full_name
 from objlib.documents.payload import Source
 from objlib.errors import CatalogLost, Hint
 from objlib.gemini.resources import Store
-from objlib.sync.rebuild import adopt_found, list_documents, rebuild
+from objlib.library.scan import UNFINISHED_SCAN
+from objlib.sync.rebuild import adopt_found, list_documents, note_found, rebuild
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
@@ -52,7 +55,8 @@ async def look_first(
 
     Raises:
         CatalogLost: nothing was uploaded with this catalog, and half of another library's documents
-            or more are of files that lie here.
+            or more are of files that lie here; or half of the files that a scan has seen before it
+            was cut off have documents of another library.
         Transient, RateLimited: the listing failed or is not complete; call again.
     """
     source = await _finish_recovery(catalog, client, store, source)
@@ -60,12 +64,13 @@ async def look_first(
         return await _look_into_new_store(catalog, client, store, source)
     if not sends or await _is_accounted_for(catalog, client, store):
         return 0
-    listed = await list_documents(catalog, client, store)
+    listing = await list_documents(catalog, client, store)
     is_new = await get_info(catalog, accounts.NEW_LIBRARY) is not None
     if not is_new and not await accounts.has_uploaded(catalog):
-        await _refuse_lost(catalog, source.library_id)
-    adopted = await adopt_found(catalog, source, only_news=True)
-    await accounts.note_listed(catalog, listed)
+        await _refuse_lost(catalog, listing.found, source.library_id)
+    await accounts.begin_look(catalog)
+    adopted = await adopt_found(catalog, source, listing.found, only_news=True)
+    await note_found(catalog, source.library_id, listing)
     return adopted
 
 
@@ -77,7 +82,7 @@ async def _finish_recovery(
     if library_id is None:
         return source
     source = replace(source, library_id=library_id)
-    await rebuild(catalog, source, listed=await list_documents(catalog, client, store))
+    await rebuild(catalog, source, await list_documents(catalog, client, store))
     return source
 
 
@@ -87,9 +92,9 @@ async def _look_into_new_store(
     """Adopt what a store has that took the place of a gone one: a copy may have been faster."""
     adopted = 0
     if _documents_in(store):
-        listed = await list_documents(catalog, client, store)
-        adopted = await adopt_found(catalog, source)
-        await accounts.note_listed(catalog, listed)
+        listing = await list_documents(catalog, client, store)
+        adopted = await adopt_found(catalog, source, listing.found)
+        await note_found(catalog, source.library_id, listing)
     await exchange_is_over(catalog, store.name)
     return adopted
 
@@ -130,9 +135,13 @@ async def _replacing(catalog: Catalog) -> AsyncIterator[FileRecord]:
         after = page[-1].file_path
 
 
-async def _refuse_lost(catalog: Catalog, library_id: str) -> None:
-    for one in await found.libraries_of_our_files(catalog):
-        if one.library != library_id and one.here * 2 >= one.documents:
+async def _refuse_lost(catalog: Catalog, found: Findings, library_id: str) -> None:
+    # A scan that was cut off has seen but some of the files: then it is half of those that counts.
+    is_partial = bool(await get_info(catalog, UNFINISHED_SCAN))
+    scanned = await count_files(catalog) if is_partial else 0
+    for one in await found.libraries_of_our_files():
+        is_half = one.here * 2 >= one.documents or (is_partial and one.files * 2 >= scanned)
+        if one.library != library_id and one.here and is_half:
             raise CatalogLost(
                 f"{one.here:,} of {one.documents:,} documents of another library in the store are "
                 f"of files that lie here, and the catalog {catalog.description} knows nothing of "

@@ -23,6 +23,7 @@ from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.context import RunContext, overdue
+from objlib.upload.event_stream import EventStream
 from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.recovery import RecoveryCrawler
@@ -45,14 +46,19 @@ def states_taken(options: Options) -> list[str]:
     return states
 
 
-async def expected_work(catalog: Catalog, options: Options) -> Work:
-    """Return the number of files that a run will take, the reasons, and their size together."""
+async def expected_work(catalog: Catalog, options: Options, *, is_grouped: bool = False) -> Work:
+    """Return the number of files that a run will take, the reasons, and their size together.
+
+    Args:
+        is_grouped: by folder and by extension, too.
+    """
     return await work_of_upload(
         catalog,
         states_taken(options),
         options.limit,
         leave_alone_s=options.leave_alone_s,
         in_new_store=options.new_store,
+        is_grouped=is_grouped,
     )
 
 
@@ -97,7 +103,7 @@ class UploadRun:
         self._gate = gate
         self._store_name = store_name
         self._latest = _Latest()
-        self.stream = ev.EventStream()
+        self.stream = EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
         on_trampoline(

@@ -10,6 +10,7 @@ from objlib.catalog.moves import renew_leases
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.reservations import (
+    count_at_work,
     free_reservations,
     reserve_page,
     reserve_second_chances,
@@ -132,3 +133,18 @@ def test_the_order_of_a_page_is_by_code_point(engine: Engine) -> None:
         raise AssertionError("endless")
 
     assert engine.tell(story) == names
+
+
+def test_only_the_living_are_at_work(engine: Engine) -> None:
+    """Neither a row at rest counts, nor one whose lease has run out, nor one of a dead owner."""
+
+    async def story(catalog: Catalog) -> None:
+        await add_files(catalog, "a", "b", "c", "d")
+        manager = AsyncUploadStateManager(catalog)
+        for path, lease in (("a", ONE), ("b", OTHER), ("c", Lease(ONE.owner, 1.0))):
+            record = await existing(catalog, path)
+            assert await manager.begin_upload(record, upload_key=path, run_id="r", lease=lease)
+        assert await count_at_work(catalog) == 2
+        assert await count_at_work(catalog, lambda owner: owner == OTHER.owner) == 1
+
+    engine.tell(story)
