@@ -170,11 +170,18 @@ class RemoteError(ObjlibError):
 
 
 class RateLimited(RemoteError):
-    """429 RESOURCE_EXHAUSTED for a rate, not for storage."""
+    """429 RESOURCE_EXHAUSTED for a rate, not for storage.
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    Args:
+        is_of_the_day: the quota of a day is used up, so that no short wait helps.
+    """
+
+    def __init__(
+        self, message: str, retry_after_s: float | None = None, *, is_of_the_day: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.is_of_the_day = is_of_the_day
 
 
 class Transient(RemoteError):

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from objlib.cli import logs, terminal
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, RateLimited
 
 if TYPE_CHECKING:
     from objlib import MaxDelete
@@ -72,6 +72,12 @@ class Invocation:
         from objlib.service.servers import description
 
         self.notices().say(f"Store: {description(settings)}")
+
+    def says_that_it_waits(self, error: Exception, attempt: int, wait_s: float) -> None:
+        """Say that the store refuses for now, and when it is asked again."""
+        what = "too many requests" if isinstance(error, RateLimited) else "no answer"
+        again = f"asking again in {max(1, round(wait_s))} s"
+        self.notices().say(f"The store is busy ({what}, attempt {attempt}); {again}")
 
     def console(self) -> Screen:
         """Standard output, for results."""
