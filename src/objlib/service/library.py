@@ -106,8 +106,7 @@ class Library(CatalogView):
         super().__init__(catalog, settings)
         self._store = Connection(catalog, settings, resources)
         self._runs = Runs()
-        #: The files that a scan takes.
-        self.selection = selection_of(settings)
+        self.selection = selection_of(settings)  # the files that a scan takes
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -405,8 +404,7 @@ class Library(CatalogView):
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
         catalog, bound = self.catalog, await self.bound()
         source, selection = source_of(self.settings, bound), self.selection
-        wanted = {"refresh_metadata": refresh, "checksum": checksum}
-        return scanning(catalog, bound, self.settings, source, selection, **wanted)
+        return scanning(catalog, bound, self.settings, source, selection, refresh, checksum)
 
     async def _planned_repair(
         self, report: SyncReport, max_delete: MaxDelete, wishes: RepairWishes

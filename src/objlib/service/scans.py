@@ -40,7 +40,6 @@ def scanning(
     settings: Settings,
     source: Source,
     selection: Selection,
-    *,
     refresh_metadata: bool,
     checksum: bool,
 ) -> Work[ScanReport, ScanReport]:
