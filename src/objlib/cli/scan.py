@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -87,6 +87,7 @@ async def _scan(
 ) -> int:
     await invocation.question(settings, accept_home)
     async with Library.open(settings.library, settings=settings) as library:
+        library.selection = replace(library.selection, own=(1, 2))  # its own output
         with invocation.notices().status("scanning") as status:
             wanted = library.scan(refresh_metadata=refresh_metadata, checksum=checksum)
             async with wanted as run:

@@ -47,7 +47,7 @@ from objlib.service.rounds import (
     shown_to_nobody,
 )
 from objlib.service.runs import Run, Runs, Work
-from objlib.service.scans import scanning
+from objlib.service.scans import scanning, selection_of
 from objlib.service.stores import Connection, source_of
 from objlib.service.uploads import (
     Account,
@@ -106,6 +106,7 @@ class Library(CatalogView):
         super().__init__(catalog, settings)
         self._store = Connection(catalog, settings, resources)
         self._runs = Runs()
+        self.selection = selection_of(settings)  # the files that a scan takes
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -402,10 +403,8 @@ class Library(CatalogView):
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
         catalog, bound = self.catalog, await self.bound()
-        source = source_of(self.settings, bound)
-        return scanning(
-            catalog, bound, self.settings, source, refresh_metadata=refresh, checksum=checksum
-        )
+        source, selection = source_of(self.settings, bound), self.selection
+        return scanning(catalog, bound, self.settings, source, selection, refresh, checksum)
 
     async def _planned_repair(
         self, report: SyncReport, max_delete: MaxDelete, wishes: RepairWishes
