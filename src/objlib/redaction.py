@@ -12,6 +12,8 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit, urlunsplit
 MASK = "***"
 #: A form that is shorter may be a word of any text.
 _LONG_CHARS = 8
+#: In what an answer says, only a secret of so many characters is looked for.
+_ECHOED_CHARS = 16
 _BACKSLASHES = r"\\{1,8}"
 _SHORT = {"\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 _ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
@@ -42,9 +44,10 @@ def redacted(text: str, secrets: Iterable[str]) -> str:
 def echoes_of(secrets: Iterable[str]) -> tuple[bytes, ...]:
     """Return the usual forms of secrets, for a quick look at a large answer.
 
-    A short password may be any word, and is none of them.
+    A short one may be any word, such as the name of a store, and an answer must come as it is. The
+    service's own keys have 39 characters.
     """
-    long = (secret for secret in secrets if len(secret) >= _LONG_CHARS)
+    long = (secret for secret in secrets if len(secret) >= _ECHOED_CHARS)
     return tuple(form.encode() for secret in long for form in _usual_forms(secret))
 
 

@@ -99,11 +99,8 @@ async def stream_known_files(catalog: Catalog) -> Generator[tuple[Any, ...], Non
 
 async def proofs_of(catalog: Catalog, paths: Sequence[str]) -> dict[str, str]:
     """Return path -> when the store last cited the version that it has: ISO 8601, UTC."""
-    if not paths:
-        return {}
-    marks = ", ".join("?" * len(paths))
     rows = await catalog.reader.fetch_all(
-        f"SELECT file_path, proven_at FROM files WHERE file_path IN ({marks}) AND {IS_PROVEN}",
+        f"SELECT file_path, proven_at FROM files WHERE file_path IN ({marks(paths)}) AND {IS_PROVEN}",
         tuple(paths),
     )
     return {str(path): str(moment) for path, moment in rows}
@@ -127,8 +124,9 @@ async def folders_in(catalog: Catalog, beginning: str, size: int) -> list[str]:
     while len(folders) < size:
         row = await catalog.reader.fetch_one(
             "SELECT file_path FROM files WHERE file_path >= ? AND file_path < ?"
-            " AND is_deleted = 0 AND substr(file_path, ?) LIKE '%/%' ORDER BY file_path LIMIT 1",
-            (after, end, len(beginning) + 1),
+            " AND is_deleted = 0 AND REPLACE(substr(file_path, ?), '/', '') <> substr(file_path, ?)"
+            " ORDER BY file_path LIMIT 1",
+            (after, end, len(beginning) + 1, len(beginning) + 1),
         )
         if row is None:
             break
