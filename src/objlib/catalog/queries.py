@@ -100,7 +100,8 @@ async def stream_known_files(catalog: Catalog) -> Generator[tuple[Any, ...], Non
 async def proofs_of(catalog: Catalog, paths: Sequence[str]) -> dict[str, str]:
     """Return path -> when the store last cited the version that it has: ISO 8601, UTC."""
     rows = await catalog.reader.fetch_all(
-        f"SELECT file_path, proven_at FROM files WHERE file_path IN ({marks(paths)}) AND {IS_PROVEN}",
+        "SELECT file_path, proven_at FROM files"
+        f" WHERE file_path IN ({marks(paths)}) AND {IS_PROVEN}",
         tuple(paths),
     )
     return {str(path): str(moment) for path, moment in rows}
