@@ -176,7 +176,9 @@ class Chaos:
             self._problems.append("the key was printed")
         if "Traceback" in output or "a bug in objlib" in output:
             self._problems.append(f"{process.args!r} printed: {output[-500:]}")
-        is_told = self._is_lost and process.returncode == 2 and _names_a_way_on(output)
+        # Before the first upload there is no store, and a command that needs one says so.
+        names = NO_STORE in output or (self._is_lost and _names_a_way_on(output))
+        is_told = process.returncode == 2 and names
         if process.returncode not in (0, 1, 3, 130, -9) and not is_told:
             self._problems.append(f"{process.args!r} ended with {process.returncode}: {output}")
         return output

@@ -43,7 +43,7 @@ def test_a_disk_that_does_not_answer_is_told(
 
     code, said = disks.objlib(*arguments)
 
-    assert code == 2
+    assert code == 2, said
     assert "not connected" in said
     assert "is its disk mounted?" in said
     assert "bug" not in said

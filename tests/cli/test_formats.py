@@ -352,7 +352,8 @@ def test_a_text_that_outgrows_a_document_on_the_way_up_says_so(
     monkeypatch.setattr("objlib.documents.payload.MAX_DOCUMENT_BYTES", 300)
     (shelf / "a.txt").write_bytes(("Über Brücken und Türme. " * 12).encode("cp1252"))
     cli("scan", "--library", shelf)
-    assert cli("fsm-upload").exit_code == 1
+    done = cli("fsm-upload")
+    assert done.exit_code == 1, done
     assert "a document may have 100 MB" in cli("failures").out
 
 

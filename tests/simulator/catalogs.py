@@ -12,6 +12,13 @@ from pathlib import Path
 
 #: Statements that undo the step to a version. An older objlib has written such a catalog.
 _UNDONE = {
+    26: (
+        "DROP INDEX files_by_reader",
+        "DROP INDEX files_partly_read",
+        "ALTER TABLE files DROP COLUMN reader",
+        "ALTER TABLE files DROP COLUMN not_read",
+        "ALTER TABLE files DROP COLUMN text_bytes",
+    ),
     25: (
         "ALTER TABLE files DROP COLUMN ctime",
         "ALTER TABLE files DROP COLUMN read_problem",

@@ -28,6 +28,7 @@ EVENTS: list[ev.Event] = [
     ev.FileIndexed(ODD, ODD, False, 2.5),
     ev.FileFailed(ODD, ODD, True),
     ev.FileReleased(ODD, ODD),
+    ev.PartlyRead(ODD, (ODD,)),
     ev.FileVanished(ODD, ODD),
     ev.FileTaken(ODD),
     ev.LeftBehind(ODD, ODD, ODD),
@@ -58,7 +59,10 @@ def test_an_event_is_one_line_of_json(event: ev.Event) -> None:
     read = json.loads(line)
     assert "\n" not in line
     assert read.pop("event") == type(event).__name__
-    assert read == {field.name: getattr(event, field.name) for field in fields(event)}
+    said = {field.name: getattr(event, field.name) for field in fields(event)}
+    assert read == {
+        name: list(value) if isinstance(value, tuple) else value for name, value in said.items()
+    }
 
 
 def test_everybody_hears_everything_in_order() -> None:

@@ -191,7 +191,10 @@ def _of_text(
     with opened(source.root, record.file_path, source.links_to) as span:
         if span.size_bytes <= _HELD_BYTES_MAX:
             raw, seen = fingerprinted(span, path, b"".join)
-            body, digest = _encoded(header, Content(raw, seen, span.mark).text)
+            try:
+                body, digest = _encoded(header, Content(raw, seen, span.mark).text)
+            except NotConvertible as problem:
+                raise NoPayload(record.file_path, seen, problem) from problem
             return Payload(path, body, len(body), digest, mime_type, seen)
         decoding = after_all_turns(examined(span))
         text = LongText(header.encode(), decoding, span.offset, span.size_bytes, span.mark)

@@ -8,6 +8,7 @@ from objlib.catalog.binding import bound_library
 from objlib.catalog.opening import open_catalog
 from objlib.config import Settings
 from objlib.errors import CatalogError, ConfigurationError, Hint
+from objlib.library.root import is_folder
 
 
 def is_home_or_above(folder: Path, home: Path | None = None) -> bool:
@@ -32,7 +33,7 @@ async def question_about(settings: Settings) -> ConfigurationError | None:
         settings: those of the run; `library` is the folder that was asked for.
     """
     folder = settings.library
-    if folder is None or not folder.is_dir() or not is_home_or_above(folder):
+    if folder is None or not is_folder(folder) or not is_home_or_above(folder):
         return None
     try:
         async with await open_catalog(settings.db) as catalog:
