@@ -37,13 +37,13 @@ from objlib.cli.options import (
 )
 from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, duration, size
 from objlib.cli.scan import print_scan
 from objlib.cli.screen import Screen
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
 from objlib.cli.verdict import verdict_lines
 from objlib.config import Settings
 from objlib.errors import ConfigurationError
+from objlib.service.numbers import count, duration, size
 from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
 from objlib.service.uploads import Uploaded
 from objlib.service.watching import WatchBegun, WatchEvent, WatchTroubled, can_watch, watch
