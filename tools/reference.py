@@ -22,7 +22,7 @@ from objlib import errors
 from objlib.cli.errors import exit_code
 from objlib.cli.main import COMMANDS, cli, main
 from objlib.cli.manual import Manual, ManualGroup
-from objlib.config import KEY_VARIABLES, Settings
+from objlib.config import KEY_VARIABLES, all_settings
 from objlib.states import TRANSITIONS, State
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
@@ -135,10 +135,10 @@ def _settings() -> str:
         "In the environment its name has capitals and begins with `OBJLIB_`: `OBJLIB_STORE`.",
         "| setting | kind | default | |\n| --- | --- | --- | --- |",
     ]
-    for name, field in Settings.model_fields.items():
-        default = "" if field.default is None else f"`{_toml(field.default)}`"
-        description = _escaped(field.description or "")
-        lines[-1] += f"\n| `{name}` | {_kind(field.annotation)} | {default} | {description} |"
+    for setting in all_settings():
+        default = "" if setting.default is None else f"`{_toml(setting.default)}`"
+        description = _escaped(setting.about.description)
+        lines[-1] += f"\n| `{setting.name}` | {_kind(setting.kind)} | {default} | {description} |"
     keys = " or ".join(f"`{variable}`" for variable in KEY_VARIABLES)
     lines += [
         f"The key is no setting and stands in no file: it comes from {keys}, or from the system's "

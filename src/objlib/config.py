@@ -7,27 +7,21 @@ system's keyring, so it can end up in no file and no process list.
 from __future__ import annotations
 
 import difflib
+import functools
 import json
 import os
 import stat
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import Field, ValidationError
-from pydantic_settings import (
-    BaseSettings,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
-    SettingsError,
-    TomlConfigSettingsSource,
-)
+from typing import Annotated, Any, Literal, get_type_hints
 
 from objlib.congestion.pressure import TIERS
 from objlib.errors import ConfigurationError, Hint
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
 from objlib.redaction import without_credentials
+from objlib.values import About, Setting
 from objlib.waits import Waits
 
 CONFIG_FILE = Path("objlib.toml")
@@ -56,79 +50,83 @@ ANYBODY_MAY_SET = frozenset(
 _WAITS = Waits()
 
 
-class Settings(BaseSettings):
-    """Everything a user can set. Field names are the keys of objlib.toml."""
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Everything a user can set. Field names are the keys of objlib.toml.
 
-    model_config = SettingsConfigDict(
-        env_prefix="OBJLIB_", extra="forbid", frozen=True, allow_inf_nan=False
-    )
+    Values are converted as those of a file or of the environment are, so a number may be a text.
+    A wrong one is a `ConfigurationError`.
+    """
 
-    db: Path = Field(Path("data/library.db"), description="The catalog.")
-    store: str = Field(
-        "objectivism-library", min_length=1, description="Display name of the store."
-    )
-    library: Path | None = Field(None, description="The library's folder.")
-    base_url: str | None = Field(None, description="A File Search server other than Gemini.")
-    keyring: bool = Field(
-        False,
-        description="Read the key from the system's keyring: keyring set objlib GEMINI_API_KEY.",
-    )
-    model: str = Field("gemini-3.5-flash", description="The model that answers questions.")
-    templates: tuple[str, ...] = Field(
-        (), description='Metadata from paths, such as "{course}/Week {week:int} - {title}{ext}".'
-    )
-    semantic: bool = Field(
-        False,
-        description="Search the embedded store by meaning too; needs objlib[semantic].",
-    )
-    follow_links_to: tuple[Path, ...] = Field(
-        (),
-        description="Folders outside of the library that its symbolic links may lead into.",
-    )
-    hidden: bool = Field(False, description="Send hidden files and folders, too.")
-    gitignore: bool = Field(False, description="Leave out what .gitignore files list, too.")
-    identity_header: bool = Field(
-        True,
-        description="Begin texts with title, course, date and path, to be found by them.",
-    )
-    concurrency: int = Field(8, ge=1, le=1000, description="Files sent at a time, at most.")
-    stagger_s: float = Field(0.0, ge=0, le=3600, description="Seconds between two starts.")
-    tier: Literal["free", "1", "2", "3"] | None = Field(
-        None, description="Quota tier; without it the rate is found out."
-    )
-    requests_per_minute: float | None = Field(
-        None, gt=0, description="Requests a minute, in place of the tier's."
-    )
+    db: Annotated[Path, About("The catalog.")] = Path("data/library.db")
+    store: Annotated[str, About("Display name of the store.")] = "objectivism-library"
+    library: Annotated[Path | None, About("The library's folder.")] = None
+    base_url: Annotated[str | None, About("A File Search server other than Gemini.")] = None
+    keyring: Annotated[
+        bool, About("Read the key from the system's keyring: keyring set objlib GEMINI_API_KEY.")
+    ] = False
+    model: Annotated[str, About("The model that answers questions.")] = "gemini-3.5-flash"
+    templates: Annotated[
+        tuple[str, ...],
+        About('Metadata from paths, such as "{course}/Week {week:int} - {title}{ext}".'),
+    ] = ()
+    semantic: Annotated[
+        bool, About("Search the embedded store by meaning too; needs objlib[semantic].")
+    ] = False
+    follow_links_to: Annotated[
+        tuple[Path, ...],
+        About("Folders outside of the library that its symbolic links may lead into."),
+    ] = ()
+    hidden: Annotated[bool, About("Send hidden files and folders, too.")] = False
+    gitignore: Annotated[bool, About("Leave out what .gitignore files list, too.")] = False
+    identity_header: Annotated[
+        bool, About("Begin texts with title, course, date and path, to be found by them.")
+    ] = True
+    concurrency: Annotated[int, About("Files sent at a time, at most.", least=1, most=1000)] = 8
+    stagger_s: Annotated[float, About("Seconds between two starts.", least=0, most=3600)] = 0.0
+    tier: Annotated[
+        Literal["free", "1", "2", "3"] | None,
+        About("Quota tier; without it the rate is found out."),
+    ] = None
+    requests_per_minute: Annotated[
+        float | None, About("Requests a minute, in place of the tier's.", above=0)
+    ] = None
 
-    settle_s: float = Field(
-        _WAITS.settle_s, ge=0, description="A document that shows FAILED may come alive so long."
+    settle_s: Annotated[
+        float, About("A document that shows FAILED may come alive so long.", least=0)
+    ] = _WAITS.settle_s
+    lease_s: Annotated[
+        float, About("How long a claim on a file lasts without a heartbeat.", above=0)
+    ] = _WAITS.lease_s
+    poll_deadline_s: Annotated[float, About("How long an import may take.", least=0)] = (
+        _WAITS.poll_deadline_s
     )
-    lease_s: float = Field(
-        _WAITS.lease_s, gt=0, description="How long a claim on a file lasts without a heartbeat."
+    poll_s: Annotated[float, About("The first wait between two looks at a document.", above=0)] = (
+        _WAITS.poll_s
     )
-    poll_deadline_s: float = Field(
-        _WAITS.poll_deadline_s, ge=0, description="How long an import may take."
+    retry_pass_delay_s: Annotated[
+        float, About("Cool-down before failed files go round again.", least=0)
+    ] = _WAITS.retry_pass_delay_s
+    backoff_base_s: Annotated[float, About("The first back-off after a refusal.", least=0)] = (
+        _WAITS.backoff_base_s
     )
-    poll_s: float = Field(
-        _WAITS.poll_s, gt=0, description="The first wait between two looks at a document."
-    )
-    retry_pass_delay_s: float = Field(
-        _WAITS.retry_pass_delay_s, ge=0, description="Cool-down before failed files go round again."
-    )
-    backoff_base_s: float = Field(
-        _WAITS.backoff_base_s, ge=0, description="The first back-off after a refusal."
-    )
-    backoff_cap_s: float = Field(_WAITS.backoff_cap_s, ge=0, description="The longest one.")
-    breaker_cooldown_s: float = Field(
-        _WAITS.breaker_cooldown_s, gt=0, description="Pause after too many refusals."
+    backoff_cap_s: Annotated[float, About("The longest one.", least=0)] = _WAITS.backoff_cap_s
+    breaker_cooldown_s: Annotated[float, About("Pause after too many refusals.", above=0)] = (
+        _WAITS.breaker_cooldown_s
     )
 
-    watch_pause_s: float = Field(
-        60.0,
-        gt=0,
-        le=86400,
-        description="Pause of a watching sync while the store or the disk is away.",
-    )
+    watch_pause_s: Annotated[
+        float,
+        About("Pause of a watching sync while the store or the disk is away.", above=0, most=86400),
+    ] = 60.0
+
+    def __post_init__(self) -> None:
+        for setting in all_settings():
+            try:
+                value = setting.converted(getattr(self, setting.name))
+            except ValueError as error:
+                raise ConfigurationError(f"the setting {setting.name!r}: {error}") from error
+            object.__setattr__(self, setting.name, value)
 
     @property
     def waits(self) -> Waits:
@@ -153,7 +151,11 @@ class Settings(BaseSettings):
         return self.base_url or os.environ.get("GOOGLE_GEMINI_BASE_URL") or None
 
 
-_RESERVED = frozenset(Settings.model_fields) - ANYBODY_MAY_SET
+@functools.cache
+def all_settings() -> tuple[Setting, ...]:
+    """Return every setting, in the order in which they are shown."""
+    hints = get_type_hints(Settings, include_extras=True)
+    return tuple(Setting.of(one.name, hints[one.name], one.default) for one in fields(Settings))
 
 
 def api_key(settings: Settings) -> str | None:
@@ -194,10 +196,17 @@ def _key_from_keyring() -> str | None:
 
 def shown(settings: Settings) -> dict[str, Any]:
     """Return every setting and its value, as it may be shown."""
-    values = settings.model_dump(mode="json")
+    values = {one.name: _plain(getattr(settings, one.name)) for one in all_settings()}
     if settings.base_url is not None:
         values["base_url"] = without_credentials(settings.base_url) or "no address"
     return values
+
+
+def _plain(value: object) -> object:
+    """Return a value as JSON has it."""
+    if isinstance(value, tuple):
+        return list(map(_plain, value))
+    return str(value) if isinstance(value, Path) else value
 
 
 def key_origin(settings: Settings) -> str | None:
@@ -208,6 +217,36 @@ def key_origin(settings: Settings) -> str | None:
     return "keyring" if api_key(settings) else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Layer:
+    """The settings that one place says."""
+
+    said: Mapping[str, object]
+    #: Name of a setting -> the place, as `config show` names it.
+    origin: Callable[[str], str]
+
+
+def _layers(path: Path, flags: Mapping[str, object]) -> tuple[_Layer, ...]:
+    """Return the places of settings, those first that go before the others."""
+    variables = {variable.upper(): text for variable, text in os.environ.items()}
+    names = {one.name: f"OBJLIB_{one.name.upper()}" for one in all_settings()}
+    return (
+        _Layer({k: v for k, v in flags.items() if v is not None}, lambda _name: "option"),
+        _Layer({k: variables[v] for k, v in names.items() if v in variables}, names.__getitem__),
+        _Layer(_said_in(path), lambda _name: str(path)),
+        _Layer(_said_in(user_file()), lambda _name: str(user_file())),
+    )
+
+
+def _said_in(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{path} is not UTF-8 text, as TOML must be") from error
+    except (ValueError, OSError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+
+
 def origins(config: Path | None, said: Mapping[str, object]) -> dict[str, str]:
     """Name of a setting -> where its value comes from: `option`, a variable, a file or `default`.
 
@@ -215,41 +254,27 @@ def origins(config: Path | None, said: Mapping[str, object]) -> dict[str, str]:
         config: the settings file that was named, if one was.
         said: what the command line says; None means nothing was said.
     """
-    files = [(str(path), _said_in(path)) for path in (config or CONFIG_FILE, user_file())]
-    variables = {variable.upper() for variable in os.environ}
-
-    def origin(name: str) -> str:
-        if said.get(name) is not None:
-            return "option"
-        if (variable := f"OBJLIB_{name.upper()}") in variables:
-            return variable
-        return next((path for path, said_there in files if name in said_there), "default")
-
-    return {name: origin(name) for name in Settings.model_fields}
-
-
-def _explained(
-    error: ValidationError, path: Path, flags: Mapping[str, object]
-) -> ConfigurationError:
-    """Return the error for the first setting that is wrong; it names where it was set."""
-    first = error.errors()[0]
-    name = str(first["loc"][0])
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(name, Settings.model_fields, 1)
-        if not near:
-            return ConfigurationError(
-                f"{path}: there is no setting {name!r}", hint=Hint.WRITE_SETTINGS_FILE
-            )
-        return ConfigurationError(
-            f"{path}: there is no setting {name!r}; did you mean {near[0]!r}?"
+    layers = _layers(config or CONFIG_FILE, said)
+    return {
+        one.name: next(
+            (layer.origin(one.name) for layer in layers if one.name in layer.said), "default"
         )
-    if flags.get(name) is not None:
-        where = "an option"
-    elif (variable := f"OBJLIB_{name.upper()}") in os.environ:
-        where = variable
-    else:
-        where = str(path if name in _said_in(path) else user_file())
-    return ConfigurationError(f"the setting {name!r}, from {where}: {first['msg']}")
+        for one in all_settings()
+    }
+
+
+def _refuse_unknown(path: Path, names: Iterable[str]) -> None:
+    known = [one.name for one in all_settings()]
+    for name in names:
+        if name in known:
+            continue
+        if near := difflib.get_close_matches(name, known, 1):
+            raise ConfigurationError(
+                f"{path}: there is no setting {name!r}; did you mean {near[0]!r}?"
+            )
+        raise ConfigurationError(
+            f"{path}: there is no setting {name!r}", hint=Hint.WRITE_SETTINGS_FILE
+        )
 
 
 def user_file() -> Path:
@@ -300,16 +325,13 @@ def _is_trusted(path: Path) -> bool:
         return False
 
 
-def _said_in(path: Path) -> dict[str, Any]:
-    """Return what a file sets; nothing if it cannot be read, for loading it says why."""
-    try:
-        return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-    except (ValueError, OSError):
-        return {}
-
-
 def _reserved_in(path: Path) -> tuple[str, ...]:
-    return tuple(name for name in _said_in(path) if name in _RESERVED)
+    """Return what a file sets that not everybody may; nothing if loading it says why not."""
+    try:
+        said = _said_in(path)
+    except ConfigurationError:
+        return ()
+    return tuple(one.name for one in all_settings() if one.name in set(said) - ANYBODY_MAY_SET)
 
 
 def _refuse_what_only_the_user_sets(path: Path) -> None:
@@ -336,33 +358,25 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
     if config is not None and not config.is_file():
         raise ConfigurationError(f"there is no configuration file {config}")
     path = config or CONFIG_FILE
+    layers = _layers(path, flags)
+    options, environment, file, of_user = layers
     if config is None:
         _refuse_what_only_the_user_sets(path)
+    _refuse_unknown(path, file.said)
+    _refuse_unknown(user_file(), of_user.said)
+    values: dict[str, Any] = dict(options.said)
+    for setting in all_settings():
+        for layer in layers:
+            if setting.name in layer.said:
+                values[setting.name] = _value(setting, layer, is_text=layer is environment)
+                break
+    return Settings(**values)
 
-    class FromFile(Settings):
-        @classmethod
-        def settings_customise_sources(
-            cls,
-            settings_cls: type[BaseSettings],
-            init_settings: PydanticBaseSettingsSource,
-            env_settings: PydanticBaseSettingsSource,
-            dotenv_settings: PydanticBaseSettingsSource,
-            file_secret_settings: PydanticBaseSettingsSource,
-        ) -> tuple[PydanticBaseSettingsSource, ...]:
-            file_settings = TomlConfigSettingsSource(settings_cls, toml_file=path)
-            of_user = TomlConfigSettingsSource(settings_cls, toml_file=user_file())
-            return (init_settings, env_settings, file_settings, of_user)
 
+def _value(setting: Setting, layer: _Layer, *, is_text: bool) -> Any:
+    said = layer.said[setting.name]
     try:
-        return FromFile(**{name: value for name, value in flags.items() if value is not None})
-    except ValidationError as error:
-        raise _explained(error, path, flags) from error
-    except SettingsError as error:
-        raise ConfigurationError(
-            f"{error}; in the environment a list is written as JSON: "
-            """OBJLIB_TEMPLATES='["{course} - {title}{ext}"]'"""
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ConfigurationError(f"{path} is not UTF-8 text, as TOML must be") from error
-    except (ValueError, OSError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        return setting.converted(setting.parsed(str(said)) if is_text else said)
+    except ValueError as error:
+        where = layer.origin(setting.name).replace("option", "an option")
+        raise ConfigurationError(f"the setting {setting.name!r}, from {where}: {error}") from error

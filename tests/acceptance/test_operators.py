@@ -30,7 +30,7 @@ DEMANDS = (
 MADE_OF = {
     "upload/state.py": {"occ_transition"},
     "upload/recovery.py": {"occ_transition", "timeout", "concat_map"},
-    "upload/client.py": {"retry_when", "timer"},
+    "upload/client.py": {"retry_when", "timer_until"},
     "upload/orchestrator.py": {"flat_map_limited", "staggered", "retry_when", "take_until"},
 }
 

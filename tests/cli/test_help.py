@@ -22,7 +22,7 @@ from tests.conftest import FOREIGN_ENVIRONMENT, SHORT_WAITS
 ROOT = Path(__file__).parents[2]
 PAGES = [[], *([name] for name in COMMANDS), ["config", "show"]]
 #: What an example prints when it has begun, for those that go on until they are stopped.
-STAYING = {"serve": "listening on", "--watch": "Watching"}
+STAYING = {"web": "your library is at", "serve": "listening on", "--watch": "Watching"}
 
 
 def page_of(command: list[str], columns: int = 80) -> str:

@@ -19,6 +19,7 @@ from objlib.cli.cleaning import one_line
 from objlib.cli.progress import show_progress
 from objlib.cli.screen import Screen
 from objlib.upload import events as ev
+from objlib.upload.event_stream import EventStream
 
 WIDTHS = [40, 80, 200]
 ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -135,7 +136,7 @@ def test_colours_come_and_go_with_the_environment(monkeypatch: pytest.MonkeyPatc
 
 def busy(columns: int) -> str:
     """What a terminal is sent while a run is at its busiest."""
-    stream = ev.EventStream()
+    stream = EventStream()
     with terminal(columns) as (screen, written):
         with show_progress(stream.events, screen, 0):
             stream.emit(ev.RunStarted("a run", "a store", 12_345, 1_000_000))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from objlib.config import ANYBODY_MAY_SET, Settings
+from objlib.config import ANYBODY_MAY_SET, all_settings
 from tests.conftest import Cli
 
 #: A value for each setting, as a file would say it.
@@ -23,12 +23,13 @@ VALUES = {
     "templates": '["{title}{ext}"]',
     "requests_per_minute": "60.0",
 }
-SETTINGS = sorted(Settings.model_fields)
+DEFAULTS = {setting.name: setting.default for setting in all_settings()}
+SETTINGS = sorted(DEFAULTS)
 
 
 def line_of(name: str) -> str:
     """A line that sets it."""
-    default = Settings.model_fields[name].default
+    default = DEFAULTS[name]
     return f"{name} = {VALUES.get(name) or json.dumps(default)}\n"
 
 

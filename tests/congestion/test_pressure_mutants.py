@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from objlib.congestion import outcomes, pressure
+from objlib.congestion import outcomes
 from objlib.congestion.controllers import Breaker, Circuit, Indexing, Rate, Sending, Trend
 from objlib.congestion.outcomes import (
     Abandoned,
@@ -47,21 +46,46 @@ def test_circuits_have_the_names_that_people_read() -> None:
     assert [circuit.value for circuit in Circuit] == ["closed", "open", "half-open"]
 
 
-def test_a_breaker_begins_with_nothing_seen() -> None:
-    """Closed, and every count at zero."""
-    assert dataclasses.astuple(Breaker(30.0)) == (
-        *(30.0, Circuit.CLOSED),
-        *(0, 0, 0, 0.0, 0, 0, 0),
-        float("-inf"),
-    )
+def test_a_new_breaker_has_no_trouble_behind_it() -> None:
+    """It is what one is after a hundred good answers, but for their number; the third refusal and
+    the fifth breakdown in a row open it, whenever they were sent."""
+    proven = new = Breaker(30.0)
+    for _ in range(100):
+        proven = proven.answered(10.0, 9.0)
+    assert replace(proven, seen=0) == new
+    for sign, run in (("x", 3), ("!", 5)):
+        breaker, circuits = new, []
+        for _ in range(run):
+            breaker = breaker.answered(10.0, -1e9, refused=sign == "x", broken=sign == "!")
+            circuits.append(breaker.circuit)
+        assert circuits == [*[Circuit.CLOSED] * (run - 1), Circuit.OPEN]
 
 
-def test_a_trend_and_a_rate_begin_with_nothing_seen() -> None:
-    """Whoever makes one says what is known, and the rest is none."""
-    assert dataclasses.astuple(Trend()) == (0.0, 0.0, 0)
-    rate = Rate(None, None, changed_at=1.0, sampled_from=2.0)
-    assert dataclasses.astuple(rate) == (None, None, 1.0, 2.0, 0, 0, 0.0, 0, 0.0)
+def test_a_new_trend_knows_its_first_duration_and_no_other() -> None:
+    """Both averages are that duration, and one was seen."""
+    assert Trend().after(4.0) == Trend(4.0, 4.0, 1)
+
+
+def test_a_new_rate_lets_the_first_request_pass_at_once() -> None:
+    """Whatever it is: it has sent nothing, and nothing was refused."""
+    for per_minute in (None, 1.0, 60.0):
+        assert Rate.starting(per_minute, 5.0).wait_s(5.0) == 0.0
+
+
+def test_a_rate_that_rises_aims_at_nothing_before_it_was_refused() -> None:
+    """A budget is not climbed towards: it is there from the beginning."""
     assert Rate.starting(None, 5.0).target == 0.0
+    rate = Rate.starting(60.0, 0.0)
+    for _ in range(10):
+        rate = rate.sent(1.0).answered(1.0)
+    assert rate.limit == Rate.starting(60.0, 0.0).limit
+
+
+def test_a_run_begins_below_its_ceiling_and_never_above() -> None:
+    """However low the ceiling is set."""
+    indexing = starting(now=0.0).indexing
+    assert 0 < indexing.limit < indexing.ceiling
+    assert starting(now=0.0, indexing_max=10).indexing.limit == 10.0
 
 
 @pytest.mark.parametrize("signs", ["xx!", "!!!!x"])
@@ -160,11 +184,6 @@ def test_an_easing_is_a_cut_as_well() -> None:
     assert eased.struck(10.0, 51.0) == eased
 
 
-def test_a_run_begins_with_the_documented_numbers() -> None:
-    """Fifty documents at first, two hundred at most."""
-    assert (pressure.INDEXING_START, pressure.INDEXING_MAX) == (50, 200)
-
-
 def test_nothing_holds_a_run_back_before_it_begins() -> None:
     """The earliest moment of a request is that of the start."""
     assert starting(now=7.0).not_before == 7.0
@@ -206,8 +225,3 @@ def test_what_is_no_outcome_is_named() -> None:
     """A new kind that the reducer does not know must not pass in silence."""
     with pytest.raises(TypeError, match=r"^not an outcome: Outcome\(\)$"):
         respond(starting(now=0.0), Outcome(), 1.0)
-
-
-def test_the_budgets_of_the_tiers_are_the_documented_ones() -> None:
-    """Requests a minute."""
-    assert pressure.TIERS == {"free": 60.0, "1": 600.0, "2": 2_000.0, "3": 6_000.0}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -71,6 +74,39 @@ def test_no_character_is_lost_from_any_text_with_words(text: str) -> None:
 def test_sentences_together_are_the_text(text: str) -> None:
     """For all texts: cutting changes nothing."""
     assert "".join(sentences(text)) == text
+
+
+def in_pieces(text: str, cuts: list[int]) -> list[str]:
+    """A text cut at these places."""
+    places = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    return [text[begin:end] for begin, end in pairwise(places)]
+
+
+@settings(deadline=None)
+@given(TEXTS, LIMITS, st.lists(st.integers(0, 400), max_size=6))
+def test_a_text_in_pieces_has_the_chunks_of_the_whole(
+    text: str, chunking: Chunking, cuts: list[int]
+) -> None:
+    """For all texts, wherever the pieces end: within a word, a space, or the mark of a sentence."""
+    assert list(sentences(in_pieces(text, cuts))) == list(sentences(text))
+    assert list(chunks(in_pieces(text, cuts), chunking)) == list(chunks(text, chunking))
+
+
+@pytest.mark.parametrize("unit", ["word ", "x", "天地玄黄", "a，b", " ", '."', "\n"])
+def test_of_a_text_without_an_end_no_more_is_held_than_a_long_sentence(unit: str) -> None:
+    """The parts of an endless sentence come while it is read."""
+    read = 0
+
+    def endless() -> Iterator[str]:
+        nonlocal read
+        while True:
+            read += 1
+            yield unit * 1_000
+
+    said = sentences(endless())
+    for number in range(1, 40):
+        assert len(next(said)) <= 64 * 1024
+        assert read * len(unit) * 1_000 <= (number + 2) * 64 * 1024
 
 
 @settings(deadline=None)

@@ -143,14 +143,15 @@ def test_a_document_that_turns_out_damaged_leaves_no_passages(
         yield Page(1, LARGE)
         raise Unreadable("The document is damaged.")
 
-    def half(_content: bytes, _mime_type: str) -> Reading:
+    async def half(_content: bytes, _mime_type: str) -> Reading:
         return Reading(cast(tuple[Page, ...], pages()))
 
     async def story() -> None:
         async with mounted(tmp_path) as server:
-            monkeypatch.setattr("objlib.filestore.indexing.read", half)
+            monkeypatch.setattr("objlib.filestore.indexing.read_isolated", half)
             store = await server.new_store()
-            name = await server.import_file(store, await server.new_file("x"))
+            file = await server.new_file("x", mime_type="application/pdf")
+            name = await server.import_file(store, file)
             operation = await server.call("GET", f"/v1beta/{name}")
             assert operation["error"] == {"code": 3, "message": "The document is damaged."}
             (document,) = await server.documents(store)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.formats.decoding import NO_MARK, decode_text, mark_of
-from objlib.formats.text import extract
+from objlib.formats.decoding import NO_MARK, after_all_turns, decode_text, examined, mark_of
+from objlib.formats.text import extract, extracted
 from objlib.library.content import Content
 from objlib.library.hashing import Fingerprint
 from objlib.library.mime import Accepted, mime_type_of
@@ -69,6 +70,43 @@ def test_library_and_store_read_the_same_text(sentences: list[str], encoding: st
 def test_any_bytes_are_the_same_text_on_both_sides(content: bytes) -> None:
     """For all bytes without a NUL the store reads what the library reads."""
     assert extract(content, "text/plain") == decode_text(content)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.binary(max_size=9),
+            st.builds(
+                str.encode, SENTENCES, st.sampled_from(_UTF + _SINGLE_BYTE), st.just("ignore")
+            ),
+            st.sampled_from([b"\n", b"\r", b"\r\n", b"\x1b$B$3", codecs.BOM_UTF16_LE]),
+        ),
+        max_size=8,
+    )
+)
+def test_a_text_in_pieces_is_read_as_the_whole(pieces: list[bytes]) -> None:
+    """For all bytes, wherever the pieces end: the same text, and the same bytes of it in UTF-8."""
+    text = decode_text(b"".join(pieces))
+    decoding = after_all_turns(examined(pieces))
+
+    assert "".join(decoding.decoded(pieces)) == text
+    assert b"".join(decoding.as_utf_8(pieces)) == text.encode()
+
+
+ESCAPES = st.sampled_from(
+    ["\\", "\\\\", "\\u00e9", "\\ud83c", "\\udf5e", "\\u4e2d", "\\u00", "u", "d", '"']
+)
+
+
+@given(st.lists(ESCAPES, max_size=12), st.lists(st.integers(0, 80), max_size=5))
+def test_json_in_pieces_is_read_as_the_whole(parts: list[str], cuts: list[int]) -> None:
+    """For all escapes, wherever the pieces end: within one, or between the halves of a pair."""
+    content = "".join(parts).encode()
+    places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    pieces = [content[begin:end] for begin, end in pairwise(places)]
+
+    read = "".join(after_all_turns(extracted(pieces, "application/json")))
+    assert read == extract(content, "application/json")
 
 
 def test_a_mark_of_every_encoding_is_known_and_makes_a_text() -> None:

@@ -254,6 +254,18 @@ def test_an_endless_answer_is_refused_before_it_fills_the_memory(
     assert int(grown_kb) < 120 * 1024
 
 
+@pytest.mark.parametrize("value", [b"{}", b'""', b"[]", b"0", b'{"name": "x"}'])
+@pytest.mark.parametrize("name", [*REPEATABLE, *UNKEYED])
+def test_an_answer_of_very_many_small_values_is_refused(name: str, value: bytes) -> None:
+    """Some megabytes become gigabytes of records: of each kind of request, none is made of them."""
+    many = b"[" + (value + b",") * 300_000 + value + b"]"
+    body = b'{"documents": %b, "fileSearchStores": %b, "candidates": %b}' % (many, many, many)
+    with wire(lambda *_: (200, {"x-goog-upload-status": "final"}, body)) as (url, asked):
+        error = failure(url, {**REPEATABLE, **UNKEYED}[name])
+    assert isinstance(error, BackendUnavailable | InDoubt)
+    assert len(asked) == 1
+
+
 def google_error(message: str) -> bytes:
     """An error in the API's shape."""
     said = json.dumps({"error": {"code": 400, "message": message, "status": "X"}})

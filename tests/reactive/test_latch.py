@@ -222,3 +222,17 @@ def test_the_end_of_the_round_under_way_can_be_waited_for_without_a_question() -
             await flights.ended()
 
     run(main)
+
+
+def test_the_error_of_a_round_that_is_over_is_nobodys() -> None:
+    """Whoever waits for the end of a round afterwards waits for nothing, and hears nothing."""
+
+    async def main(loop: VirtualLoop, _scheduler: LoopScheduler) -> None:
+        flights: SingleFlight[str, str] = SingleFlight(Work(loop, "a"))
+        with pytest.raises(Boom):
+            await flights.ask("a")
+        before_s = loop.elapsed_s()
+        await flights.ended()
+        assert loop.elapsed_s() == before_s
+
+    run(main)

@@ -73,8 +73,8 @@ async def main():
             "plan": library.plan(),
             "planned_files": listened(library.planned_files()),
             "survey": library.survey(),
-            "survey_lines": listened(library.survey_lines()),
-            "repair_steps": listened(library.repair_steps()),
+            "survey_lines": listened(library.survey_lines(report)),
+            "repair_steps": listened(library.repair_steps(report)),
             "refusal": library.refusal(report, MaxDelete(share=1.0)),
             "search": library.search("one"),
         }

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from objlib import Library
-from objlib.library.content import read_content
+from objlib.library.content import opened, read_content
 from objlib.library.hashing import look_into
 from objlib.threads import one_thread
 from tests.conftest import write_library
@@ -65,7 +65,7 @@ def test_a_large_text_is_prepared_and_verified_off_the_loop(
     (root / "large.txt").write_text("".join(line.format(n) for n in range(5_000)))
     sent: dict[str, int] = {}
     verified: dict[str, int] = {}
-    monkeypatch.setattr("objlib.documents.payload.read_content", noting(read_content, sent))
+    monkeypatch.setattr("objlib.documents.payload.opened", noting(opened, sent))
     monkeypatch.setattr("objlib.search.proof.read_content", noting(read_content, verified))
 
     async def story() -> None:

@@ -49,7 +49,7 @@ def test_the_public_names_load_no_sdk() -> None:
 def test_the_keywords_are_those_of_the_options_and_the_settings() -> None:
     """Whoever adds a field adds a keyword."""
     assert list(UploadWishes.__annotations__) == [field.name for field in fields(Options)]
-    assert set(SettingsWishes.__annotations__) == {"config", *Settings.model_fields}
+    assert set(SettingsWishes.__annotations__) == {"config", *Settings.__dataclass_fields__}
 
 
 def test_a_misspelt_keyword_is_a_type_error(workplace: Path) -> None:

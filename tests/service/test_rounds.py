@@ -157,7 +157,7 @@ def test_somebody_sees_the_repair_before_its_first_step(folder: Path) -> None:
 
             async def object_to(survey: SyncReport) -> None:
                 assert not survey.is_clean
-                seen.extend([step.reason async for step in library.repair_steps()])
+                seen.extend([step.reason async for step in library.repair_steps(survey)])
                 raise ConfigurationError("not like this")
 
             with pytest.raises(ConfigurationError, match="not like this"):

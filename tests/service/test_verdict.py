@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
-from objlib.catalog.tallies import RowCounts
+from objlib.catalog.verdicts import RowCounts, Verdicts
 from objlib.cli.verdict import EXACTLY, verdict_lines
 from objlib.service.repairs import Synced
 from objlib.service.verdict import verdict_on
@@ -18,8 +19,8 @@ ALL_WELL = RowCounts(0, 0, 0, 0, 0, 0)
 
 
 def synced(*, foreign: int = 0, failed: int = 0, overtaken: int = 0) -> Synced:
-    survey = SyncReport("fileSearchStores/s")
-    survey.documents[DocumentClass.FOREIGN] = foreign
+    documents = {**dict.fromkeys(DocumentClass, 0), DocumentClass.FOREIGN: foreign}
+    survey = SyncReport("fileSearchStores/s", "id", documents, 0, 0, 0, cast(Verdicts, None))
     return Synced(survey, RepairReport(failed=failed, overtaken=overtaken))
 
 

@@ -43,9 +43,9 @@ def story(tmp_path: Path, tell: Callable[[World], Awaitable[None]], **options: A
 
 async def rebuilt(world: World) -> RebuildReport:
     store = await world.client.get_store(world.store_name)
-    listed = await list_documents(world.catalog, world.client, store)
-    chosen = await choose_library_id(world.catalog)
-    return await rebuild(world.catalog, Source(world.root, chosen), listed=listed)
+    listing = await list_documents(world.catalog, world.client, store)
+    chosen = await choose_library_id(world.catalog, listing.found)
+    return await rebuild(world.catalog, Source(world.root, chosen), listing)
 
 
 def test_documents_still_being_indexed_are_adopted_and_then_watched(tmp_path: Path) -> None:

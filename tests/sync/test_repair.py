@@ -25,6 +25,7 @@ from objlib.reactive.bridge import LoopScheduler, completion
 from objlib.states import State
 from objlib.sync.apply import AT_ONCE, Repair, RepairReport
 from objlib.sync.guards import LIBRARY_DEVICE
+from objlib.sync.listing import SyncReport
 from objlib.sync.plan import Consent, MaxDelete, Step, steps
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
@@ -41,12 +42,12 @@ async def add_orphans(world: World, number: int) -> None:
         )
 
 
-async def repair_of(world: World, **options: Any) -> Repair:
+async def repair_of(world: World, survey: SyncReport | None = None, **options: Any) -> Repair:
     """A repair that has not begun."""
     return Repair(
         world.catalog,
         world.client,
-        await world.survey(),
+        survey or await world.survey(),
         root=world.root,
         waits=world.waits,
         **options,
@@ -235,8 +236,9 @@ def test_the_plan_is_what_is_done(tmp_path: Path) -> None:
         gone = (await world.documents())[0]
         await world.client.delete_document(gone.name)
         done: list[Step] = []
-        repair = await repair_of(world, on_step=done.append)
-        planned = [step async for step in steps(world.catalog)]
+        survey = await world.survey()
+        repair = await repair_of(world, survey, on_step=done.append)
+        planned = [step async for step in steps(survey.verdicts)]
         await repair.carry_out()
         assert sorted(step.line for step in done) == sorted(step.line for step in planned)
         assert [step.kind for step in done] == [step.kind for step in planned]

@@ -154,7 +154,7 @@ async def _plan_and_repair(
         ),
     ):
         report = await commands.survey_store(world, catalog, client)
-        planned = [step.line async for step in steps(catalog, Consent(include_foreign))]
+        planned = [step.line async for step in steps(report.verdicts, Consent(include_foreign))]
         repair = Repair(
             catalog,
             client,

@@ -19,7 +19,7 @@ from objlib.filestore import Fault, Kind
 from objlib.search.query import search
 from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.classify import DocumentClass
-from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
+from objlib.sync.listing import SyncReport, ghosts, missing, verdicts_of
 from objlib.sync.plan import MaxDelete
 from tests.upload.world import LIBRARY_ID, World, make_world
 
@@ -136,7 +136,7 @@ def test_a_document_deleted_behind_our_back_is_a_ghost_and_comes_again(tmp_path:
         report = await world.survey()
         assert (report.ghosts, counts(report)) == (1, {"CANONICAL": 5})
         assert not report.is_clean
-        named = [row.gemini_store_doc_id async for row in ghosts(world.catalog)]
+        named = [row.gemini_store_doc_id async for row in ghosts(report.verdicts)]
         assert named == [gone.name]
         assert (await mend(world)).sent_round_again == 1
         assert await world.states() == {"indexed": 5, "untracked": 1}
@@ -266,11 +266,11 @@ def test_every_document_and_every_missing_file_has_its_line(tmp_path: Path) -> N
         await add_document(world, "handmade")
         (world.root / "new.txt").write_text("A new text.")
         await world.scan()
-        await world.survey()
-        signs = [verdict.document_class async for verdict in verdicts(world.catalog)]
+        found = (await world.survey()).verdicts
+        signs = [verdict.document_class async for verdict in verdicts_of(found)]
         assert sorted(sign.value for sign in signs) == ["=", "=", "=", "=", "=", "=", "?"]
-        assert [row.file_path async for row in missing(world.catalog)] == ["new.txt"]
-        only = [v async for v in verdicts(world.catalog, DocumentClass.FOREIGN)]
+        assert [row.file_path async for row in missing(found)] == ["new.txt"]
+        only = [v async for v in verdicts_of(found, DocumentClass.FOREIGN)]
         assert [verdict.reason for verdict in only] == ["objlib did not make it"]
 
     story(tmp_path, tell)

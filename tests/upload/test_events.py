@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from objlib.upload import events as ev
-from objlib.upload.events import EventStream
+from objlib.upload.event_stream import EventStream
 
 PAGE = Path(__file__).parents[2] / "docs" / "events.md"
 

@@ -41,6 +41,7 @@ TARGETS = {
     "src/objlib/reactive/pacing.py": OPERATORS,
     "src/objlib/reactive/retry.py": OPERATORS,
     "src/objlib/upload/_operators.py": OPERATORS,
+    "src/objlib/congestion/feed.py": ["tests/congestion/test_gate.py"],
     "src/objlib/congestion/outcomes.py": [
         "tests/congestion/test_gate.py",
         "tests/congestion/test_pressure_mutants.py",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
+from typing import Self
 
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import UPLOADABLE
+from objlib.catalog.scratch import Scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,55 +41,6 @@ class Match:
     key: str
 
 
-async def start_listing(catalog: Catalog) -> None:
-    """Forget what was found before."""
-    await catalog.reader.execute("DROP TABLE IF EXISTS temp.found")
-    await catalog.reader.execute(
-        "CREATE TEMP TABLE found (position INTEGER PRIMARY KEY, document_name TEXT, state TEXT,"
-        " key TEXT, path TEXT, sha256 TEXT, library TEXT, made_at TEXT,"
-        " is_taken INTEGER DEFAULT 0)"
-    )
-
-
-async def remember_found(catalog: Catalog, page: Sequence[Found]) -> None:
-    """Add one page of a listing."""
-    await catalog.reader.execute_many(
-        "INSERT INTO temp.found (document_name, state, key, path, sha256, library, made_at)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?)",
-        [astuple(one) for one in page],
-    )
-
-
-async def listing_is_complete(catalog: Catalog) -> None:
-    """Make what was found quick to look up."""
-    for column in ("path", "sha256"):
-        await catalog.reader.execute(f"CREATE INDEX temp.found_by_{column} ON found ({column})")
-
-
-async def libraries(catalog: Catalog) -> set[str]:
-    """Return the ids of all libraries that documents carry."""
-    rows = await catalog.reader.fetch_all("SELECT DISTINCT library FROM temp.found")
-    return {str(library) for (library,) in rows}
-
-
-async def libraries_at_our_paths(catalog: Catalog) -> list[tuple[str, int]]:
-    """(library, files) of documents at the paths of this catalog, most files first."""
-    return await _candidates(catalog, "path = file_path")
-
-
-async def libraries_with_our_contents(catalog: Catalog) -> list[tuple[str, int]]:
-    """(library, files) of documents with the contents of this catalog, most files first."""
-    return await _candidates(catalog, "sha256 = content_hash")
-
-
-async def _candidates(catalog: Catalog, is_ours: str) -> list[tuple[str, int]]:
-    rows = await catalog.reader.fetch_all(
-        f"SELECT library, COUNT(DISTINCT file_path) FROM temp.found JOIN files ON {is_ours}"
-        " WHERE is_deleted = 0 GROUP BY library ORDER BY 2 DESC, library"
-    )
-    return [(str(library), int(files)) for library, files in rows]
-
-
 @dataclass(frozen=True, slots=True)
 class LibraryFound:
     """One library that has documents in the store."""
@@ -105,53 +58,16 @@ class LibraryFound:
 _LIES_HERE = "file_path = path AND content_hash = sha256 AND is_deleted = 0"
 
 
-async def libraries_of_our_files(catalog: Catalog) -> list[LibraryFound]:
-    """Return the libraries in the store.
-
-    Most files of ours come first, then the fewest documents of others, then the oldest.
-    """
-    rows = await catalog.reader.fetch_all(
-        "SELECT library, COUNT(*), COUNT(file_path), COUNT(DISTINCT file_path) FROM temp.found"
-        f" LEFT JOIN files ON {_LIES_HERE} WHERE state <> 'STATE_FAILED'"
-        " GROUP BY library ORDER BY 4 DESC, 2, MIN(made_at), MIN(position)"
-    )
-    return [LibraryFound(str(library), *map(int, counts)) for library, *counts in rows]
-
-
-async def count_files_found(catalog: Catalog) -> int:
-    """Return how many files here have a document of any library, by path and content."""
-    row = await catalog.reader.fetch_one(
-        "SELECT COUNT(DISTINCT file_path) FROM temp.found"
-        f" JOIN files ON {_LIES_HERE} WHERE state <> 'STATE_FAILED'"
-    )
-    return int(row[0]) if row else 0
-
-
-async def count_of_library(catalog: Catalog, library_id: str) -> int:
-    """Return how many of the documents belong to one library."""
-    row = await catalog.reader.fetch_one(
-        "SELECT COUNT(*) FROM temp.found WHERE library = ?", (library_id,)
-    )
-    return int(row[0]) if row else 0
-
-
-async def mark_taken(catalog: Catalog, document_name: str) -> None:
-    """Give a document to no other file."""
-    await catalog.reader.execute(
-        "UPDATE temp.found SET is_taken = 1 WHERE document_name = ?", (document_name,)
-    )
-
-
 #: Files that have no document and should have one.
 _HOMELESS = f"gemini_state IN ('untracked', 'failed') AND {UPLOADABLE}"
 #: Documents that may be given to them.
-_USABLE = "library = ? AND NOT is_taken AND state <> 'STATE_FAILED'"
+_USABLE = "library = ? AND is_taken = 0 AND state <> 'STATE_FAILED'"
 
 _MOVED = f"""
     WITH gone AS (
         SELECT document_name, state, key, sha256,
             ROW_NUMBER() OVER (PARTITION BY sha256 ORDER BY path, position) AS nth
-        FROM temp.found WHERE {_USABLE} AND NOT EXISTS (
+        FROM {{found}} WHERE {_USABLE} AND NOT EXISTS (
             SELECT 1 FROM files WHERE file_path = path AND is_deleted = 0)
     ), here AS (
         SELECT file_path, content_hash,
@@ -161,13 +77,6 @@ _MOVED = f"""
     SELECT file_path, document_name, state, key
     FROM here JOIN gone ON sha256 = content_hash AND gone.nth = here.nth
     ORDER BY file_path"""
-
-
-async def moved_files(catalog: Catalog, library_id: str) -> list[tuple[str, Match]]:
-    """(path, document) of the same content, where nothing lies at the document's path any more."""
-    rows = await catalog.reader.fetch_all(_MOVED, (library_id,))
-    return [(str(path), Match(*document)) for path, *document in rows]
-
 
 #: Documents that this catalog has not seen: no row names them, and the trail has no such key; or
 #: the row has that very key, but no document.
@@ -180,35 +89,134 @@ _NEWS = """ AND found.document_name NOT IN (
         AND key NOT IN (SELECT upload_key FROM files WHERE upload_key IS NOT NULL)))"""
 
 
-async def matches_page(
-    catalog: Catalog,
-    library_id: str,
-    after: str,
-    size: int,
-    *,
-    same_content: bool,
-    only_news: bool = False,
-) -> dict[str, list[Match]]:
-    """Path -> documents of that path, oldest first, for the next rows without a document.
+class Findings:
+    """What one listing of a store has found. Several of one catalog stand side by side."""
 
-    Args:
-        same_content: only documents that were made from what the file holds now.
-        only_news: only documents that this catalog has not seen yet.
-    """
-    condition = "path = file_path" + (" AND sha256 = content_hash" if same_content else "")
-    condition += _NEWS if only_news else ""
-    matching = f"FROM files JOIN temp.found ON {condition} WHERE {_HOMELESS} AND {_USABLE}"
-    paths = await catalog.reader.fetch_all(
-        f"SELECT DISTINCT file_path {matching} AND file_path > ? ORDER BY file_path LIMIT ?",
-        (library_id, after, size),
-    )
-    if not paths:
-        return {}
-    matches: dict[str, list[Match]] = {}
-    for path, *document in await catalog.reader.fetch_all(
-        f"SELECT file_path, document_name, state, key {matching}"
-        " AND file_path > ? AND file_path <= ? ORDER BY file_path, position",
-        (library_id, after, str(paths[-1][0])),
-    ):
-        matches.setdefault(str(path), []).append(Match(*document))
-    return matches
+    def __init__(self, scratch: Scratch) -> None:
+        """Findings whose table is still to be made."""
+        self._scratch = scratch
+        self._session = scratch.session
+        (self._table,) = scratch.tables
+        #: Documents that objlib made, so far.
+        self.documents = 0
+
+    @classmethod
+    async def begun(cls, catalog: Catalog) -> Self:
+        """Begin a listing."""
+        findings = cls(await Scratch.begun(catalog, "found"))
+        await findings._session.execute(
+            f"CREATE TEMP TABLE {findings._table} (position BIGINT, document_name TEXT, state TEXT,"
+            " key TEXT, path TEXT, sha256 TEXT, library TEXT, made_at TEXT,"
+            " is_taken INTEGER DEFAULT 0)"
+        )
+        return findings
+
+    async def remember(self, page: Sequence[Found]) -> None:
+        """Add one page of a listing."""
+        rows = [(self.documents + nth, *astuple(one)) for nth, one in enumerate(page)]
+        self.documents += len(rows)
+        await self._session.execute_many(
+            f"INSERT INTO {self._table} (position, document_name, state, key, path, sha256,"
+            " library, made_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            rows,
+        )
+
+    async def are_complete(self) -> None:
+        """Make what was found quick to look up."""
+        for column in ("document_name", "path", "sha256"):
+            await self._session.execute(
+                f"CREATE INDEX {self._table}_by_{column} ON {self._table} ({column})"
+            )
+
+    async def libraries(self) -> set[str]:
+        """Return the ids of all libraries that documents carry."""
+        rows = await self._session.fetch_all(f"SELECT DISTINCT library FROM {self._table}")
+        return {str(library) for (library,) in rows}
+
+    async def libraries_at_our_paths(self) -> list[tuple[str, int]]:
+        """(library, files) of documents at the paths of this catalog, most files first."""
+        return await self._candidates("path = file_path")
+
+    async def libraries_with_our_contents(self) -> list[tuple[str, int]]:
+        """(library, files) of documents with the contents of this catalog, most files first."""
+        return await self._candidates("sha256 = content_hash")
+
+    async def _candidates(self, is_ours: str) -> list[tuple[str, int]]:
+        rows = await self._session.fetch_all(
+            f"SELECT library, COUNT(DISTINCT file_path) FROM {self._table} JOIN files ON {is_ours}"
+            " WHERE is_deleted = 0 GROUP BY library ORDER BY 2 DESC, library"
+        )
+        return [(str(library), int(files)) for library, files in rows]
+
+    async def libraries_of_our_files(self) -> list[LibraryFound]:
+        """Return the libraries in the store.
+
+        Most files of ours come first, then the fewest documents of others, then the oldest.
+        """
+        rows = await self._session.fetch_all(
+            "SELECT library, COUNT(*), COUNT(file_path), COUNT(DISTINCT file_path)"
+            f" FROM {self._table} LEFT JOIN files ON {_LIES_HERE} WHERE state <> 'STATE_FAILED'"
+            " GROUP BY library ORDER BY 4 DESC, 2, MIN(made_at), MIN(position)"
+        )
+        return [LibraryFound(str(library), *map(int, counts)) for library, *counts in rows]
+
+    async def count_files(self) -> int:
+        """Return how many files here have a document of any library, by path and content."""
+        row = await self._session.fetch_one(
+            f"SELECT COUNT(DISTINCT file_path) FROM {self._table}"
+            f" JOIN files ON {_LIES_HERE} WHERE state <> 'STATE_FAILED'"
+        )
+        return int(row[0]) if row else 0
+
+    async def count_of_library(self, library_id: str) -> int:
+        """Return how many of the documents belong to one library."""
+        row = await self._session.fetch_one(
+            f"SELECT COUNT(*) FROM {self._table} WHERE library = ?", (library_id,)
+        )
+        return int(row[0]) if row else 0
+
+    async def mark_taken(self, document_name: str) -> None:
+        """Give a document to no other file."""
+        await self._session.execute(
+            f"UPDATE {self._table} SET is_taken = 1 WHERE document_name = ?", (document_name,)
+        )
+
+    async def moved_files(self, library_id: str) -> list[tuple[str, Match]]:
+        """(path, document) of the same content, where nothing lies at the document's path now."""
+        rows = await self._session.fetch_all(_MOVED.format(found=self._table), (library_id,))
+        return [(str(path), Match(*document)) for path, *document in rows]
+
+    async def matches_page(
+        self,
+        library_id: str,
+        after: str,
+        size: int,
+        *,
+        same_content: bool,
+        only_news: bool = False,
+    ) -> dict[str, list[Match]]:
+        """Path -> documents of that path, oldest first, for the next rows without a document.
+
+        Args:
+            same_content: only documents that were made from what the file holds now.
+            only_news: only documents that this catalog has not seen yet.
+        """
+        condition = "path = file_path" + (" AND sha256 = content_hash" if same_content else "")
+        condition += _NEWS if only_news else ""
+        matching = (
+            f"FROM files JOIN {self._table} AS found ON {condition} WHERE {_HOMELESS} AND {_USABLE}"
+        )
+        paths = await self._session.fetch_all(
+            f"SELECT DISTINCT file_path {matching} AND file_path > ? ORDER BY file_path LIMIT ?",
+            (library_id, after, size),
+        )
+        if not paths:
+            return {}
+        matches: dict[str, list[Match]] = {}
+        for path, *document in await self._session.fetch_all(
+            f"SELECT file_path, document_name, state, key {matching}"
+            " AND file_path > ? AND file_path <= ? ORDER BY file_path, position",
+            (library_id, after, str(paths[-1][0])),
+        ):
+            matches.setdefault(str(path), []).append(Match(*document))
+        return matches

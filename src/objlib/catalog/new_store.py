@@ -86,7 +86,8 @@ async def rows_of_gone_store(
     within = (f"{store_name}/", f"{store_name}0")  # "0" follows "/"
     # An operation may have a name that is not made from its store's.
     elsewhere = [f"({name} < ? OR {name} >= ?)" for name in _NAMES]
-    elsewhere[-1] = f"({elsewhere[-1]} AND operation_name LIKE 'fileSearchStores/%')"
+    of_a_store = "operation_name >= 'fileSearchStores/' AND operation_name < 'fileSearchStores0'"
+    elsewhere[-1] = f"({elsewhere[-1]} AND {of_a_store})"
     at_rest = "gemini_state IN ('indexed', 'failed')"
     is_as_before = (
         "NOT EXISTS (SELECT 1 FROM transitions WHERE transitions.file_path = files.file_path"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -11,6 +11,12 @@ from typing import Any
 from objlib.catalog.part_names import SEPARATOR
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord, TransitionRecord
+
+
+def marks(values: Sized) -> str:
+    """Return the placeholders for the values of an `IN (…)`; with none nothing is in it."""
+    return ", ".join("?" * len(values)) or "NULL"
+
 
 #: A proof of an older version is none.
 IS_PROVEN = "proven_at >= COALESCE(gemini_state_updated_at, '')"
@@ -58,8 +64,8 @@ async def get_file(catalog: Catalog, file_path: str) -> FileRecord | None:
 async def paths_with(catalog: Catalog, fragment: str, size: int) -> list[str]:
     """Paths of files on disk that contain a text, whatever its case, by path."""
     rows = await catalog.fetch_all(
-        "SELECT file_path FROM files WHERE is_deleted = 0 AND file_path LIKE ? ESCAPE '\\'"
-        " ORDER BY file_path LIMIT ?",
+        "SELECT file_path FROM files WHERE is_deleted = 0"
+        " AND LOWER(file_path) LIKE LOWER(?) ESCAPE '\\' ORDER BY file_path LIMIT ?",
         (f"%{_literally(fragment)}%", size),
     )
     return [str(path) for (path,) in rows]
@@ -72,7 +78,7 @@ def _literally(text: str) -> str:
 #: Rows with absolute paths (of the earlier generation) that lie elsewhere are none of a scan's
 #: business: it cannot tell whether their files are missing.
 _IN_THE_LIBRARY = """
-    (file_path NOT LIKE '/%' OR COALESCE(
+    (SUBSTR(file_path, 1, 1) <> '/' OR COALESCE(
         (SELECT file_path >= value || '/' AND file_path < value || '0'  -- which follows '/'
          FROM catalog_info WHERE key = 'library_root'), TRUE))"""
 
@@ -275,9 +281,9 @@ async def leftovers_by_name(
 ) -> dict[str, Leftover]:
     """Document name -> the leftover that it is, whichever name of it the catalog has."""
     full_names = _forms(names, raw_files)
-    marks = ", ".join("?" * len(full_names))
     rows = await catalog.fetch_all(
-        f"SELECT document_name, file_path FROM leftovers WHERE document_name IN ({marks})",
+        "SELECT document_name, file_path FROM leftovers"
+        f" WHERE document_name IN ({marks(full_names)})",
         tuple(full_names),
     )
     return {full_names[str(row[0])]: Leftover(*row) for row in rows}
@@ -285,9 +291,8 @@ async def leftovers_by_name(
 
 async def files_by_path(catalog: Catalog, paths: Sequence[str]) -> dict[str, FileRecord]:
     """Path -> row, for those that exist. At most a few hundred paths at a time."""
-    marks = ", ".join("?" * len(paths))
     rows = await catalog.fetch_all(
-        f"SELECT {COLUMNS} FROM files WHERE file_path IN ({marks})", paths
+        f"SELECT {COLUMNS} FROM files WHERE file_path IN ({marks(paths)})", paths
     )
     return {record.file_path: record for record in map(FileRecord.from_row, rows)}
 
@@ -304,11 +309,10 @@ async def pointers_to(
         raw_files: document name -> raw file, for documents that are named after theirs.
     """
     full_names = _forms(names, raw_files)
-    marks = ", ".join("?" * len(full_names))
     rows = await catalog.fetch_all(
-        f"SELECT {COLUMNS} FROM files WHERE gemini_store_doc_id IN ({marks})"
-        f" UNION SELECT {COLUMNS} FROM files WHERE superseded_doc_id IN ({marks})"
-        f" UNION SELECT {COLUMNS} FROM files WHERE gemini_file_id IN ({marks})"
+        f"SELECT {COLUMNS} FROM files WHERE gemini_store_doc_id IN ({marks(full_names)})"
+        f" UNION SELECT {COLUMNS} FROM files WHERE superseded_doc_id IN ({marks(full_names)})"
+        f" UNION SELECT {COLUMNS} FROM files WHERE gemini_file_id IN ({marks(full_names)})"
         " AND gemini_file_id IS NOT NULL AND upload_key IS NULL AND gemini_store_doc_id IS NULL",
         (*full_names, *full_names, *full_names),
     )
@@ -337,9 +341,8 @@ def _forms(names: Sequence[str], raw_files: Mapping[str, str]) -> dict[str, str]
 
 async def files_by_raw_file(catalog: Catalog, raw_files: Sequence[str]) -> dict[str, FileRecord]:
     """Raw file -> the row of the earlier generation that was uploaded by it."""
-    marks = ", ".join("?" * len(raw_files))
     rows = await catalog.fetch_all(
-        f"SELECT {COLUMNS} FROM files WHERE gemini_file_id IN ({marks})"
+        f"SELECT {COLUMNS} FROM files WHERE gemini_file_id IN ({marks(raw_files)})"
         " AND gemini_file_id IS NOT NULL AND upload_key IS NULL",
         raw_files,
     )
@@ -348,19 +351,17 @@ async def files_by_raw_file(catalog: Catalog, raw_files: Sequence[str]) -> dict[
 
 async def files_by_key(catalog: Catalog, keys: Sequence[str]) -> dict[str, FileRecord]:
     """Upload key -> row, for those that exist."""
-    marks = ", ".join("?" * len(keys))
     rows = await catalog.fetch_all(
-        f"SELECT {COLUMNS} FROM files WHERE upload_key IN ({marks})", keys
+        f"SELECT {COLUMNS} FROM files WHERE upload_key IN ({marks(keys)})", keys
     )
     return {str(record.upload_key): record for record in map(FileRecord.from_row, rows)}
 
 
 async def recorded_keys(catalog: Catalog, keys: Sequence[str]) -> set[str]:
     """Return those upload keys that this catalog has ever sent or adopted."""
-    marks = ", ".join("?" * len(keys))
     rows = await catalog.fetch_all(
-        f"SELECT DISTINCT upload_key FROM transitions WHERE upload_key IN ({marks})"
-        f" UNION SELECT upload_key FROM files WHERE upload_key IN ({marks})",
+        f"SELECT DISTINCT upload_key FROM transitions WHERE upload_key IN ({marks(keys)})"
+        f" UNION SELECT upload_key FROM files WHERE upload_key IN ({marks(keys)})",
         (*keys, *keys),
     )
     return {str(key) for (key,) in rows}

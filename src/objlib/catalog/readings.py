@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from objlib.catalog.protocol import Catalog
+from objlib.catalog.queries import marks
 from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
 
 _INDEXED = f"gemini_state = 'indexed' AND {UPLOADABLE}"
@@ -91,10 +92,10 @@ async def unknown_readers_page(
 ) -> list[FileRecord]:
     """Return files in the store of these types of which the reader is not on record, by path."""
     types = tuple(mime_types)
-    marks = ", ".join("?" * len(types))
     rows = await catalog.fetch_all(
         f"SELECT {COLUMNS} FROM files WHERE reader IS NULL AND upload_key IS NOT NULL"
-        f" AND {_INDEXED} AND mime_type IN ({marks}) AND file_path > ? ORDER BY file_path LIMIT ?",
+        f" AND {_INDEXED} AND mime_type IN ({marks(types)})"
+        " AND file_path > ? ORDER BY file_path LIMIT ?",
         (*types, after, size),
     )
     return [FileRecord.from_row(row) for row in rows]

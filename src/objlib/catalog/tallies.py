@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
 from objlib.catalog.part_names import SEPARATOR, part_path
-from objlib.catalog.protocol import Catalog, Session
-from objlib.catalog.queries import IS_PROVEN, RESTED, rested_since
+from objlib.catalog.protocol import Catalog
+from objlib.catalog.queries import IS_PROVEN, RESTED, marks, rested_since
 from objlib.catalog.records import UPLOADABLE
 from objlib.catalog.resets import TO_BE_RESET
+from objlib.catalog.scratch import Scratch
 
 #: Files with an older version in the store, or waiting to go there, that cannot be read any more.
 UNREAD = f"read_problem IS NOT NULL AND {UPLOADABLE} AND gemini_state <> 'failed'"
@@ -74,8 +73,8 @@ class TallyOfParts:
 async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
     """Over texts that exist on disk."""
     row = await catalog.reader.fetch_one(
-        "SELECT COUNT(*) FILTER (WHERE file_path LIKE ?), COUNT(*)"
-        " FROM files WHERE is_deleted = 0 AND file_path LIKE ?",
+        "SELECT COUNT(*) FILTER (WHERE LOWER(file_path) LIKE ?), COUNT(*)"
+        " FROM files WHERE is_deleted = 0 AND LOWER(file_path) LIKE ?",
         (part_path("%_", 1), f"%_{SEPARATOR}%"),  # every text in parts has a first one
     )
     assert row is not None, "an aggregate always answers"
@@ -94,38 +93,6 @@ async def count_unread(catalog: Catalog) -> int:
     """Count the known files that the last scan could not read."""
     row = await catalog.reader.fetch_one(f"SELECT COUNT(*) FROM files WHERE {UNREAD}")
     return int(row[0]) if row else 0
-
-
-@dataclass(frozen=True, slots=True)
-class RowCounts:
-    """Files on disk by what keeps them from being proved to be in the store."""
-
-    in_flight: int
-    waiting: int
-    failed: int
-    unread: int
-    skipped: int
-    #: Indexed, and the last survey did not see their documents.
-    unseen: int
-
-
-async def count_rows_after_survey(catalog: Catalog) -> RowCounts:
-    """Count the rows that are not proved to be in the store; a survey must have gone before."""
-    readable = f"{UPLOADABLE} AND read_problem IS NULL"
-    row = await catalog.reader.fetch_one(
-        f"""SELECT
-            COUNT(*) FILTER (WHERE {readable} AND gemini_state IN ('uploading', 'processing')),
-            COUNT(*) FILTER (WHERE {readable} AND gemini_state = 'untracked'),
-            COUNT(*) FILTER (WHERE {UPLOADABLE} AND gemini_state = 'failed'),
-            COUNT(*) FILTER (WHERE {UNREAD}),
-            COUNT(*) FILTER (WHERE skip_reason IS NOT NULL),
-            COUNT(*) FILTER (WHERE {readable} AND gemini_state = 'indexed' AND NOT EXISTS (
-                SELECT 1 FROM temp.verdicts AS seen
-                WHERE seen.path = file_path AND seen.sign IN ('=', 'a')))
-        FROM files WHERE is_deleted = 0"""
-    )
-    assert row is not None, "an aggregate always answers"
-    return RowCounts(*map(int, row))
 
 
 async def count_files(catalog: Catalog) -> int:
@@ -168,7 +135,7 @@ def _taken(in_new_store: bool) -> tuple[str, str, str]:
 #: More rows than any catalog has.
 _NO_LIMIT = 2**63 - 1
 
-_IS_TEXT = "(mime_type IS NULL OR mime_type LIKE 'text/%' OR mime_type LIKE '%/json')"
+_IS_TEXT = "(mime_type IS NULL OR LOWER(mime_type) LIKE 'text/%' OR LOWER(mime_type) LIKE '%/json')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,13 +172,12 @@ async def work_of_upload(
         in_new_store: what the rows say of the store holds no more.
     """
     reason, replaces, condition = _taken(in_new_store)
-    marks = ", ".join("?" * len(states))
     rows = await catalog.reader.fetch_all(
         "SELECT reason, COUNT(*), SUM(size), SUM(CASE WHEN is_text THEN size ELSE 0 END),"
         " COUNT(*) FILTER (WHERE replaces) FROM ("
         f" SELECT {reason} AS reason, COALESCE(file_size, 0) AS size, {_IS_TEXT} AS is_text,"
         f"  {replaces} AS replaces FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {condition}"
+        f" WHERE gemini_state IN ({marks(states)}) AND {UPLOADABLE} AND {condition}"
         " ORDER BY file_path LIMIT ?) AS work GROUP BY reason",
         (*states, rested_since(catalog, leave_alone_s), _NO_LIMIT if limit is None else limit),
     )
@@ -244,10 +210,9 @@ async def planned_page(
 ) -> list[tuple[str, str, int]]:
     """(path, reason, bytes) of files that an upload of these states would take, by path."""
     reason, _, condition = _taken(in_new_store)
-    marks = ", ".join("?" * len(states))
     rows = await catalog.reader.fetch_all(
         f"SELECT file_path, {reason}, COALESCE(file_size, 0) FROM files"
-        f" WHERE gemini_state IN ({marks}) AND {UPLOADABLE} AND {condition}"
+        f" WHERE gemini_state IN ({marks(states)}) AND {UPLOADABLE} AND {condition}"
         " AND file_path > ?"
         " ORDER BY file_path LIMIT ?",
         (*states, rested_since(catalog, leave_alone_s), after or "", size),
@@ -262,58 +227,43 @@ _WHY = """
 """
 
 
-_numbers = itertools.count(1)
-#: Session -> numbers of gathered failures that nobody holds any more.
-_given_up: weakref.WeakKeyDictionary[Session, list[int]] = weakref.WeakKeyDictionary()
-
-
 class GatheredFailures:
-    """Two temporary tables of the reader's session, which are one listener's own.
+    """All that is not in the store, sorted by reason as it was at one moment."""
 
-    They are dropped by the next one that gathers after this object has gone.
-    """
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        number = next(_numbers)
-        self.files, self.reasons = _tables(number)
-        given_up = _given_up.setdefault(session, [])
-        weakref.finalize(self, given_up.append, number).atexit = False
+    def __init__(self, scratch: Scratch) -> None:
+        self._scratch = scratch
+        self.session = scratch.session
+        self.files, self.reasons = scratch.tables
 
     @classmethod
     async def of(cls, catalog: Catalog) -> Self:
-        """Sort all that is not in the store by reason, in tables beside the catalog.
+        """Sort all that is not in the store by reason.
 
         Each file may have one of its own, so that neither files nor reasons are held in memory.
         """
-        session = catalog.reader
-        given_up = _given_up.get(session, [])
-        while given_up:
-            for table in _tables(given_up.pop()):
-                await session.execute(f"DROP TABLE IF EXISTS temp.{table}")
-        gathered = cls(session)
+        gathered = cls(await Scratch.begun(catalog, "failing", "failing_for"))
         files, reasons = gathered.files, gathered.reasons
         for statement in (
             f"CREATE TEMP TABLE {files} (kind TEXT, reason TEXT, path TEXT,"
-            " PRIMARY KEY (kind, reason, path)) WITHOUT ROWID",
-            f"""INSERT INTO temp.{files}
+            " PRIMARY KEY (kind, reason, path))",
+            f"""INSERT INTO {files}
                 SELECT COALESCE(failure_kind, 'transient'), {_WHY}, file_path FROM files
                 WHERE is_deleted = 0 AND skip_reason IS NULL AND gemini_state = 'failed'""",
-            f"""INSERT INTO temp.{files} SELECT 'skipped', skip_reason, file_path
+            f"""INSERT INTO {files} SELECT 'skipped', skip_reason, file_path
                 FROM files WHERE is_deleted = 0 AND skip_reason IS NOT NULL""",
-            f"""INSERT INTO temp.{files} SELECT 'unread', read_problem, file_path
+            f"""INSERT INTO {files} SELECT 'unread', read_problem, file_path
                 FROM files WHERE {UNREAD}""",
             f"""CREATE TEMP TABLE {reasons} AS
                 SELECT kind, reason, COUNT(*) AS files,
                        ROW_NUMBER() OVER (ORDER BY COUNT(*) DESC, reason, kind) AS place
-                FROM temp.{files} GROUP BY kind, reason""",
+                FROM {files} GROUP BY kind, reason""",
         ):
-            await session.execute(statement)
+            await gathered.session.execute(statement)
         return gathered
 
     async def count_reasons(self) -> int:
         """Count the reasons."""
-        row = await self.session.fetch_one(f"SELECT COUNT(*) FROM temp.{self.reasons}")
+        row = await self.session.fetch_one(f"SELECT COUNT(*) FROM {self.reasons}")
         return int(row[0]) if row else 0
 
     async def groups(self, first: int, size: int) -> list[tuple[str, str, int]]:
@@ -323,7 +273,7 @@ class GatheredFailures:
         `skipped` or `unread`.
         """
         rows = await self.session.fetch_all(
-            f"SELECT kind, reason, files FROM temp.{self.reasons} WHERE place > ?"
+            f"SELECT kind, reason, files FROM {self.reasons} WHERE place > ?"
             " ORDER BY place LIMIT ?",
             (first, size),
         )
@@ -332,15 +282,11 @@ class GatheredFailures:
     async def paths(self, kind: str, reason: str, after: str | None, size: int) -> list[str]:
         """Return the files of one kind and reason, by path."""
         rows = await self.session.fetch_all(
-            f"SELECT path FROM temp.{self.files} WHERE kind = ? AND reason = ? AND path > ?"
+            f"SELECT path FROM {self.files} WHERE kind = ? AND reason = ? AND path > ?"
             " ORDER BY path LIMIT ?",
             (kind, reason, after or "", size),
         )
         return [str(path) for (path,) in rows]
-
-
-def _tables(number: int) -> tuple[str, str]:
-    return f"failing_{number}", f"failing_for_{number}"
 
 
 async def has_missing_with_document(catalog: Catalog) -> bool:

@@ -10,7 +10,7 @@ import click
 from objlib.cli import terminal
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.config import CONFIG_FILE, Settings, trust
+from objlib.config import CONFIG_FILE, all_settings, trust
 from objlib.errors import ConfigurationError
 from objlib.service.files import check_folder
 
@@ -77,12 +77,13 @@ def command(invocation: Invocation, library: Path | None) -> int:
 
 def _text(library: Path | None) -> str:
     parts = [_HEAD]
-    for name, field in Settings.model_fields.items():
+    for setting in all_settings():
+        name = setting.name
         is_chosen = name == "library" and library is not None
-        value = str(library.resolve()) if is_chosen and library else field.default
+        value = str(library.resolve()) if is_chosen and library else setting.default
         shown = _EXAMPLES.get(name) if value is None else value
         mark = "" if is_chosen else "# "
-        parts.append(f"# {field.description}\n{mark}{name} = {_toml(shown)}\n")
+        parts.append(f"# {setting.about.description}\n{mark}{name} = {_toml(shown)}\n")
     return "\n".join(parts)
 
 

@@ -107,7 +107,7 @@ async def _sync(
     async with Library.open(settings=settings) as library:
         survey = await library.survey()
         if report_file is not None:
-            await _write_report(library, report_file)
+            await _write_report(library, survey, report_file)
         if not invocation.json:
             await print_survey(invocation, library, survey, **bounds)
         if not apply:
@@ -141,9 +141,9 @@ async def print_survey(
     for kind, what in FOR_PEOPLE.items():
         if number := survey.documents[kind]:
             say(f"{count(number, 'document')} {what}")
-    async for line in library.survey_lines(*FOR_PEOPLE):
+    async for line in library.survey_lines(survey, *FOR_PEOPLE):
         say(f"  {line.sign} {line.name} ({line.reason})", whole=True)
-    async for step in library.repair_steps(**bounds):
+    async for step in library.repair_steps(survey, **bounds):
         say(f"  {step.line}", whole=True)
 
 
@@ -160,10 +160,10 @@ FOR_PEOPLE = {
 }
 
 
-async def _write_report(library: Library, path: Path) -> None:
+async def _write_report(library: Library, survey: SyncReport, path: Path) -> None:
     try:
         with path.open("w", encoding="utf-8") as file:
-            async for line in library.survey_lines():
+            async for line in library.survey_lines(survey):
                 said = f"{line.sign} {line.name} ({line.reason})"
                 file.write(f"{one_line(said)}\n")
     except OSError as error:

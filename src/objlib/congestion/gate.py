@@ -17,7 +17,8 @@ from reactivex.disposable import CompositeDisposable
 from reactivex.subject import BehaviorSubject, Subject
 
 from objlib.congestion import pressure
-from objlib.congestion.outcomes import Abandoned, CooledDown, Outcome, Outcomes, Sent
+from objlib.congestion.feed import Outcomes
+from objlib.congestion.outcomes import Abandoned, CooledDown, Outcome, Sent
 from objlib.congestion.pressure import Pressure
 from objlib.errors import BackendUnavailable, StoppedWaiting
 from objlib.reactive.bridge import LoopScheduler, Operator, on_trampoline

@@ -1,4 +1,4 @@
-"""Outcomes of requests and documents as records, and the one feed of them that steers the gate.
+"""Outcomes of requests and documents as records; one feed of them (`feed.py`) steers the gate.
 
 The transport tells what became of requests, the stages what became of documents, the orchestrator
 how many documents are watched, the gate itself when it lets something pass. The events of a run
@@ -7,10 +7,7 @@ are for people: nothing that steers listens to them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-from reactivex import Observable
-from reactivex.subject import Subject
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +95,3 @@ class Accepted(Outcome):
 @dataclass(frozen=True, slots=True)
 class GivenUp(Outcome):
     """All attempts at a file were in vain, for a reason that is not the file's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcomes:
-    """A hot feed of outcomes: whoever sees one tells it here, and the gate's reducer listens."""
-
-    _told: Subject[Outcome] = field(default_factory=Subject)
-
-    def tell(self, outcome: Outcome) -> None:
-        """Pass one outcome on; the listeners have heard it on return."""
-        self._told.on_next(outcome)
-
-    @property
-    def stream(self) -> Observable[Outcome]:
-        """The outcomes from now on."""
-        return self._told

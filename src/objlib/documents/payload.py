@@ -11,15 +11,19 @@ import contextlib
 import hashlib
 import io
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
-from typing import cast
+from typing import BinaryIO
 
 from objlib.catalog.part_names import split
 from objlib.catalog.readings import Made
 from objlib.catalog.records import FileRecord
+from objlib.documents.sending import Sending
 from objlib.errors import NotConvertible
-from objlib.library.content import read_content
+from objlib.formats.decoding import Decoding, after_all_turns, examined
+from objlib.library.content import Content, Span, fingerprinted, opened, read_content
 from objlib.library.conversion import CONVERTERS, Converter, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
@@ -30,6 +34,8 @@ from objlib.threads import LIGHT_BYTES, Offload, in_place
 
 _TEXT_VERSION = 1
 _PIECE_CHARS = 512 * 1024
+#: Longer texts are not held in memory.
+_HELD_BYTES_MAX = 1024 * 1024
 
 #: The entries of a document's metadata that are ours.
 KEY = "objlib_key"
@@ -66,13 +72,33 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class LongText:
+    """The way to make the bytes to send from a text that is not held in memory."""
+
+    header: bytes
+    decoding: Decoding
+    #: The place of the text in its file.
+    offset: int
+    size_bytes: int
+    #: The byte order mark of the file, where the text begins further on in it.
+    mark: bytes
+
+    def pieces(self, span: Iterable[bytes]) -> Iterator[bytes]:
+        """The bytes to send."""
+        yield self.header
+        yield from self.decoding.as_utf_8(span)
+
+
+@dataclass(frozen=True, slots=True)
 class Payload:
     """The bytes for one version of one file."""
 
     #: The file on disk.
     path: Path
-    #: The bytes to send; None for the file itself.
+    #: The bytes to send; None for those that are read once more when they are sent.
     body: bytes | None
+    #: The number of the bytes to send.
+    size_bytes: int
     #: Hex digest of the bytes to send.
     sha256: str
     #: The type to send them as.
@@ -80,14 +106,32 @@ class Payload:
     #: Of the file as it was read.
     fingerprint: Fingerprint
     opener: Opener = without_waiting
+    #: None for a file that is sent as it is.
+    text: LongText | None = None
     #: How the text in the body was made, where it was.
     made: Made | None = None
 
     def open(self) -> io.IOBase:
-        """Open the content for one attempt; the caller closes it."""
+        """Open the content for one attempt; the caller closes it.
+
+        Reading raises `IntegrityError` where it is no longer what was hashed.
+        """
         if self.body is not None:
             return io.BytesIO(self.body)
-        return cast(io.IOBase, open_regular(self.path, self.opener))
+        file = open_regular(self.path, self.opener)
+        return Sending(
+            file,
+            lambda: self._pieces(file),
+            size_bytes=self.size_bytes,
+            sha256=self.sha256,
+            path=self.path,
+        )
+
+    def _pieces(self, file: BinaryIO) -> Iterator[bytes]:
+        status = os.fstat(file.fileno())
+        if (text := self.text) is None:
+            return iter(Span(file, status, 0, self.size_bytes))
+        return text.pieces(Span(file, status, text.offset, text.size_bytes, text.mark))
 
 
 class NoPayload(NotConvertible):
@@ -114,24 +158,59 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
     name, part = split(record.file_path)
     path = source.root / name
     offload = source.offload if (record.file_size or 0) > LIGHT_BYTES else in_place
+    opener = Reach(source.root, source.links_to).opener
     if mime_type not in HEADED_TYPES and mime_type not in CONVERTERS:
-        opener = Reach(source.root, source.links_to).opener
-        fingerprint = await offload(lambda: sha256_file(path, opener))
-        return Payload(path, None, fingerprint.sha256_hex, mime_type, fingerprint, opener)
-    content = await offload(lambda: read_content(source.root, record.file_path, source.links_to))
+        seen = await offload(lambda: sha256_file(path, opener))
+        return Payload(path, None, seen.size_bytes, seen.sha256_hex, mime_type, seen, opener)
     header = identity_header(name, record.metadata, part) if source.identity_header else ""
-    sent_as = mime_type if mime_type in HEADED_TYPES else "text/plain"
+    if mime_type in HEADED_TYPES:
+        return await offload(lambda: _of_text(record, source, path, header, mime_type))
+    content = await offload(lambda: read_content(source.root, record.file_path, source.links_to))
     try:
-        converted = None if mime_type == sent_as else await convert(content.raw, mime_type)
-        body, digest = await offload(
-            lambda: _encoded(header, content.text if converted is None else converted.text)
-        )
+        converted = await convert(content.raw, mime_type)
+        body, digest = await offload(lambda: _encoded(header, converted.text))
     except NotConvertible as problem:
         raise NoPayload(record.file_path, content.fingerprint, problem) from problem
-    made = None
-    if converted is not None:
-        made = Made(CONVERTERS[mime_type].treatment, converted.missing, len(body))
-    return Payload(path, body, digest, sent_as, content.fingerprint, made=made)
+    made = Made(CONVERTERS[mime_type].treatment, converted.missing, len(body))
+    return Payload(
+        path,
+        body,
+        len(body),
+        digest,
+        "text/plain",
+        content.fingerprint,
+        made=made,
+    )
+
+
+def _of_text(
+    record: FileRecord, source: Source, path: Path, header: str, mime_type: str
+) -> Payload:
+    """Read a text. A long one is not held: it is read and decoded once more when it is sent."""
+    opener = Reach(source.root, source.links_to).opener
+    with opened(source.root, record.file_path, source.links_to) as span:
+        if span.size_bytes <= _HELD_BYTES_MAX:
+            raw, seen = fingerprinted(span, path, b"".join)
+            body, digest = _encoded(header, Content(raw, seen, span.mark).text)
+            return Payload(path, body, len(body), digest, mime_type, seen)
+        decoding = after_all_turns(examined(span))
+        text = LongText(header.encode(), decoding, span.offset, span.size_bytes, span.mark)
+        (digest, size_bytes), seen = fingerprinted(
+            span, path, lambda pieces: _hashed(text.pieces(chain((span.mark,), pieces)))
+        )
+    try:
+        _check_size(size_bytes)
+    except NotConvertible as problem:
+        raise NoPayload(record.file_path, seen, problem) from problem
+    return Payload(path, None, size_bytes, digest, mime_type, seen, opener, text)
+
+
+def _hashed(pieces: Iterable[bytes]) -> tuple[str, int]:
+    digest, size_bytes = hashlib.sha256(), 0
+    for piece in pieces:
+        digest.update(piece)
+        size_bytes += len(piece)
+    return digest.hexdigest(), size_bytes
 
 
 def _encoded(header: str, text: str) -> tuple[bytes, str]:
@@ -141,10 +220,14 @@ def _encoded(header: str, text: str) -> tuple[bytes, str]:
     for begin in range(0, len(text), _PIECE_CHARS):
         pieces.append(text[begin : begin + _PIECE_CHARS].encode("utf-8"))
     body = b"".join(pieces)
-    if len(body) > MAX_DOCUMENT_BYTES:
-        size_mb = len(body) / 1024 / 1024
-        raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
+    _check_size(len(body))
     return body, hashlib.sha256(body).hexdigest()
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes > MAX_DOCUMENT_BYTES:
+        size_mb = size_bytes / 1024 / 1024
+        raise NotConvertible(f"its text is {size_mb:,.1f} MB, and a document may have 100 MB")
 
 
 def reader_of(record: FileRecord, source: Source) -> str:

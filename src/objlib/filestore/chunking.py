@@ -7,7 +7,7 @@ those found at the service: 21 to 512 tokens a chunk, an overlap smaller than th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from objlib.language.words import terms
@@ -16,10 +16,18 @@ TOKENS_MIN, TOKENS_MAX = 21, 512
 
 #: Full stops that end no sentence: titles and initials ("Mr. Speaker", "John F. Kennedy").
 _ABBREVIATED = "".join(rf"(?<!\b{word}\.)" for word in ("Mr", "Mrs", "Ms", "Dr", "St", "[A-Z]"))
-_BOUNDARY = re.compile(rf"(?<=[.!?…]){_ABBREVIATED}[\"'”’)\]]*\s+|(?<=[。！？।॥။།])|\n\s*\n")
+_CLOSERS = "\"'”’)]"
+_BOUNDARY = re.compile(
+    rf"(?<=[.!?…]){_ABBREVIATED}[{re.escape(_CLOSERS)}]*\s+|(?<=[。！？।॥။།])|\n\s*\n"
+)
+#: As far before its place as a boundary looks.
+_BEFORE_CHARS = 8
+#: A longer sentence is cut between words before anything else is done with it.
+_SENTENCE_CHARS_MAX = 32 * 1024
+_COMMAS = "，、；："
 
 #: Words with the white space after them; in scripts without spaces, clauses with their comma.
-_WORDS = re.compile(r"[^\s，、；：]+(?:[，、；：]+\s*|\s*)|[\s，、；：]+")
+_WORDS = re.compile(rf"[^\s{_COMMAS}]+(?:[{_COMMAS}]+\s*|\s*)|[\s{_COMMAS}]+")
 #: What is longer is no word but data, and may be cut.
 _WORD_CHARS_MAX = 200
 
@@ -50,8 +58,12 @@ class _Piece:
     tokens: int
 
 
-def chunks(text: str, chunking: Chunking) -> Iterator[str]:
-    """The chunks of a text, in order. A text without words has none."""
+def chunks(text: str | Iterable[str], chunking: Chunking) -> Iterator[str]:
+    """The chunks of a text, in order. A text without words has none.
+
+    Args:
+        text: whole or in pieces, of which no more is held than the sentence that is not over.
+    """
     current: list[_Piece] = []
     size = 0
     fresh = False  # whether `current` holds more than what the last chunk ended with
@@ -78,24 +90,67 @@ def chunks(text: str, chunking: Chunking) -> Iterator[str]:
         yield "".join(part.text for part in current).strip()
 
 
-def sentences(text: str) -> Iterator[str]:
+def sentences(text: str | Iterable[str]) -> Iterator[str]:
     """A text cut after each sentence and paragraph; the parts together are the text."""
-    start = 0
-    for match in _BOUNDARY.finditer(text):
+    read, start = "", 0
+    for piece in [text] if isinstance(text, str) else text:
+        begins = max(0, start - _BEFORE_CHARS)
+        read, start = read[begins:] + piece, start - begins
+        decided = _decided(read, start)
+        for end in _ends(read, start, decided):
+            yield read[start:end]
+            start = end
+        if decided - start > _SENTENCE_CHARS_MAX:
+            for end in _cuts(read, start, decided):
+                yield read[start:end]
+                start = end
+    for end in (*_ends(read, start, len(read)), len(read)):
+        if end > start:
+            yield read[start:end]
+        start = end
+
+
+def _ends(text: str, start: int, decided: int) -> Iterator[int]:
+    """The ends of the sentences that are over before the place `decided`."""
+    for match in _BOUNDARY.finditer(text, start):
+        if match.end() > decided:
+            return
         if match.end() > start:
-            yield text[start : match.end()]
-        start = match.end()
-    if start < len(text):
-        yield text[start:]
+            yield match.end()
 
 
-def _pieces(text: str, max_tokens: int) -> Iterator[_Piece]:
-    for sentence in sentences(text):
-        tokens = _count(sentence)
-        if tokens <= max_tokens and len(sentence) <= max_tokens * _WORD_CHARS_MAX:
-            yield _Piece(sentence, tokens)
-        else:
-            yield from _cut(sentence, max_tokens)
+def _decided(text: str, start: int) -> int:
+    """The place up to which all boundaries are known, whatever follows on a text."""
+    end = len(text)
+    first = max(start, end - _SENTENCE_CHARS_MAX)
+    while end > first and (text[end - 1] in _CLOSERS or text[end - 1].isspace()):
+        end -= 1
+    return end if len(text) - end < _SENTENCE_CHARS_MAX else len(text)
+
+
+def _pieces(text: str | Iterable[str], max_tokens: int) -> Iterator[_Piece]:
+    chars_max = min(max_tokens * _WORD_CHARS_MAX, _SENTENCE_CHARS_MAX // 2)
+    for whole in sentences(text):
+        start = 0
+        for end in (*_cuts(whole, 0, len(whole)), len(whole)):
+            sentence, start = whole[start:end], end
+            tokens = _count(sentence)
+            if tokens <= max_tokens and len(sentence) <= chars_max:
+                yield _Piece(sentence, tokens)
+            else:
+                yield from _cut(sentence, max_tokens)
+
+
+def _cuts(text: str, start: int, end: int) -> Iterator[int]:
+    """The places at which a sentence is cut that is far too long; a word that is too long, too."""
+    while end - start > _SENTENCE_CHARS_MAX:
+        longest = start + _SENTENCE_CHARS_MAX
+        between = range(longest, max(start, longest - 5 * _WORD_CHARS_MAX), -1)
+        start = next(
+            (place for place in between if text[place - 1].isspace() or text[place - 1] in _COMMAS),
+            longest,
+        )
+        yield start
 
 
 def _cut(sentence: str, max_tokens: int) -> list[_Piece]:

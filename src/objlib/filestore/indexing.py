@@ -8,17 +8,21 @@ read in a process of its own.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from objlib.filestore import passages
 from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
-from objlib.formats import NoText, Reading, is_plain, read
+from objlib.formats import NoText, is_plain
 from objlib.formats.isolated import read_isolated
+from objlib.formats.text import extracted
 from objlib.language.words import closed_up, terms
+
+T = TypeVar("T")
 
 #: Chunks between two looks at what else there is to do: some milliseconds.
 TURN_CHUNKS = 32
@@ -47,11 +51,23 @@ class Indexed:
         return bool(self.chunks) or self.written > 0
 
 
-async def index(store: FileStore, content: bytes, mime_type: str, chunking: Chunking) -> Indexed:
-    """Cut a document up. One whose text cannot be had has no chunks."""
-    indexed = Indexed(mime_type, len(content), [])
+async def index(
+    store: FileStore, content: Iterable[bytes], size_bytes: int, mime_type: str, chunking: Chunking
+) -> Indexed:
+    """Cut a document up. One whose text cannot be had has no chunks.
+
+    Args:
+        content: the document, which is gone through several times.
+    """
+    indexed = Indexed(mime_type, size_bytes, [])
     try:
-        await _cut_up(store, content, chunking, indexed)
+        if is_plain(mime_type):
+            text = await _after_turns(extracted(content, mime_type))
+            await _cut_up(store, text, None, chunking, indexed)
+        else:
+            for page in (await read_isolated(b"".join(content), mime_type)).pages:
+                await _cut_up(store, [page.text], page.number, chunking, indexed)
+        await _embed(store, indexed)
     except BaseException as problem:
         _drop(store, indexed)
         if not isinstance(problem, NoText):
@@ -62,23 +78,28 @@ async def index(store: FileStore, content: bytes, mime_type: str, chunking: Chun
     return indexed
 
 
-async def _cut_up(store: FileStore, content: bytes, chunking: Chunking, indexed: Indexed) -> None:
-    for page in (await _reading(content, indexed.mime_type)).pages:
-        for text in chunks(page.text, chunking):
-            indexed.chunks.append(Chunk(text, " ".join(terms(closed_up(text))), page.number))
-            if len(indexed.chunks) == BATCH:
-                await _embed(store, indexed)
-                _write(store, indexed)
-            if len(indexed.chunks) % TURN_CHUNKS == 0:
-                await asyncio.sleep(0)
+async def _cut_up(
+    store: FileStore, text: Iterable[str], page: int | None, chunking: Chunking, indexed: Indexed
+) -> None:
+    for chunk in chunks(text, chunking):
+        indexed.chunks.append(Chunk(chunk, " ".join(terms(closed_up(chunk))), page))
+        if len(indexed.chunks) == BATCH:
+            await _embed(store, indexed)
+            _write(store, indexed)
+        if len(indexed.chunks) % TURN_CHUNKS == 0:
+            await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+
+async def _after_turns(work: Generator[None, None, T]) -> T:
+    """Do a piece of work, and let others have the turns that it gives them."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
         await asyncio.sleep(0)
-    await _embed(store, indexed)
-
-
-async def _reading(content: bytes, mime_type: str) -> Reading:
-    if is_plain(mime_type):
-        return read(content, mime_type)
-    return await read_isolated(content, mime_type)
 
 
 async def _embed(store: FileStore, indexed: Indexed) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from objlib.filestore.storage import NAME_CHARS_MAX, FileStore
@@ -80,6 +82,31 @@ def file_row(store: FileStore, identifier: str) -> tuple[Any, ...]:
             f"You do not have permission to access the File {identifier} or it may not exist.",
         )
     return row
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The content of a raw file or an upload in pieces, read anew each time it is gone through.
+
+    Raises 403 when it is deleted meanwhile.
+    """
+
+    store: FileStore
+    #: `files/{id}`, or the id of an upload.
+    owner: str
+    size_bytes: int
+
+    def __iter__(self) -> Iterator[bytes]:
+        offset = 0
+        while row := self.store.one(
+            "SELECT content FROM pieces WHERE owner = :owner AND offset = :offset",
+            owner=self.owner,
+            offset=offset,
+        ):
+            yield row[0]
+            offset += len(row[0])
+        if offset != self.size_bytes:
+            raise ApiError(403, f"The content of {self.owner} was deleted while it was read.")
 
 
 def content_of(store: FileStore, owner: str) -> bytes:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import suppress
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
 
 from objlib.formats.legacy import encoding_of, is_likely_asian
-from objlib.formats.wide import has_few_controls, wide_encoding_of
+from objlib.formats.wide import HEAD_BYTES, has_few_controls, wide_encoding_of
+
+T = TypeVar("T")
 
 
 class Mark(NamedTuple):
@@ -40,6 +44,8 @@ _DAMAGE_DIVISOR = 20
 _MIXED_DIVISOR = 5
 #: How encodings in which every byte is ASCII go over to other characters.
 _SEVEN_BITS = ((b"\x1b$)C", "iso2022_kr"), (b"\x1b$", "iso2022_jp_2"), (b"~{", "hz"))
+#: Encodings in which a NUL is a part of most characters.
+_WIDE = ("utf-16", "utf-32")
 
 
 def mark_of(head: bytes) -> Mark:
@@ -61,47 +67,152 @@ def is_text(content: bytes) -> bool:
     return is_korean or has_few_controls(content) or form_of(content) is not NO_MARK
 
 
+def beginning(pieces: Iterable[bytes], size_bytes: int = HEAD_BYTES) -> bytes:
+    """Return the beginning of a text that comes in pieces: so many bytes, or all there are."""
+    head = b""
+    for piece in pieces:
+        head += piece[: size_bytes - len(head)]
+        if len(head) == size_bytes:
+            break
+    return head
+
+
+@dataclass(frozen=True, slots=True)
+class Decoding:
+    """The way in which the bytes of a text become characters."""
+
+    #: Python's name of the encoding.
+    encoding: str
+    #: Bytes at the beginning that are a byte order mark.
+    mark_bytes: int = 0
+    #: The lines that are UTF-8 are read as such, and only the others in `encoding`.
+    is_mixed: bool = False
+    #: It is decoded in one go: these decoders lose their state between pieces.
+    is_whole: bool = False
+    #: The text is UTF-8 without a mark and, but for NULs, without any damage.
+    is_utf_8: bool = False
+
+    def decoded(self, pieces: Iterable[bytes]) -> Iterator[str]:
+        """Decode a text that comes in pieces; one piece of the result for each, or none."""
+        pieces = _without(pieces, self.mark_bytes)
+        if self.mark_bytes or self.encoding.startswith(_WIDE):
+            yield from (text.replace("\0", "") for text in self._replacing(pieces))
+        elif self.is_whole:
+            yield b"".join(_WithoutNuls(pieces)).decode(self.encoding, "replace")
+        elif self.is_mixed:
+            yield from map(self._joined, _lines(_WithoutNuls(pieces)))
+        else:
+            yield from self._replacing(_WithoutNuls(pieces))
+
+    def as_utf_8(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Return a text that comes in pieces in UTF-8."""
+        return iter(
+            _WithoutNuls(pieces) if self.is_utf_8 else map(str.encode, self.decoded(pieces))
+        )
+
+    def _replacing(self, pieces: Iterable[bytes]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(self.encoding)("replace")
+        yield from map(decoder.decode, pieces)
+        yield decoder.decode(b"", final=True)
+
+    def _joined(self, lines: list[bytes]) -> str:
+        return "".join(
+            line.decode("utf-8" if _is_utf_8(line) else self.encoding, errors="replace")
+            for line in lines
+        )
+
+
 def decode_text(content: bytes) -> str:
-    """Return the text in some bytes; never raise.
+    """Return the text in some bytes; never raise."""
+    pieces = _sliced(content)
+    return "".join(after_all_turns(examined(pieces)).decoded(pieces))
+
+
+def after_all_turns(work: Generator[None, None, T]) -> T:
+    """Do in one go a work that gives others turns, and return its result."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+
+def examined(pieces: Iterable[bytes]) -> Generator[None, None, Decoding]:
+    """Find out how a text is to be decoded. What is yielded are turns for others to take.
 
     A byte order mark decides (UTF-8, UTF-16, UTF-32), then the characters of a wide encoding, then
     strict UTF-8, then UTF-8 with a few damaged places, then the likeliest of the encodings from
     before. A file whose lines are partly UTF-8 and partly not is decoded line by line. A NUL is
     no character of a text, and is left out.
+
+    Args:
+        pieces: the text, which is gone through several times.
     """
-    mark = form_of(content)
+    mark = form_of(beginning(pieces))
     if mark is not NO_MARK:
-        return _decoded(content[len(mark.content) :], mark.encoding, "replace").replace("\0", "")
-    content = content.replace(b"\0", b"")
-    if content.isascii() and (text := _from_seven_bits(content)) is not None:
-        return text
-    with suppress(UnicodeDecodeError):
-        return _decoded(content, "utf-8", "strict")
-    text = content.decode("utf-8", errors="replace")
-    beyond_ascii = len(content.translate(None, _ASCII))
-    if text.count("\ufffd") * _DAMAGE_DIVISOR <= beyond_ascii:
-        return text
-    lines = content.splitlines(keepends=True)
-    is_utf_8 = [_is_utf_8(line) for line in lines]
-    utf_8 = b"".join(line for line, good in zip(lines, is_utf_8, strict=True) if good)
-    if len(utf_8.translate(None, _ASCII)) * _MIXED_DIVISOR < beyond_ascii:
-        return content.decode(encoding_of(content), errors="replace")
-    others = b"".join(line for line, good in zip(lines, is_utf_8, strict=True) if not good)
-    encoding = encoding_of(others)
-    return "".join(
-        line.decode("utf-8" if good else encoding, errors="replace")
-        for line, good in zip(lines, is_utf_8, strict=True)
-    )
+        return Decoding(mark.encoding, len(mark.content))
+    pieces = _WithoutNuls(pieces)
+    if (yield from _is_all_in("utf-8", pieces)):
+        encoding = yield from _seven_bits_of(pieces)
+        if encoding is not None:
+            return Decoding(encoding, is_whole=True)
+        return Decoding("utf-8", is_utf_8=True)
+    beyond_ascii = damaged = 0
+    for piece in pieces:
+        beyond_ascii += _beyond_ascii(piece)
+        yield
+    for text in Decoding("utf-8").decoded(pieces):
+        damaged += text.count("\ufffd")
+        yield
+    if damaged * _DAMAGE_DIVISOR <= beyond_ascii:
+        return Decoding("utf-8")
+    in_utf_8 = 0
+    for lines in _lines(pieces):
+        in_utf_8 += sum(_beyond_ascii(line) for line in lines if _is_utf_8(line))
+        yield
+    all_lines = (line for lines in _lines(pieces) for line in lines)
+    if in_utf_8 * _MIXED_DIVISOR < beyond_ascii:
+        return Decoding(encoding_of(all_lines))
+    others = (line for line in all_lines if not _is_utf_8(line))
+    return Decoding(encoding_of(others), is_mixed=True)
 
 
-def _from_seven_bits(content: bytes) -> str | None:
+def _is_all_in(encoding: str, pieces: Iterable[bytes]) -> Generator[None, None, bool]:
+    decoder = codecs.getincrementaldecoder(encoding)("strict")
+    try:
+        for piece in pieces:
+            decoder.decode(piece)
+            yield
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _seven_bits_of(pieces: Iterable[bytes]) -> Generator[None, None, str | None]:
+    """Return the encoding of a text that is ASCII to look at; None for ASCII, and what is more."""
+    found = set()
+    last = b""
+    for piece in pieces:
+        if not piece.isascii():
+            return None
+        seen = last + piece
+        found |= {opening for opening, _ in _SEVEN_BITS if opening in seen}
+        last = seen[-3:]
+        yield
+    content = b"".join(pieces) if found else b""
     for opening, encoding in _SEVEN_BITS:
-        if opening in content:
+        if opening in found:
             with suppress(UnicodeDecodeError):
                 text = content.decode(encoding)
                 if encoding != "hz" or is_likely_asian(text):  # "~{" may mean anything
-                    return text
+                    return encoding
     return None
+
+
+def _beyond_ascii(content: bytes) -> int:
+    return len(content.translate(None, _ASCII))
 
 
 def _is_utf_8(line: bytes) -> bool:
@@ -112,9 +223,34 @@ def _is_utf_8(line: bytes) -> bool:
     return True
 
 
-def _decoded(content: bytes, encoding: str, errors: str) -> str:
-    """Decode piece by piece: fifty megabytes in one go would hold up every other thread."""
-    decoder = codecs.getincrementaldecoder(encoding)(errors)
+def _lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Yield for each piece the lines that are whole with it, then the last one."""
+    begun = b""
+    for piece in pieces:
+        lines = (begun + piece).splitlines(keepends=True)
+        # A line feed may follow on a carriage return.
+        begun = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        yield lines
+    yield begun.splitlines(keepends=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _WithoutNuls:
+    """Pieces without their NULs, as often as they are gone through."""
+
+    pieces: Iterable[bytes]
+
+    def __iter__(self) -> Iterator[bytes]:
+        return (piece.replace(b"\0", b"") for piece in self.pieces)
+
+
+def _without(pieces: Iterable[bytes], skipped_bytes: int) -> Iterator[bytes]:
+    for piece in pieces:
+        yield piece[skipped_bytes:]
+        skipped_bytes = max(0, skipped_bytes - len(piece))
+
+
+def _sliced(content: bytes) -> list[bytes]:
+    """Cut a content up: fifty megabytes decoded in one go would hold up every other thread."""
     begins = range(0, len(content), _PIECE_BYTES)
-    pieces = [decoder.decode(content[begin : begin + _PIECE_BYTES]) for begin in begins]
-    return "".join([*pieces, decoder.decode(b"", final=True)])
+    return [content[begin : begin + _PIECE_BYTES] for begin in begins]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -138,9 +139,9 @@ _P_COMMON, _OTHERS = 0.65, 6_000
 _COMMON_SHARE = 0.35
 
 
-def encoding_of(content: bytes) -> str:
+def encoding_of(lines: Iterable[bytes]) -> str:
     """Return Python's name of the likeliest encoding of a text that is not UTF-8."""
-    sample = _evidence(content)
+    sample = _evidence(lines)
     scores = {
         name: _likelihood(sample, name) - _LESS_LIKELY * place - _NOT_WESTERN * (place > 0)
         for place, name in enumerate((*_ENCODINGS, *_WIDE_ENCODINGS))
@@ -158,13 +159,13 @@ def is_likely_asian(text: str) -> bool:
     return max(shares) >= _COMMON_SHARE
 
 
-def _evidence(content: bytes) -> bytes:
+def _evidence(lines: Iterable[bytes]) -> bytes:
     """The lines with bytes beyond ASCII, until there are enough."""
     found, count = [], 0
-    for line in content.splitlines():
+    for line in lines:
         if line.isascii():
             continue
-        found.append(line[: 4 * EVIDENCE_BYTES])
+        found.append(line.rstrip(b"\r\n")[: 4 * EVIDENCE_BYTES])
         count += len(found[-1]) - sum(byte < 0x80 for byte in found[-1])
         if count >= EVIDENCE_BYTES:
             break

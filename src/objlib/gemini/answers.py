@@ -18,6 +18,10 @@ ANSWER_BYTES_MAX = 32 * 1024 * 1024
 #: Of an error's body no more is read.
 ERROR_BYTES_MAX = 1024 * 1024
 
+#: Objects, lists and values in them: a page of documents has some thousands. 2 MB of `{},` become
+#: 400 MB of records.
+ANSWER_VALUES_MAX = 200_000
+
 _REDIRECTS = range(300, 400)
 #: Headers that no longer hold of a body that was read and unpacked.
 _OF_THE_TRANSFER = ("content-encoding", "content-length", "transfer-encoding")
@@ -110,6 +114,8 @@ def _check(request: httpx2.Request, response: httpx2.Response, body: bytes) -> N
     if not is_answer:
         kind = response.headers.get("content-type", "").partition(";")[0].strip() or "no type"
         raise Unusable(f"what answers is no File Search (200 with {len(body):,} bytes of {kind})")
+    if sum(said.count(mark) for mark in (b"{", b"[", b",")) > ANSWER_VALUES_MAX:
+        raise Unusable(f"its answer holds more than {ANSWER_VALUES_MAX:,} values")
 
 
 def _origin_of(url: httpx2.URL) -> tuple[str, str, int | None]:

@@ -32,7 +32,7 @@ from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
 from objlib.service.files import check_folder
 from objlib.service.proving import proving
-from objlib.service.recovery import RECOVERY_ONLY, rebuilt
+from objlib.service.recovery import rebuilt
 from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
 from objlib.service.rounds import (
     Round,
@@ -261,7 +261,7 @@ class Library(CatalogView):
         Raises (when it is entered):
             StoreNotFound: there is no store yet, so there is nothing to recover.
         """
-        chosen = replace(RECOVERY_ONLY, concurrency=self.settings.concurrency)
+        chosen = Options(limit=0, concurrency=self.settings.concurrency)  # its recovery is left
         return Run(
             self._runs, lambda: self._uploading(chosen, create_store=False, report=recovery_of)
         )
@@ -294,28 +294,31 @@ class Library(CatalogView):
             lambda: survey(catalog, self.client, store, bound.library_id)
         )
 
-    async def survey_lines(self, *classes: DocumentClass) -> AsyncIterator[SurveyLine]:
+    def survey_lines(
+        self, report: SyncReport, *classes: DocumentClass
+    ) -> AsyncIterator[SurveyLine]:
         """Yield one line for each document (of these classes), ghost and missing file surveyed."""
-        async for line in survey_lines(self.catalog, *classes):
-            yield line
+        self._runs.check_open()
+        return survey_lines(report, *classes)
 
-    async def repair_steps(self, **wishes: Unpack[RepairWishes]) -> AsyncIterator[Step]:
-        """Yield the steps of the repair that the last `survey` calls for, in their order."""
-        async for step in steps(self.catalog, consent_of(wishes)):
-            yield step
+    def repair_steps(
+        self, report: SyncReport, **wishes: Unpack[RepairWishes]
+    ) -> AsyncIterator[Step]:
+        """Yield the steps of the repair that a survey calls for, in their order."""
+        self._runs.check_open()
+        return steps(report.verdicts, consent_of(wishes))
 
     async def refusal(
         self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> ConfigurationError | None:
         """Return the reason for which `repair` would refuse, or None."""
         refuse_unknown("Library.refusal", wishes, RepairWishes)
-        planned = await self._planned_repair(report, max_delete, wishes)
-        return await planned.refusal()
+        return await (await self._planned_repair(report, max_delete, wishes)).refusal()
 
     def repair(
         self, report: SyncReport, max_delete: MaxDelete, **wishes: Unpack[RepairWishes]
     ) -> RepairingRun:
-        """Carry out what the last `survey` calls for, and tell each step that was taken.
+        """Carry out what a `survey` calls for, and tell each step that was taken.
 
         Args:
             wishes: `accept_device` where the library lies on another device than last time;
@@ -326,8 +329,7 @@ class Library(CatalogView):
         """
 
         async def prepared() -> Work[Step, RepairReport]:
-            planned = await self._planned_repair(report, max_delete, wishes)
-            return await planned.work()
+            return await (await self._planned_repair(report, max_delete, wishes)).work()
 
         return Run(self._runs, prepared)
 

@@ -38,9 +38,9 @@ async def rebuilt(
     Raises:
         ConfigurationError: it cannot be told which library's documents these are.
     """
-    listed = await retry.call(lambda: list_documents(catalog, client, store))
-    chosen = await choose_library_id(catalog, library_id)
-    return await rebuild(catalog, source_of(chosen), listed=listed)
+    listing = await retry.call(lambda: list_documents(catalog, client, store))
+    chosen = await choose_library_id(catalog, listing.found, library_id)
+    return await rebuild(catalog, source_of(chosen), listing)
 
 
 def step_after(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from objlib.errors import ConfigurationError
 from objlib.service.runs import Work
 from objlib.sync.apply import Repair, RepairReport
 from objlib.sync.classify import DocumentClass
-from objlib.sync.listing import SyncReport, ghosts, missing, verdicts
+from objlib.sync.listing import SyncReport, ghosts, missing, verdicts_of
 from objlib.sync.plan import NOT_ASKED, Consent, MaxDelete, Step
 from objlib.upload.shutdown import Shutdown
 from objlib.waits import Waits
@@ -48,7 +48,7 @@ class Synced:
 
 @dataclass(frozen=True, slots=True)
 class SurveyLine:
-    """A document, or a file that has none, as the last survey saw it."""
+    """A document, or a file that has none, as a survey saw it."""
 
     #: The sign of its `DocumentClass`, `!` for a ghost, `+` for a file that is not in the store.
     sign: str
@@ -57,20 +57,20 @@ class SurveyLine:
     reason: str
 
 
-async def survey_lines(catalog: Catalog, *classes: DocumentClass) -> AsyncIterator[SurveyLine]:
-    """Yield one line for each document, ghost and missing file of the last survey.
+async def survey_lines(survey: SyncReport, *classes: DocumentClass) -> AsyncIterator[SurveyLine]:
+    """Yield one line for each document, ghost and missing file of a survey.
 
     Args:
         classes: only documents of these.
     """
-    async for verdict in verdicts(catalog, *classes):
+    async for verdict in verdicts_of(survey.verdicts, *classes):
         name = verdict.path or verdict.document_name
         yield SurveyLine(verdict.document_class.value, name, verdict.reason)
     if classes:
         return
-    async for row in ghosts(catalog):
+    async for row in ghosts(survey.verdicts):
         yield SurveyLine(GHOST_SIGN, row.file_path, "indexed, but the store does not have it")
-    async for row in missing(catalog):
+    async for row in missing(survey.verdicts):
         yield SurveyLine(MISSING_SIGN, row.file_path, f"its file is {row.gemini_state.value}")
 
 
@@ -110,10 +110,7 @@ class PlannedRepair:
         async def until_done() -> None:
             await repair.carry_out()
 
-        def report() -> RepairReport:
-            return replace(repair.done, problems=list(repair.done.problems))
-
-        return Work(told, until_done, shutdown, report)
+        return Work(told, until_done, shutdown, lambda: repair.done)
 
     async def _check(self, repair: Repair) -> None:
         await repair.check(self.max_delete, accept_device=self.accept_device)

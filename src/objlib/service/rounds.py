@@ -21,7 +21,7 @@ from reactivex.subject import Subject
 
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work as PlannedWork
-from objlib.catalog.tallies import count_deleted, count_left_alone, count_rows_after_survey
+from objlib.catalog.tallies import count_deleted, count_left_alone
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine, on_trampoline
 from objlib.service.repairs import PlannedRepair, Synced
@@ -179,7 +179,7 @@ class Round:
         store, again = self.outcome.store, self.outcome.uploaded_again
         if store is None:
             return None
-        rows = await count_rows_after_survey(self.catalog)
+        rows = await store.survey.verdicts.count_rows()
         return verdict_on(rows, store, again.progress.indexed if again is not None else 0)
 
     async def _bring_in_step(self) -> None:

@@ -34,6 +34,9 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 ABANDONED = "nobody listens any more"
+#: Turns of the loop until a run that was left by `break` learns of it: in the first one asyncio
+#: makes a task that closes the generator, in the second one that task begins.
+TURNS_OF_A_BREAK = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,8 @@ class Runs:
     async def settled(self) -> None:
         """Wait for the runs that have been left, so that the next one finds their files free."""
         if self._stops:
-            await asyncio.sleep(0)  # whoever was left by `break` learns of it in the next step
+            for _ in range(TURNS_OF_A_BREAK):
+                await asyncio.sleep(0)
         for task, shutdown in list(self._stops.items()):
             if shutdown.is_stopping:
                 await over(task, shutdown)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from objlib.catalog.tallies import RowCounts
+from objlib.catalog.verdicts import RowCounts
 from objlib.service.repairs import Synced
 from objlib.sync.classify import FOR_CONSENT, DocumentClass
 

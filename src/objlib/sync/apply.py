@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,6 @@ from objlib.catalog.part_names import shown
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_file, pointers_to, recorded_keys
 from objlib.catalog.records import FileRecord
-from objlib.catalog.verdicts import has_broken, has_other_canonical
 from objlib.catalog.writes import forget_leftover
 from objlib.documents.lookup import full_name
 from objlib.documents.payload import KEY
@@ -69,7 +68,7 @@ NAMED_PROBLEMS = 20
 _RUN = "store-sync"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RepairReport:
     """The outcome of a repair. Counts of documents, and of files for `sent_round_again`."""
 
@@ -82,11 +81,27 @@ class RepairReport:
     #: Documents that are left because nobody has consented to delete them.
     left_for_consent: int = 0
     #: The first few failures, one line each.
-    problems: list[str] = field(default_factory=list)
+    problems: tuple[str, ...] = ()
+
+    def after(self, step: Step, *, is_done: bool) -> RepairReport:
+        """Return the report after a step that was taken, or that there was no more reason for."""
+        if not is_done:
+            return replace(self, overtaken=self.overtaken + 1)
+        if step.kind is Kind.DELETE:
+            return replace(self, deleted=self.deleted + 1)
+        if step.kind is Kind.ADOPT:
+            return replace(self, adopted=self.adopted + 1)
+        return replace(self, sent_round_again=self.sent_round_again + 1)
+
+    def after_failure(self, step: Step, error: Exception) -> RepairReport:
+        """Return the report after a step that failed."""
+        line = f"{shown(step.path or str(step.document_name))}: {error}"
+        problems = (*self.problems, line)[:NAMED_PROBLEMS]
+        return replace(self, failed=self.failed + 1, problems=problems)
 
 
 class Repair:
-    """One repair of one store, after a survey in the same session of the catalog."""
+    """One repair of one store, of what a survey in the same session of the catalog found."""
 
     def __init__(
         self,
@@ -111,6 +126,7 @@ class Repair:
         self._catalog = catalog
         self._client = client
         self._survey = report
+        self._verdicts = report.verdicts
         self._root = root
         self._consent = consent
         self._shutdown = shutdown or Shutdown()
@@ -139,11 +155,9 @@ class Repair:
             RunEnded: the backend cannot be used any more; the next repair goes on from here.
             CatalogError: the catalog cannot be written.
         """
-        self.done.left_for_consent = sum(
-            self._survey.documents[kind]
-            for kind in FOR_CONSENT
-            if kind not in self._consent.deletable
-        )
+        left = [kind for kind in FOR_CONSENT if kind not in self._consent.deletable]
+        left_for_consent = sum(self._survey.documents[kind] for kind in left)
+        self.done = replace(self.done, left_for_consent=left_for_consent)
         named, scheduler = await count_named(self._catalog), LoopScheduler.running()
         work = rx.concat(*(self._all(kind) for kind in Kind))
         alive: Observable[bool] = work.pipe(ops.take_until(self._shutdown.force_kill))
@@ -178,22 +192,15 @@ class Repair:
 
     def _steps(self, kind: Kind) -> Upstream[Step]:
         def fetch(last: Step | None) -> Awaitable[Sequence[Step]]:
-            return step_page(self._catalog, kind, last, self._consent)
+            return step_page(self._verdicts, kind, last, self._consent)
 
         rows = paged(lambda last: from_coroutine(lambda: fetch(last)))
         return lambda credits: rows(credits).pipe(ops.take_until(self._shutdown.stop_accepting))
 
     def _note(self, step: Step, is_done: bool) -> None:
-        if not is_done:
-            self.done.overtaken += 1
-            return
-        if step.kind is Kind.DELETE:
-            self.done.deleted += 1
-        elif step.kind is Kind.ADOPT:
-            self.done.adopted += 1
-        else:
-            self.done.sent_round_again += 1
-        self._on_step(step)
+        self.done = self.done.after(step, is_done=is_done)
+        if is_done:
+            self._on_step(step)
 
     def _survive(self, step: Step, error: Exception) -> Observable[bool]:
         if isinstance(error, Unreachable):
@@ -201,11 +208,9 @@ class Repair:
         if isinstance(error, StoppedWaiting):  # the next repair takes this step
             return rx.empty()
         if isinstance(error, OCCConflictError):
-            self.done.overtaken += 1
+            self.done = self.done.after(step, is_done=False)
         elif isinstance(error, RemoteError):
-            self.done.failed += 1
-            if len(self.done.problems) < NAMED_PROBLEMS:
-                self.done.problems.append(f"{shown(step.path or str(step.document_name))}: {error}")
+            self.done = self.done.after_failure(step, error)
         else:
             return rx.throw(error)
         return rx.empty()
@@ -223,7 +228,7 @@ class Repair:
         row = await get_file(self._catalog, str(step.path))
         if row is None or row.gemini_state is not State.INDEXED or await self._was_passed_over(row):
             return False
-        is_gone = not await has_broken(self._catalog, row.file_path)
+        is_gone = not await self._verdicts.has_broken(row.file_path)
         moved = await self._state.invalidate(row, reason="ghost", document_is_gone=is_gone)
         return moved is not None
 
@@ -234,7 +239,7 @@ class Repair:
         """
         recorded = row.gemini_store_doc_id
         name = full_name(recorded, self._survey.store_name) if recorded else None
-        if name is None or await listed_document(self._catalog, name) is not None:
+        if name is None or await listed_document(self._verdicts, name) is not None:
             return False
         document = await self._client.get_document(name)
         return document is not None and document.is_active
@@ -260,11 +265,11 @@ class Repair:
 
     async def _delete(self, step: Step) -> bool:
         name = str(step.document_name)
-        listed = await listed_document(self._catalog, name)
+        listed = await listed_document(self._verdicts, name)
         assert listed is not None, "a step about a document comes from its verdict"
         (verdict,) = await classify_documents(self._catalog, [listed], self._survey.library_id)
-        is_twin = verdict.document_class is DocumentClass.CANONICAL and await has_other_canonical(
-            self._catalog, verdict.path, verdict.document_name
+        is_twin = verdict.document_class is DocumentClass.CANONICAL and (
+            await self._verdicts.has_other_canonical(verdict.path, verdict.document_name)
         )
         if not is_twin and verdict.document_class not in self._consent.deletable:
             return False  # a run has taken an interest in it since
@@ -275,7 +280,7 @@ class Repair:
     async def _forget(self, name: str) -> None:
         """Let go of a deleted document in the row that pointed at it."""
         raw_files: dict[str, str] = {}
-        listed = await listed_document(self._catalog, name)
+        listed = await listed_document(self._verdicts, name)
         if listed is not None and KEY not in listed.metadata:
             raw_files = {name: f"files/{listed.display_name}"}
         for recorded in (name, raw_files.get(name)):

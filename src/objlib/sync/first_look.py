@@ -11,7 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from objlib.catalog import accounts, found
+from objlib.catalog import accounts
+from objlib.catalog.found import Findings
 from objlib.catalog.new_store import exchange_is_over, is_exchanged
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
@@ -60,12 +61,12 @@ async def look_first(
         return await _look_into_new_store(catalog, client, store, source)
     if not sends or await _is_accounted_for(catalog, client, store):
         return 0
-    listed = await list_documents(catalog, client, store)
+    listing = await list_documents(catalog, client, store)
     is_new = await get_info(catalog, accounts.NEW_LIBRARY) is not None
     if not is_new and not await accounts.has_uploaded(catalog):
-        await _refuse_lost(catalog, source.library_id)
-    adopted = await adopt_found(catalog, source, only_news=True)
-    await accounts.note_listed(catalog, listed)
+        await _refuse_lost(catalog, listing.found, source.library_id)
+    adopted = await adopt_found(catalog, source, listing.found, only_news=True)
+    await accounts.note_listed(catalog, listing.documents)
     return adopted
 
 
@@ -77,7 +78,7 @@ async def _finish_recovery(
     if library_id is None:
         return source
     source = replace(source, library_id=library_id)
-    await rebuild(catalog, source, listed=await list_documents(catalog, client, store))
+    await rebuild(catalog, source, await list_documents(catalog, client, store))
     return source
 
 
@@ -87,9 +88,9 @@ async def _look_into_new_store(
     """Adopt what a store has that took the place of a gone one: a copy may have been faster."""
     adopted = 0
     if _documents_in(store):
-        listed = await list_documents(catalog, client, store)
-        adopted = await adopt_found(catalog, source)
-        await accounts.note_listed(catalog, listed)
+        listing = await list_documents(catalog, client, store)
+        adopted = await adopt_found(catalog, source, listing.found)
+        await accounts.note_listed(catalog, listing.documents)
     await exchange_is_over(catalog, store.name)
     return adopted
 
@@ -130,8 +131,8 @@ async def _replacing(catalog: Catalog) -> AsyncIterator[FileRecord]:
         after = page[-1].file_path
 
 
-async def _refuse_lost(catalog: Catalog, library_id: str) -> None:
-    for one in await found.libraries_of_our_files(catalog):
+async def _refuse_lost(catalog: Catalog, found: Findings, library_id: str) -> None:
+    for one in await found.libraries_of_our_files():
         if one.library != library_id and one.here * 2 >= one.documents:
             raise CatalogLost(
                 f"{one.here:,} of {one.documents:,} documents of another library in the store are "

@@ -7,12 +7,12 @@ four look-ups. A listing that fails in the middle raises and proves nothing.
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from objlib.catalog import verdicts as seen
 from objlib.catalog.accounts import (
     KEYS_RECORDED_SINCE,
     NEW_LIBRARY,
@@ -31,7 +31,7 @@ from objlib.catalog.queries import (
 )
 from objlib.catalog.records import FileRecord
 from objlib.catalog.reservations import count_at_work
-from objlib.catalog.verdicts import Listed
+from objlib.catalog.verdicts import Listed, Verdicts
 from objlib.documents.listing import complete_pages
 from objlib.documents.payload import KEY, LIBRARY, PATH, SHA256
 from objlib.gemini.resources import Document, Store
@@ -44,19 +44,19 @@ _PAGE = 200
 _OFF = (*DELETABLE, DocumentClass.BROKEN, DocumentClass.LATE, *FOR_CONSENT)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class SyncReport:
     """A store beside its catalog. Counts of documents; ghosts and missing are rows."""
 
     store_name: str
-    library_id: str = ""
-    documents: dict[DocumentClass, int] = field(
-        default_factory=lambda: dict.fromkeys(DocumentClass, 0)
-    )
-    ghosts: int = 0
-    missing: int = 0
+    library_id: str
+    documents: Mapping[DocumentClass, int]
+    ghosts: int
+    missing: int
     #: Files that another run is at work on.
-    in_flight: int = 0
+    in_flight: int
+    #: Document by document, as long as the catalog is open.
+    verdicts: Verdicts = field(repr=False, compare=False)
 
     @property
     def is_for_people(self) -> bool:
@@ -79,20 +79,23 @@ async def survey(
         Transient: the listing ended with fewer documents than the store says it has: no proof of
             absence, so no conclusion is drawn from it.
     """
-    await seen.start_survey(catalog)
+    verdicts = await Verdicts.begun(catalog)
     async for page in complete_pages(client, store):
         judged = await classify_documents(catalog, page, library_id)
-        await seen.remember_listed(catalog, list(map(_listed, page, judged)))
-    await seen.choose_among_several(catalog)
-    report = SyncReport(store.name, library_id)
-    for sign, number in (await seen.count_by_sign(catalog)).items():
-        report.documents[DocumentClass(sign)] = number
+        await verdicts.remember(list(map(_listed, page, judged)))
+    await verdicts.choose_among_several()
+    counted = await verdicts.count_by_sign()
     if await has_uploaded(catalog):
-        await note_listed(catalog, sum(report.documents.values()))
-    report.ghosts = await seen.count_ghosts(catalog)
-    report.missing = await seen.count_missing(catalog)
-    report.in_flight = await count_at_work(catalog)
-    return report
+        await note_listed(catalog, sum(counted.values()))
+    return SyncReport(
+        store.name,
+        library_id,
+        MappingProxyType({kind: counted.get(kind.value, 0) for kind in DocumentClass}),
+        await verdicts.count_ghosts(),
+        await verdicts.count_missing(),
+        await count_at_work(catalog),
+        verdicts,
+    )
 
 
 async def classify_documents(
@@ -169,52 +172,51 @@ def _listed(document: Document, verdict: Verdict) -> Listed:
     )
 
 
-async def verdicts(catalog: Catalog, *classes: DocumentClass) -> AsyncIterator[Verdict]:
-    """Yield the last survey's verdicts by document name, all or of some classes."""
+async def verdicts_of(survey: Verdicts, *classes: DocumentClass) -> AsyncIterator[Verdict]:
+    """Yield the verdicts of a survey by document name, all or of some classes."""
     after: str | None = None
-    while page := await verdict_page(catalog, classes or tuple(DocumentClass), after, _PAGE):
+    while page := await verdict_page(survey, classes or tuple(DocumentClass), after, _PAGE):
         for verdict in page:
             yield verdict
         after = page[-1].document_name
 
 
 async def verdict_page(
-    catalog: Catalog, classes: Sequence[DocumentClass], after: str | None, size: int
+    survey: Verdicts, classes: Sequence[DocumentClass], after: str | None, size: int
 ) -> list[Verdict]:
     """Return the verdicts after a document's name."""
-    page = await seen.listed_page(catalog, [kind.value for kind in classes], after, size)
+    page = await survey.page([kind.value for kind in classes], after, size)
     return [
         Verdict(one.document_name, DocumentClass(one.sign), one.path, str(one.reason))
         for one in page
     ]
 
 
-async def listed_document(catalog: Catalog, document_name: str) -> Document | None:
-    """Return what the last survey saw of a document: name, state and whose it says it is."""
-    one = await seen.get_listed(catalog, document_name)
+async def listed_document(survey: Verdicts, document_name: str) -> Document | None:
+    """Return what a survey saw of a document: name, state and whose it says it is."""
+    one = await survey.get(document_name)
     if one is None:
         return None
     return Document(document_name, one.display_name, one.state, 0, None, json.loads(one.identity))
 
 
-async def ghosts(catalog: Catalog) -> AsyncIterator[FileRecord]:
+async def ghosts(survey: Verdicts) -> AsyncIterator[FileRecord]:
     """Yield rows that say `indexed` while the store has no usable document for them."""
-    async for record in _rows(catalog, seen.ghost_page):
+    async for record in _rows(survey.ghost_page):
         yield record
 
 
-async def missing(catalog: Catalog) -> AsyncIterator[FileRecord]:
+async def missing(survey: Verdicts) -> AsyncIterator[FileRecord]:
     """Yield files that should be in the store and are not yet."""
-    async for record in _rows(catalog, seen.missing_page):
+    async for record in _rows(survey.missing_page):
         yield record
 
 
 async def _rows(
-    catalog: Catalog,
-    fetch: Callable[[Catalog, str | None, int], Awaitable[list[FileRecord]]],
+    fetch: Callable[[str | None, int], Awaitable[list[FileRecord]]],
 ) -> AsyncIterator[FileRecord]:
     after: str | None = None
-    while page := await fetch(catalog, after, _PAGE):
+    while page := await fetch(after, _PAGE):
         for record in page:
             yield record
         after = page[-1].file_path

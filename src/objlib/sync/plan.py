@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from objlib.catalog.part_names import shown
-from objlib.catalog.protocol import Catalog
-from objlib.catalog.verdicts import ghost_page
+from objlib.catalog.verdicts import Verdicts
 from objlib.errors import ConfigurationError, Hint, TooManyDeletions
 from objlib.sync.classify import DELETABLE, FOR_CONSENT, DocumentClass, Verdict
 from objlib.sync.listing import SyncReport, verdict_page
@@ -115,27 +114,27 @@ def refuse_too_many(report: SyncReport, max_delete: MaxDelete, consent: Consent)
         )
 
 
-async def steps(catalog: Catalog, consent: Consent = NOT_ASKED) -> AsyncIterator[Step]:
-    """The plan of the last survey, in order and in bounded memory."""
+async def steps(survey: Verdicts, consent: Consent = NOT_ASKED) -> AsyncIterator[Step]:
+    """The plan that a survey calls for, in order and in bounded memory."""
     for kind in Kind:
         after: Step | None = None
-        while page := await step_page(catalog, kind, after, consent):
+        while page := await step_page(survey, kind, after, consent):
             for step in page:
                 yield step
             after = page[-1]
 
 
 async def step_page(
-    catalog: Catalog, kind: Kind, after: Step | None, consent: Consent
+    survey: Verdicts, kind: Kind, after: Step | None, consent: Consent
 ) -> Sequence[Step]:
     """The steps of one kind that follow a step."""
     if kind is Kind.SEND_AGAIN:
-        rows = await ghost_page(catalog, after.path if after else None, PAGE)
+        rows = await survey.ghost_page(after.path if after else None, PAGE)
         reason = "indexed, but the store does not have it"
         return [Step(kind, row.file_path, None, reason) for row in rows]
     classes = (DocumentClass.LATE,) if kind is Kind.ADOPT else consent.deletable
     name = after.document_name if after else None
-    return [_step(kind, one) for one in await verdict_page(catalog, classes, name, PAGE)]
+    return [_step(kind, one) for one in await verdict_page(survey, classes, name, PAGE)]
 
 
 def _step(kind: Kind, verdict: Verdict) -> Step:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
-from objlib.catalog import accounts, found
+from objlib.catalog import accounts
 from objlib.catalog.binding import LIBRARY_ID
+from objlib.catalog.found import Findings, Found, Match
 from objlib.catalog.lease import Lease, owner_of_this_process
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_path, forget_info, get_info, set_info
@@ -32,7 +33,7 @@ _PAGE = 200
 _RUN = "rebuild"
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class RebuildReport:
     """The outcome of a rebuild. Counts of documents."""
 
@@ -51,26 +52,34 @@ class RebuildReport:
     foreign: int = 0
 
 
-async def list_documents(catalog: Catalog, client: FileSearchClient, store: Store) -> int:
-    """List the store into a temporary table, starting over; how many documents there are.
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A complete listing of a store."""
+
+    #: All of its documents.
+    documents: int
+    #: Those that objlib made.
+    found: Findings
+
+
+async def list_documents(catalog: Catalog, client: FileSearchClient, store: Store) -> Listing:
+    """List the store into a temporary table.
 
     Raises:
         Transient, RateLimited: the listing failed or is not complete; call again.
     """
-    await found.start_listing(catalog)
-    listed = 0
+    found, listed = await Findings.begun(catalog), 0
     async for page in complete_pages(client, store):
         listed += len(page)
-        await found.remember_found(
-            catalog,
+        await found.remember(
             [
-                found.Found(document.name, document.state, *identity, _made_at(document))
+                Found(document.name, document.state, *identity, _made_at(document))
                 for document in page
                 if (identity := _identity(document)) is not None
             ],
         )
-    await found.listing_is_complete(catalog)
-    return listed
+    await found.are_complete()
+    return Listing(listed, found)
 
 
 def _made_at(document: Document) -> str | None:
@@ -87,7 +96,7 @@ def _identity(document: Document) -> tuple[str, str, str, str] | None:
     return None
 
 
-async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> str:
+async def choose_library_id(catalog: Catalog, found: Findings, asked_for: str | None = None) -> str:
     """Which library's documents are ours: the id the catalog has, or the one to take over.
 
     An id is taken over only by a catalog that has uploaded nothing itself: its keys are made with
@@ -100,16 +109,16 @@ async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> s
         ConfigurationError: there are several, or none of the id asked for.
     """
     own = await get_info(catalog, LIBRARY_ID) or ""
-    listed = await found.libraries(catalog)
+    listed = await found.libraries()
     if asked_for is not None and asked_for not in listed:
         raise ConfigurationError(f"no document in the store belongs to the library {asked_for!r}")
     if (asked_for or own) in listed:
         chosen = asked_for or own
-    elif (doubled := await _library_of_all_files(catalog)) is not None:
+    elif (doubled := await _library_of_all_files(found)) is not None:
         chosen = doubled
     else:
-        candidates = await found.libraries_at_our_paths(catalog)
-        candidates = candidates or await found.libraries_with_our_contents(catalog)
+        candidates = await found.libraries_at_our_paths()
+        candidates = candidates or await found.libraries_with_our_contents()
         if len(candidates) > 1:
             raise ConfigurationError(_ambiguous(candidates), hint=Hint.NAME_LIBRARY_ID)
         chosen = candidates[0][0] if candidates else own
@@ -122,11 +131,11 @@ async def choose_library_id(catalog: Catalog, asked_for: str | None = None) -> s
     return chosen
 
 
-async def _library_of_all_files(catalog: Catalog) -> str | None:
-    first = next(iter(await found.libraries_of_our_files(catalog)), None)
+async def _library_of_all_files(found: Findings) -> str | None:
+    first = next(iter(await found.libraries_of_our_files()), None)
     if first is None or not first.files:
         return None
-    return first.library if first.files == await found.count_files_found(catalog) else None
+    return first.library if first.files == await found.count_files() else None
 
 
 def _ambiguous(candidates: Sequence[tuple[str, int]]) -> str:
@@ -134,30 +143,39 @@ def _ambiguous(candidates: Sequence[tuple[str, int]]) -> str:
     return f"documents of {len(candidates)} libraries lie at the paths of this one: {shown}"
 
 
-async def rebuild(catalog: Catalog, source: Source, *, listed: int) -> RebuildReport:
-    """Adopt what `list_documents` has found for the rows of a fresh scan.
+async def rebuild(catalog: Catalog, source: Source, listing: Listing) -> RebuildReport:
+    """Adopt what a listing has found for the rows of a fresh scan.
 
     Args:
         source: with the id that `choose_library_id` chose, which is written to the catalog.
-        listed: how many documents there are in all.
     """
     before = await get_info(catalog, LIBRARY_ID)
-    report = RebuildReport(source.library_id, before != source.library_id, listed)
     facts = {LIBRARY_ID: source.library_id, accounts.RECOVERING: source.library_id}
     await set_info(catalog, **facts)
-    report.foreign = listed - await found.count_of_library(catalog, source.library_id)
-    adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, report)
+    foreign = listing.documents - await listing.found.count_of_library(source.library_id)
+    adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, listing.found)
     await adoption.of_files_where_they_were()
     await adoption.of_files_that_moved()
     await adoption.of_older_versions()
     if await accounts.has_uploaded(catalog):
-        await accounts.note_listed(catalog, listed)
+        await accounts.note_listed(catalog, listing.documents)
     await forget_info(catalog, accounts.RECOVERING)
-    return report
+    return RebuildReport(
+        source.library_id,
+        before != source.library_id,
+        listing.documents,
+        adopted=adoption.adopted,
+        moved=adoption.moved,
+        pending=adoption.pending,
+        superseded=adoption.superseded,
+        foreign=foreign,
+    )
 
 
-async def adopt_found(catalog: Catalog, source: Source, *, only_news: bool = False) -> int:
-    """Adopt what `list_documents` has found of this library.
+async def adopt_found(
+    catalog: Catalog, source: Source, found: Findings, *, only_news: bool = False
+) -> int:
+    """Adopt what a listing has found of this library.
 
     It is taken where the file lies here, unchanged and without a document.
 
@@ -167,18 +185,23 @@ async def adopt_found(catalog: Catalog, source: Source, *, only_news: bool = Fal
     Returns:
         How many documents were adopted.
     """
-    report = RebuildReport(source.library_id)
-    adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, report)
+    adoption = _Adoption(catalog, AsyncUploadStateManager(catalog), source, found)
     await adoption.of_files_where_they_were(only_news=only_news)
-    return report.adopted
+    return adoption.adopted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Adoption:
+    """Adopts documents, and counts them as `RebuildReport` does."""
+
     catalog: Catalog
     state: AsyncUploadStateManager
     source: Source
-    report: RebuildReport
+    found: Findings
+    adopted: int = 0
+    moved: int = 0
+    pending: int = 0
+    superseded: int = 0
 
     async def of_files_where_they_were(self, *, only_news: bool = False) -> None:
         """Same path, same content; of several documents one that is active, then the first."""
@@ -191,11 +214,11 @@ class _Adoption:
 
     async def of_files_that_moved(self) -> None:
         """Same content, and nothing lies at the document's path any more; paired by path."""
-        pairs = await found.moved_files(self.catalog, self.source.library_id)
+        pairs = await self.found.moved_files(self.source.library_id)
         for path, one in pairs:
             record = (await files_by_path(self.catalog, [path]))[path]
             if await self._adopt(record, _document(one)):
-                self.report.moved += 1
+                self.moved += 1
 
     async def of_older_versions(self) -> None:
         """Same path, other content: search goes on finding it until the new version is indexed."""
@@ -204,7 +227,7 @@ class _Adoption:
                 active = [document for document in documents if document.is_active]
                 if active and rows[path].superseded_doc_id is None:
                     await self.state.keep_until_indexed(rows[path], active[-1].name)
-                    self.report.superseded += 1
+                    self.superseded += 1
 
     async def _adopt(self, record: FileRecord, document: Document) -> bool:
         if not can_be_adopted(record):
@@ -217,9 +240,9 @@ class _Adoption:
         )
         if adopted is None:
             return False
-        await found.mark_taken(self.catalog, document.name)
-        self.report.adopted += 1
-        self.report.pending += not document.is_active
+        await self.found.mark_taken(document.name)
+        self.adopted += 1
+        self.pending += not document.is_active
         return True
 
     async def _matches(
@@ -227,8 +250,7 @@ class _Adoption:
     ) -> AsyncIterator[tuple[dict[str, FileRecord], dict[str, list[Document]]]]:
         """Rows without a document and the documents that match them, oldest first, in pages."""
         after = ""
-        while page := await found.matches_page(
-            self.catalog,
+        while page := await self.found.matches_page(
             self.source.library_id,
             after,
             _PAGE,
@@ -240,5 +262,5 @@ class _Adoption:
             yield await files_by_path(self.catalog, list(page)), documents
 
 
-def _document(one: found.Match) -> Document:
+def _document(one: Match) -> Document:
     return Document(one.document_name, "", one.state, 0, None, {KEY: one.key})

@@ -1,18 +1,13 @@
-"""The events of a run: one hot stream of them per run, for anybody who subscribes.
+"""The events of a run: one record for each thing that can happen in it.
 
-Progress bar, log, JSON lines, summary and tests are subscribers and nothing else; none of them is
-named by the pipeline. A subscriber that raises is cut off and reported, and does not harm the run.
+They travel in one hot stream (`upload/event_stream.py`). The records alone load nothing, so that a
+status or a list of events can be read without the operators.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import Any
-
-from reactivex import Observable
-from reactivex.subject import Subject
-
-from objlib.reactive.hot import guarded
 
 #: The phases of recovery, by the names that events have for them.
 INTERRUPTED_UPLOADS = "interrupted uploads"
@@ -204,23 +199,3 @@ class Draining(Event):
     """No new files are taken; what is in flight goes on."""
 
     reason: str
-
-
-class EventStream:
-    """The hot stream of one run."""
-
-    def __init__(self) -> None:
-        self._subject: Subject[Event] = Subject()
-
-    def emit(self, event: Event) -> None:
-        """Tell everybody."""
-        self._subject.on_next(event)
-
-    def complete(self) -> None:
-        """The run is over."""
-        self._subject.on_completed()
-
-    @property
-    def events(self) -> Observable[Event]:
-        """The stream, guarded: an observer that raises loses its subscription and nothing else."""
-        return guarded(self._subject)

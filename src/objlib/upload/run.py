@@ -23,6 +23,7 @@ from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload.client import GeminiFileSearchClient
 from objlib.upload.context import RunContext, overdue
+from objlib.upload.event_stream import EventStream
 from objlib.upload.feedback import announce_pressure
 from objlib.upload.orchestrator import Options, UploadOrchestrator
 from objlib.upload.recovery import RecoveryCrawler
@@ -97,7 +98,7 @@ class UploadRun:
         self._gate = gate
         self._store_name = store_name
         self._latest = _Latest()
-        self.stream = ev.EventStream()
+        self.stream = EventStream()
         self.stream.events.subscribe(self._latest.take)
         self.shutdown = Shutdown()
         on_trampoline(

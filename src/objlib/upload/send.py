@@ -6,7 +6,7 @@ from objlib.catalog.queries import get_file
 from objlib.catalog.records import FileRecord
 from objlib.congestion.outcomes import Accepted
 from objlib.documents.lookup import is_for
-from objlib.documents.payload import LIBRARY, PATH, Payload, document_metadata
+from objlib.documents.payload import LIBRARY, PATH, document_metadata
 from objlib.errors import (
     AccessRefused,
     InDoubt,
@@ -18,7 +18,6 @@ from objlib.errors import (
 )
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document, ImportOperation, RawFile
-from objlib.library.hashing import sha256_file
 from objlib.upload import events as ev
 from objlib.upload._operators import settled
 from objlib.upload.context import Attempt, RunContext, still_ours
@@ -61,7 +60,9 @@ async def _send_raw_file(run: RunContext, attempt: Attempt) -> RawFile:
             # Nothing tells what is in it, so it gives way to what is known.
             await run.client.delete_raw_file(raw_file.name)
             raw_file, _ = await run.client.send_raw_file(attempt.payload, key)
-        held = raw_file.sha256 or await _sha256_as_sent(run, attempt.payload)
+        # Where it does not say what it has received: a payload lets itself be sent to the end only
+        # as it was hashed.
+        held = raw_file.sha256 or attempt.payload.sha256
     except FileNotFoundError as error:
         run.source.check()
         raise Transient(f"{path}: gone while it was being sent") from error
@@ -72,14 +73,6 @@ async def _send_raw_file(run: RunContext, attempt: Attempt) -> RawFile:
             f"(SHA-256 {held}); deleted there"
         )
     return raw_file
-
-
-async def _sha256_as_sent(run: RunContext, payload: Payload) -> str:
-    """Hash a file once more after it was sent: the backend does not say what it has received."""
-    if payload.body is not None:
-        return payload.sha256
-    seen = await run.source.offload(lambda: sha256_file(payload.path, payload.opener))
-    return seen.sha256_hex
 
 
 async def _active_raw_file(run: RunContext, attempt: Attempt, raw_file: RawFile) -> RawFile:

@@ -42,8 +42,8 @@ class Documents:
             rawfiles.expire_file(self._store, file_id)
         _, _, _, mime_type, size_bytes, *_ = rawfiles.file_row(self._store, file_id)
         check_document_size(size_bytes)
-        content = rawfiles.content_of(self._store, file_name)
-        indexed = await index(self._store, content, mime_type, chunking)
+        content = rawfiles.Stored(self._store, file_name, size_bytes)
+        indexed = await index(self._store, content, size_bytes, mime_type, chunking)
         with self._store.transaction():
             operation = documents.add_document(
                 self._store,

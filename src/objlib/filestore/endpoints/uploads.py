@@ -182,7 +182,8 @@ class Uploads:
         self._store.store_row(store_id)
         return await index(
             self._store,
-            rawfiles.content_of(self._store, upload.id),
+            rawfiles.Stored(self._store, upload.id, upload.received_bytes),
+            upload.received_bytes,
             upload.start.get("mimeType") or upload.mime_type,
             bodies.chunking(upload.start),
         )
