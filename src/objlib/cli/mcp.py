@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
+import importlib.metadata
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -42,7 +42,9 @@ def command(invocation: Invocation, page: str, allow_write: bool) -> int:
     An assistant starts it: docs/assistants.md has the line for Claude, Gemini CLI and VS Code. It
     can search, ask, read and list; nothing is written without --allow-write. Needs objlib[mcp].
     """
-    if importlib.util.find_spec("mcp") is None:
+    if terminal.is_cut_off():
+        raise ConfigurationError("there is no standard input or output to speak the protocol on")
+    if not _is_sdk(_version_of_sdk()):
         raise ConfigurationError(f"`objlib mcp` needs the extra of that name: {_installing()}")
     if urlsplit(page).scheme not in ("http", "https") or not urlsplit(page).netloc:
         raise ConfigurationError(f"--page takes an address such as {USUAL_PAGE}, not {page!r}")
@@ -57,6 +59,18 @@ def command(invocation: Invocation, page: str, allow_write: bool) -> int:
     with invocation.traced():
         asyncio.run(serve(settings, page, may_write=allow_write, ending=interruptible))
     return 0
+
+
+def _version_of_sdk() -> str | None:
+    try:
+        return importlib.metadata.version("mcp")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _is_sdk(version: str | None) -> bool:
+    """Return True for a version that was tried: 2 and not 3."""
+    return version is not None and version.split(".")[0] == "2"
 
 
 def _installing() -> str:

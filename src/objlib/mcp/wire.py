@@ -18,8 +18,6 @@ from contextlib import asynccontextmanager, contextmanager
 from io import FileIO
 from typing import Any
 
-from objlib.errors import ConfigurationError
-
 #: Bytes of one message; a client that sends more without a new line has lost the protocol.
 LINE_BYTES_MAX = 32 * 1024 * 1024
 _READ_BYTES = 64 * 1024
@@ -104,17 +102,8 @@ class Wire:
 
 @asynccontextmanager
 async def standard_wire() -> AsyncIterator[Wire]:
-    """Take standard input and output for the protocol, and give them back at the end.
-
-    Raises:
-        ConfigurationError: one of them is closed.
-    """
-    try:
-        source, sink = os.dup(0), os.dup(1)
-    except OSError as error:
-        raise ConfigurationError(
-            "there is no standard input or output to speak the protocol on"
-        ) from error
+    """Take standard input and output for the protocol, and give them back at the end."""
+    source, sink = os.dup(0), os.dup(1)
     with _diverted():
         # Never closed: a thread may be waiting on them until the process ends.
         yield Wire(FileIO(source, "r", closefd=False), FileIO(sink, "w", closefd=False))
