@@ -23,7 +23,7 @@ help:
 	@echo "make validate   an acceptance run on a scratch copy, written to docs/validation.md"
 	@echo "make bench      speed beside baselines of the same run; fails when a recorded ratio got worse"
 	@echo "make bench-full the same with up to a million files, into docs/performance.md; takes an hour"
-	@echo "make eval LIBRARY=DIR  how well search finds, over 133 questions with known answers"
+	@echo "make eval LIBRARY=DIR  how well search finds, over 201 questions with known answers"
 	@echo "make clients  what other people's clients make of the emulator, into docs/emulator.md; needs npm"
 	@echo "make dist       wheel and sdist, into dist/"
 	@echo "make formats    what the readers find, beside markitdown and pandoc, into docs/formats.md"
@@ -99,7 +99,7 @@ bench-full: $(INSTALLED)
 LIBRARY ?= library
 
 eval: $(INSTALLED)
-	@$(BIN)/python -m benchmarks.retrieval $(LIBRARY)
+	@$(BIN)/python -m benchmarks.retrieval $(LIBRARY) --misses
 
 clients: $(INSTALLED)
 	@$(BIN)/python -m tools.clients

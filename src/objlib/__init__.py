@@ -18,11 +18,14 @@ if TYPE_CHECKING:
     from objlib.errors import ObjlibError
     from objlib.gemini.resources import AnswerOutcome
     from objlib.library.scan_report import ScanReport
+    from objlib.search.citing import RestsOn
     from objlib.search.proof import Proof, ProofReport, Subset, Verdict
     from objlib.search.query import Citation, SearchResult
+    from objlib.search.reasons import Why
     from objlib.service.failures import FailureGroup, Failures, Remedy
     from objlib.service.files import FilePage
     from objlib.service.history import History, Trail
+    from objlib.service.keys import MetadataKey
     from objlib.service.library import Library
     from objlib.service.metadata import FileMetadata, MetadataEntry
     from objlib.service.repairs import Synced
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from objlib.service.steps import NextStep
     from objlib.service.uploads import Uploaded
     from objlib.service.view import CatalogView, open_view
-    from objlib.service.wishes import SettingsWishes, UploadWishes
+    from objlib.service.wishes import QuestionWishes, SettingsWishes, UploadWishes
     from objlib.sync.apply import RepairReport
     from objlib.sync.classify import DocumentClass
     from objlib.sync.listing import SyncReport
@@ -48,9 +51,9 @@ __version__ = "0.1.0"
 
 #: Public name -> the module that it lives in.
 _HOMES = {
+    "AnswerOutcome": "gemini.resources",
     "BoundLibrary": "catalog.binding",
     "CatalogView": "service.view",
-    "AnswerOutcome": "gemini.resources",
     "Citation": "search.query",
     "DocumentClass": "sync.classify",
     "Estimate": "upload.estimate",
@@ -65,16 +68,19 @@ _HOMES = {
     "Library": "service.library",
     "MaxDelete": "sync.plan",
     "MetadataEntry": "service.metadata",
+    "MetadataKey": "service.keys",
     "NextStep": "service.steps",
     "ObjlibError": "errors",
     "Options": "upload.orchestrator",
     "Progress": "upload.reports",
     "Proof": "search.proof",
     "ProofReport": "search.proof",
+    "QuestionWishes": "service.wishes",
     "RebuildReport": "sync.rebuild",
     "RecoveryReport": "upload.reports",
     "Remedy": "service.failures",
     "RepairReport": "sync.apply",
+    "RestsOn": "search.citing",
     "Run": "service.runs",
     "ScanReport": "library.scan_report",
     "SearchResult": "search.query",
@@ -91,6 +97,7 @@ _HOMES = {
     "UploadWishes": "service.wishes",
     "Uploaded": "service.uploads",
     "Verdict": "search.proof",
+    "Why": "search.reasons",
     "Work": "catalog.tallies",
     "estimate": "upload.estimate",
     "open_view": "service.view",
@@ -116,16 +123,19 @@ __all__ = [
     "Library",
     "MaxDelete",
     "MetadataEntry",
+    "MetadataKey",
     "NextStep",
     "ObjlibError",
     "Options",
     "Progress",
     "Proof",
     "ProofReport",
+    "QuestionWishes",
     "RebuildReport",
     "RecoveryReport",
     "Remedy",
     "RepairReport",
+    "RestsOn",
     "Run",
     "ScanReport",
     "SearchResult",
@@ -142,6 +152,7 @@ __all__ = [
     "UploadWishes",
     "Uploaded",
     "Verdict",
+    "Why",
     "Work",
     "__version__",
     "errors",

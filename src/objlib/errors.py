@@ -42,6 +42,7 @@ class Hint(Enum):
     """A kind of remedy. A front end words it."""
 
     ACCEPT_DEVICE = "say that the library may lie on another device now"
+    ACCEPT_HOME = "say that a home directory is the library, or name a folder in it"
     CHECK_LIBRARY = "check the library's folder"
     CHOOSE_ANOTHER_CATALOG = "choose another file as the catalog"
     CREATE_STORE = "upload something, which makes the store, or name another store"
@@ -169,11 +170,18 @@ class RemoteError(ObjlibError):
 
 
 class RateLimited(RemoteError):
-    """429 RESOURCE_EXHAUSTED for a rate, not for storage."""
+    """429 RESOURCE_EXHAUSTED for a rate, not for storage.
 
-    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+    Args:
+        is_of_the_day: the quota of a day is used up, so that no short wait helps.
+    """
+
+    def __init__(
+        self, message: str, retry_after_s: float | None = None, *, is_of_the_day: bool = False
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.is_of_the_day = is_of_the_day
 
 
 class Transient(RemoteError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -16,7 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from tests.simulator import invariants
+from tests.simulator import catalogs, invariants
 
 FAULTS = """
 seed = {seed}
@@ -65,21 +66,38 @@ WAITS = {
     "OBJLIB_BACKOFF_CAP_S": "0.2",
     "OBJLIB_BREAKER_COOLDOWN_S": "0.2",
 }
+#: What a command names that finds the catalog lost.
+RECOVER = "recover --from-store"
+#: Before the first upload there is nothing to give back.
+NO_STORE = "there is no store"
 KEY = "a-key-that-must-not-be-seen"
 
-#: Between these seconds after its start a process is killed: it takes most of one to come up.
-STRIKE_S = (0.5, 3.5)
+#: A process is killed when so many times the time of a scan has passed since its start: it takes
+#: most of one to come up, and the machine may be slow.
+STRIKE = (0.5, 4.0)
 
 #: What is run and killed, and how often in comparison.
 COMMANDS: dict[tuple[str, ...], int] = {
     ("fsm-upload", "--concurrency", "4"): 8,
     ("fsm-upload", "--retry-failed"): 4,
     ("fsm-upload", "--reset-existing", "--limit", "20"): 2,
-    ("store-sync", "--apply", "--max-delete", "100%"): 2,
+    ("store-sync", "--apply", "--max-delete", "100%"): 3,
     ("recover",): 1,
-    ("scan",): 1,
-    ("sync", "--yes", "--max-delete", "100%"): 3,
+    ("scan", "--checksum"): 2,
+    ("sync", "--yes", "--max-delete", "100%"): 4,
+    ("verify", "--limit", "10"): 1,
+    ("search", "What does the file hold?"): 1,
 }
+#: With faults on, a recovery may find that a listing proves nothing, and say so.
+RECOVERIES_MAX = 20
+#: The share of strikes before which something happens to the catalog.
+CATALOG_TROUBLE = 0.2
+#: Schema versions that a catalog is brought back to.
+OLDER_VERSIONS = (23, 24)
+
+
+def _names_a_way_on(output: str) -> bool:
+    return RECOVER in output or NO_STORE in output
 
 
 class Chaos:
@@ -93,14 +111,19 @@ class Chaos:
         self._library.mkdir()
         self._counted: Counter[str] = Counter()
         self._killed_in: Counter[str] = Counter()
+        self._killed_as: Counter[str] = Counter()
         self._problems: list[str] = []
+        #: The catalog was lost, and no recovery has come to its end since.
+        self._is_lost = False
+        #: Seconds that the last scan took.
+        self._scan_s = 1.0
         self._began = time.monotonic()
         (folder / "faults.toml").write_text(FAULTS.format(seed=seed))
         for _ in range(files):
             self._add()
         self._url = ""
         self._server = self._serve("--faults", str(folder / "faults.toml"))
-        self._finish("scan", "--library", str(self._library))
+        self._scan("--library", str(self._library))
 
     # The server
 
@@ -153,20 +176,33 @@ class Chaos:
             self._problems.append("the key was printed")
         if "Traceback" in output or "a bug in objlib" in output:
             self._problems.append(f"{process.args!r} printed: {output[-500:]}")
-        if process.returncode not in (0, 1, 3, 130, -9):
+        is_told = self._is_lost and process.returncode == 2 and _names_a_way_on(output)
+        if process.returncode not in (0, 1, 3, 130, -9) and not is_told:
             self._problems.append(f"{process.args!r} ended with {process.returncode}: {output}")
         return output
 
     def _finish(self, *arguments: str) -> str:
         return self._end(self._start(*arguments))
 
-    def kill(self, kills: int) -> None:
-        """Strike so many times, with edits in between."""
-        while self._counted["kills"] < kills:
+    def _scan(self, *options: str) -> None:
+        began = time.monotonic()
+        self._finish("scan", *options)
+        self._scan_s = time.monotonic() - began
+
+    def kill(self, kills: int, minutes: float | None = None) -> None:
+        """Strike so many times, with edits in between.
+
+        Args:
+            minutes: no longer than that.
+        """
+        until = math.inf if minutes is None else time.monotonic() + minutes * 60
+        while self._counted["kills"] < kills and time.monotonic() < until:
             for _ in range(self._rng.randint(0, 8)):
                 self._edit()
-            if self._rng.random() < 0.5:
-                self._finish("scan")
+            if self._rng.random() < 0.5 and self._has_catalog():
+                self._scan()
+            if self._rng.random() < CATALOG_TROUBLE:
+                self._trouble_the_catalog()
             self._strike()
             if self._rng.random() < 0.1:
                 self._kill_server()
@@ -175,17 +211,59 @@ class Chaos:
         commands = list(COMMANDS)
         number = 2 if self._rng.random() < 0.2 else 1
         chosen = self._rng.choices(commands, list(COMMANDS.values()), k=number)
-        processes = [self._start(*command) for command in chosen]
-        for process in processes:
-            try:
-                process.wait(self._rng.uniform(*STRIKE_S))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                self._counted["kills"] += 1
+        outputs = [self._kill_soon(process) for process in [self._start(*one) for one in chosen]]
+        if self._is_lost and any(RECOVER in output for output in outputs):
+            self._recover()  # as anybody would who reads that
+
+    def _kill_soon(self, process: subprocess.Popen[str]) -> str:
+        try:
+            process.wait(self._rng.uniform(*STRIKE) * self._scan_s)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            self._counted["kills"] += 1
+            assert isinstance(process.args, list)
+            self._killed_as[str(process.args[3])] += 1
+            if self._has_catalog():
                 self._killed_in.update(self._states())
-            else:
-                self._counted["ran to the end"] += 1
-            self._end(process)
+        else:
+            self._counted["ran to the end"] += 1
+        return self._end(process)
+
+    # The catalog
+
+    @property
+    def _catalog(self) -> Path:
+        return self._folder / "data" / "library.db"
+
+    def _has_catalog(self) -> bool:
+        return catalogs.is_there(self._catalog)
+
+    def _trouble_the_catalog(self) -> None:
+        """Lose it, empty it, or bring it back to an older schema; then kill what mends that."""
+        if self._is_lost or not self._has_catalog():
+            return
+        kind = self._rng.choice(["lost", "emptied", "older schema"])
+        self._counted[f"catalogs: {kind}"] += 1
+        if kind == "older schema":
+            catalogs.make_older(self._catalog, self._rng.choice(OLDER_VERSIONS))
+            self._kill_soon(self._start("status"))
+            return
+        (catalogs.lose if kind == "lost" else catalogs.empty)(self._catalog)
+        self._is_lost = True
+        process = self._start(*RECOVER.split(), "--library", str(self._library))
+        self._is_lost = not self._is_given_back(process, self._kill_soon(process))
+
+    def _recover(self) -> None:
+        """The command that is named, to its end."""
+        for _ in range(RECOVERIES_MAX):
+            process = self._start(*RECOVER.split(), "--library", str(self._library))
+            if self._is_given_back(process, self._end(process)):
+                self._is_lost = False
+                return
+        self._problems.append("a lost catalog was not given back")
+
+    def _is_given_back(self, process: subprocess.Popen[str], output: str) -> bool:
+        return process.returncode in (0, 1) or NO_STORE in output
 
     # The library
 
@@ -226,9 +304,12 @@ class Chaos:
         self._stop_server(self._server.terminate)
         self._server = self._serve()
         try:
+            if self._is_lost:
+                self._recover()
             self._finish("scan")
             self._finish("fsm-upload", "--retry-failed")
-            self._finish("store-sync", "--apply", "--max-delete", "100%")
+            # Of what a lost catalog had uploaded of files that are gone, only a person can tell.
+            self._finish("store-sync", "--apply", "--max-delete", "100%", "--include-elsewhere")
             self._finish("fsm-upload")  # what the repair has sent round again
             return [*self._problems, *self._what_is_off()]
         finally:
@@ -263,7 +344,7 @@ class Chaos:
         return off
 
     def _ask(self, sql: str) -> list[tuple[Any, ...]]:
-        with closing(sqlite3.connect(self._folder / "data" / "library.db")) as connection:
+        with closing(sqlite3.connect(self._catalog)) as connection:
             return connection.execute(sql).fetchall()
 
     def _states(self) -> dict[str, int]:
@@ -277,4 +358,9 @@ class Chaos:
         lines = [f"seed {self._seed}, {seconds:.0f} s"]
         lines += [f"  {number:>6,}  {what}" for what, number in self._counted.items()]
         killed = ", ".join(f"{number:,} {state}" for state, number in self._killed_in.items())
-        return [*lines, f"rows found after kills, together: {killed}"]
+        commands = ", ".join(f"{number} {name}" for name, number in self._killed_as.most_common())
+        return [
+            *lines,
+            f"killed commands: {commands}",
+            f"rows found after kills, together: {killed}",
+        ]

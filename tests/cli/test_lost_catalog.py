@@ -183,6 +183,41 @@ main(["recover", "--from-store", "--library", "library"])
 """
 
 
+def test_a_scan_that_was_cut_off_hides_no_loss(synced: Path, served: Path, rows: Query) -> None:
+    """Two of the six files are known when the scan is killed: they are not sent again either."""
+    lose_the_catalog()
+    with subprocess.Popen([sys.executable, "-c", _DIES_SCANNING]) as process:
+        assert process.wait() == -9
+    assert states(rows) == {"untracked": 2}
+
+    lost = objlib("fsm-upload")
+
+    assert (lost.returncode, documents(served)) == (2, 6), lost.stdout
+    assert "`objlib recover --from-store`" in lost.stderr
+    assert objlib("recover", "--from-store").returncode == 0
+    assert states(rows) == {"indexed": 6}
+
+
+#: `objlib scan`, killed when two files are on record.
+_DIES_SCANNING = """
+import os, signal
+from objlib.catalog import writes
+from objlib.cli.main import main
+from objlib.library import scan
+
+scan.BATCH, insert, known = 1, writes.insert_files, [0]
+
+async def counted(catalog, facts):
+    if known[0] == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    await insert(catalog, facts)
+    known[0] += len(facts)
+
+writes.insert_files = counted
+main(["scan", "--library", "library"])
+"""
+
+
 # The doubling has happened
 
 
@@ -265,6 +300,26 @@ def test_a_catalog_older_than_the_store_sends_nothing_twice(
     before = imports_since(rows)
 
     done = objlib("sync", "--yes")
+
+    assert (done.returncode, documents(served)) == (0, 7), done.stdout + done.stderr
+    assert imports_since(rows) == before
+    assert states(rows) == {"indexed": 7}
+
+
+def test_a_repair_that_comes_before_the_scan_hides_nothing(
+    synced: Path, served: Path, workplace: Path, rows: Query
+) -> None:
+    """A file that was uploaded since the backup is not sent again, though the store was listed
+    before the restored catalog knew the file."""
+    keep(workplace / "backup")
+    (synced / "On yeast.txt").write_text("This is all about yeast.\n")
+    assert objlib("sync", "--yes").returncode == 0
+    bring_back(workplace / "backup")
+    assert objlib("store-sync", "--apply").returncode == 1
+    before = imports_since(rows)
+
+    assert objlib("scan").returncode == 0
+    done = objlib("fsm-upload")
 
     assert (done.returncode, documents(served)) == (0, 7), done.stdout + done.stderr
     assert imports_since(rows) == before

@@ -124,6 +124,23 @@ def test_new_templates_and_moves_replace_documents_only_when_asked(
     assert cli("store-sync").exit_code == 0
 
 
+def test_the_keys_of_all_files_are_listed(cli: Cli, library: Path) -> None:
+    """With their values, for filters; and a filter without a chance is told with them."""
+    assert cli("metadata").exit_code == 2
+    assert cli("metadata", "a", "--keys").exit_code == 2
+    cli("scan", "--library", library)
+    assert "no keys" in cli("metadata", "--keys").out
+    cli("fsm-upload")
+    listed = cli("metadata", "--keys")
+    assert listed.exit_code == 0
+    assert "number" in listed.out and "text" in listed.out
+    keys = {one["key"]: one for one in cli("metadata", "--keys", "--json").json["keys"]}
+    assert keys["year"]["kind"] == "number"
+    outcome = cli("search", "arches", "--filter", "yaer = 1")
+    assert "did you mean year?" in outcome.out
+    assert cli("search", "arches", "--filter", "year:1").exit_code == 0
+
+
 def test_a_bad_line_of_front_matter_costs_no_other_and_is_named(
     cli: Cli, library: Path, rows: Query
 ) -> None:

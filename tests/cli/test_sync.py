@@ -227,3 +227,23 @@ def test_watching_takes_up_what_changes(cli: Cli, library: Path, rows: Query) ->
     process.communicate(timeout=20)
     assert process.returncode == 130
     assert states(rows) == {"indexed": 7}
+
+
+def test_a_long_plan_is_grouped_by_folder_and_extension(cli: Cli, library: Path) -> None:
+    """With sizes, the most bytes first, so that a surprise is seen; a short one names each file."""
+    (library / "Film scripts").mkdir()
+    for number in range(30):
+        (library / "Film scripts" / f"act {number}.v2.MD").write_text("Enter a bridge.\n" * 99)
+    (library / "README").write_text("Read me.")
+    (library / ".hidden").write_text("Read me.")
+    plan = cli("sync", "--library", library, "--dry-run", "--hidden")
+    assert "  folders Film scripts/ 30 files" in plan.out
+    assert "Course/ 6 files" in plan.out
+    assert "(this folder) 2 files 16 B" in plan.out
+    assert "  kinds   .md 30 files" in plan.out
+    assert "(no extension) 2 files 16 B" in plan.out
+    said = cli("sync", "--dry-run", "--hidden", "--json").json["plan"]
+    assert said["folders"]["Film scripts/"]["files"] == 30
+    assert list(said["kinds"]) == [".md", ".txt", ""]
+    assert "  folders Film" in cli("fsm-upload", "--dry-run").out
+    assert "(this folder)" not in cli("fsm-upload", "--dry-run", "--limit", "3").out

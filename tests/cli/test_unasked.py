@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import click
 import pytest
 
 from objlib.library import unasked
+from objlib.service.homes import is_home_or_above
 from tests.conftest import Cli, Query
 
 STORED = "SELECT file_path FROM files WHERE gemini_state = 'indexed' AND is_deleted = 0"
@@ -122,3 +124,67 @@ def test_every_rule_is_reached() -> None:
             name = pattern.rstrip("/").replace("\\", "").replace("[0-9]", "7").replace("*", "x")
             assert rules.ignores(f"deep/{name}", pattern.endswith("/")), pattern
             assert rules.is_candidate(name.upper()), pattern
+
+
+@pytest.fixture
+def home(shelf: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder as somebody's home directory."""
+    monkeypatch.setenv("HOME", str(shelf))
+    monkeypatch.setenv("USERPROFILE", str(shelf))
+    return shelf
+
+
+@pytest.mark.parametrize("command", ["scan", "sync"])
+def test_a_home_directory_is_no_library_unless_somebody_says_so(
+    cli: Cli, home: Path, rows: Query, command: str
+) -> None:
+    """Without a terminal it is refused, with --yes too, and no catalog is made; once it is said, it
+    is not asked again."""
+    agreed = ("--yes",) if command == "sync" else ()
+    for folder in (home, home.parent, "/", home / "code" / ".."):
+        outcome = cli(command, "--library", folder, *agreed)
+        assert outcome.exit_code == 2
+        assert "home directory" in outcome.err
+        assert "--accept-home" in outcome.err
+    assert not Path("data").exists()
+    assert cli(command, "--library", home, *agreed, "--accept-home").exit_code == 0
+    assert cli(command, "--library", home, *agreed).exit_code == 0
+    assert cli(command, *agreed).exit_code == 0
+    assert rows("SELECT file_path FROM files") == [("talk.txt",)]
+
+
+def test_a_folder_in_a_home_directory_is_a_library(cli: Cli, home: Path) -> None:
+    """Nothing is asked about it."""
+    (home / "Lectures").mkdir()
+    (home / "Lectures" / "talk.txt").write_text("Arches stand.")
+    assert cli("sync", "--library", home / "Lectures", "--yes").exit_code == 0
+
+
+def test_somebody_at_a_terminal_is_asked(
+    cli: Cli, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A no changes nothing; a yes goes on."""
+    monkeypatch.setattr("objlib.cli.terminal.can_ask", lambda: True)
+    answers: list[str] = []
+
+    def confirm(question: str, **_how: bool) -> None:
+        answers.append(question)
+        if len(answers) == 1:
+            raise click.Abort
+
+    monkeypatch.setattr(click, "confirm", confirm)
+    assert cli("scan", "--library", home).exit_code != 0
+    assert not Path("data").exists()
+    assert cli("scan", "--library", home).exit_code == 0
+    assert "home directory" in answers[0]
+
+
+def test_what_holds_a_home_is_told_from_what_does_not(tmp_path: Path) -> None:
+    """The home of another, too; a disk beside the home is a library."""
+    home = tmp_path / "home" / "ann"
+    (home / "Lectures").mkdir(parents=True)
+    for folder in (home, home.parent, tmp_path, Path("/"), home.parent / "bob"):
+        assert is_home_or_above(folder, home)
+    for folder in (home / "Lectures", tmp_path / "media"):
+        assert not is_home_or_above(folder, home)
+    assert not is_home_or_above(Path("/srv"), Path("/root"))

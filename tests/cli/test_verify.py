@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from objlib.search.proof import Subset
+from objlib.search.proof import Subset, _prose_of
 from tests.cli.servers import server
 from tests.conftest import Cli, Query
 
@@ -151,3 +151,32 @@ def test_a_file_without_sentences_is_asked_about_by_its_title(cli: Cli, workplac
     cli("scan", "--library", root)
     cli("fsm-upload")
     assert cli("verify").exit_code == 0
+
+
+def test_small_files_that_are_no_prose_are_asked_about_by_what_they_say(
+    cli: Cli, workplace: Path
+) -> None:
+    """Tables, JSON and pages; their names are in no passage, so the title found nothing, ever."""
+    folder = workplace / "data-files"
+    folder.mkdir()
+    for name, content in {
+        "t1.csv": "name,born\nAda,1815\n",
+        "t2.tsv": "bee\twax\n",
+        "t3.json": '{"zymurgy": ["yeast", 4]}',
+        "t4.html": "<style>p { color: red }</style><p>Vespers &amp; bells</p><script>x</script>",
+        "t5.md": "Hm, quince.",
+    }.items():
+        (folder / name).write_text(content)
+    cli("scan", "--library", folder)
+    assert cli("fsm-upload").exit_code == 0
+    outcome = cli("verify", "-v")
+    assert outcome.out.endswith("Asked about 5 files\n        5  cited\n"), outcome.out
+    asked = {one["path"]: one["question"] for one in cli("verify", "--json", "-v").json["proofs"]}
+    assert "Ada,1815" in asked["t1.csv"]
+    assert "color" not in asked["t4.html"] and "Vespers & bells" in asked["t4.html"]
+
+
+def test_a_page_of_nothing_but_tags_takes_no_time() -> None:
+    """However they are broken."""
+    for markup in ("<script" * 50_000, "<" * 400_000, "<script>" * 40_000, "</" * 100_000):
+        assert len(_prose_of(markup)) <= len(markup) + 1

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -117,21 +118,32 @@ def test_too_many_deletions_are_said_once_and_nothing_else_waits_for_them(
     assert cli("store-sync", "--json").json["documents"]["orphan"] == 3
 
 
+def rounds(process: subprocess.Popen[str]) -> Iterator[dict[str, Any]]:
+    """What `--json` says of each round."""
+    assert process.stdout is not None
+    lines: list[str] = []
+    for line in process.stdout:
+        lines.append(line)
+        if line == "}\n":
+            yield json.loads("".join(lines))
+            lines.clear()
+
+
 def test_files_that_are_left_alone_are_no_reason_for_another_round(
     workplace: Path, library: Path, rows: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each would list the whole store."""
+    """Each would list the whole store. The next one begins with the next change."""
     with server(workplace / "served.db", Fault(Kind.DOCUMENT_FAILED)) as url:
         monkeypatch.setenv("OBJLIB_BASE_URL", url)
-        process = start("sync", "--yes", "--watch", "--library", str(library))
-        assert process.stdout is not None
-        assert any(line.startswith("Left alone for a day: 6 files") for line in process.stdout)
-        assert any(line.startswith("Next: ") for line in process.stdout)
-        time.sleep(4.5)  # two looks at a quiet library
+        process = start("sync", "--yes", "--watch", "--json", "--library", str(library))
+        told = rounds(process)
+        assert next(told)["plan"]["left_alone"] == 0
+        assert next(told)["plan"]["left_alone"] == 6
+        (library / "New.txt").write_text("Something new.\n")
+        assert next(told)["scan"]["new"] == 1
         process.send_signal(signal.SIGINT)
-        more, _ = process.communicate(timeout=30)
-    assert more == ""
-    assert rows("SELECT DISTINCT gemini_state, attempt_count FROM files") == [("failed", 2)]
+        process.communicate(timeout=30)
+    assert rows("SELECT attempt_count FROM files WHERE filename != 'New.txt'") == [(2,)] * 6
 
 
 def test_however_an_editor_saves_it_is_a_change(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.filestore.fusion import DEPTH, Scored, fused
+from objlib.filestore.fusion import DEPTH, ENOUGH, Scored, fused
 
 
 def ranking(*ids: int) -> list[Scored]:
@@ -13,25 +13,31 @@ def ranking(*ids: int) -> list[Scored]:
 
 
 def test_what_both_found_comes_before_what_one_found() -> None:
-    """And of what one found, that by words first."""
-    assert fused(ranking(1, 2, 3), ranking(2, 4))[:2] == [2, 1]
-    assert fused(ranking(1), ranking(2)) == [1, 2]
-    assert fused(ranking(), ranking(2, 3)) == [2, 3]
-    assert fused([], []) == []
+    """And of what one found, that by words first; where the words say too little."""
+    assert fused(ranking(1, 2, 3), ranking(2, 4), 0.0)[:2] == [2, 1]
+    assert fused(ranking(1), ranking(2), 0.0) == [1, 2]
+    assert fused(ranking(), ranking(2, 3), 0.0) == [2, 3]
+    assert fused([], [], 0.0) == []
+
+
+def test_where_the_words_say_enough_their_ranking_stands() -> None:
+    """What only the meaning finds follows."""
+    assert fused(ranking(1, 2, 3), ranking(3, 4), ENOUGH) == [1, 2, 3, 4]
 
 
 def test_what_lies_deep_keeps_its_order() -> None:
     """Below the ranks that are fused."""
     deep = list(range(DEPTH + 5))
-    assert fused(ranking(*deep), []) == deep
-    assert fused(ranking(*deep), ranking(DEPTH + 2))[0] == 0
+    assert fused(ranking(*deep), [], 0.0) == deep
+    assert fused(ranking(*deep), ranking(DEPTH + 2), 0.0)[0] == 0
 
 
 @given(
     st.lists(st.integers(0, 40), unique=True, max_size=25),
     st.lists(st.integers(0, 40), unique=True, max_size=25),
+    st.floats(0, 1),
 )
-def test_nothing_is_lost_or_doubled(words: list[int], meaning: list[int]) -> None:
+def test_nothing_is_lost_or_doubled(words: list[int], meaning: list[int], covered: float) -> None:
     """For all rankings."""
-    best = fused(ranking(*words), ranking(*meaning))
+    best = fused(ranking(*words), ranking(*meaning), covered)
     assert sorted(best) == sorted({*words, *meaning})

@@ -40,11 +40,13 @@ asyncio.run(serve(data=data, faults=faults, on_listening=say, **options))
 
 
 @contextmanager
-def serving(data: Path, **options: Any) -> Iterator[tuple[str, subprocess.Popen[str]]]:
+def serving(
+    data: Path, *, stderr: int | None = None, **options: Any
+) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server process; its URL and itself."""
     told = json.dumps({"data": str(data), **options})
     command = [sys.executable, "-c", _PROGRAM, told]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip(), process
@@ -202,6 +204,30 @@ def test_a_key_is_asked_for_on_a_socket(tmp_path: Path) -> None:
     with serving(tmp_path / "filestore.db", key="secret") as (url, _), sdk_at(url, "secret") as sdk:
         assert list(sdk.file_search_stores.list()) == []
         assert error_of(httpx2.get(f"{url}/v1beta/files"))["code"] == 403
+
+
+def test_a_key_in_an_address_is_never_in_the_log(tmp_path: Path) -> None:
+    """curl sends it so: let in, refused, not found, broken off, or no HTTP at all."""
+    with serving(tmp_path / "filestore.db", key="s3cr3t", stderr=subprocess.STDOUT) as (
+        url,
+        process,
+    ):
+        for path in ("fileSearchStores", "files/none", "nothing/at/all", "files?pageSize=x"):
+            mark = "&" if "?" in path else "?"
+            httpx2.get(f"{url}/v1beta/{path}{mark}key=s3cr3t")
+        httpx2.get(f"{url}/v1beta/files?key=s3cr3t-and-wrong")
+        httpx2.post(f"{url}/v1beta/fileSearchStores?key=s3cr3t", content=b"{")
+        address = (url.rpartition("/")[2].partition(":")[0], int(url.rpartition(":")[2]))
+        for said in (
+            b"GET /v1beta/files?key=s3cr3t NONSENSE\r\n\r\n",
+            b"GET /?key=s3cr3t HTTP/1.1\r\n",
+        ):
+            with socket.create_connection(address) as connection:
+                connection.sendall(said)
+        httpx2.get(f"{url}/v1beta/files?key=s3cr3t")
+        process.terminate()
+        assert process.stdout is not None
+        assert "s3cr3t" not in process.stdout.read()
 
 
 def test_a_server_ends_when_it_is_told_to(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import audit_trail, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.errors import ConfigurationError, LibraryGone
-from objlib.library import hashing
+from objlib.library import hashing, selection
 from objlib.library import scan as scan_module
 from objlib.library.metadata import DEFAULT_TEMPLATES
 from objlib.library.mime import MAX_DOCUMENT_BYTES
@@ -758,7 +758,7 @@ def test_ignored_files_are_not_in_the_catalog(shelf: Shelf) -> None:
 
 def vanish(shelf: Shelf, monkeypatch: pytest.MonkeyPatch, when: str, path: str) -> None:
     """Take a file away after it was listed: before the next folder's, or before it is read."""
-    module = scan_module if when == "walk" else hashing
+    module = selection if when == "walk" else hashing
     real: Any = getattr(module, when)
 
     def walk(*arguments: Any) -> Iterator[object]:

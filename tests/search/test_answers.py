@@ -107,7 +107,7 @@ def test_a_header_that_the_model_repeats_is_not_shown(asked: Cli, script: Script
     said = "[objlib:1]\ntitle: A\n[/objlib]\n\nSo it is."
     supports = [support(0, endIndex=len(said))]
     script += [(200, candidate(said, groundingSupports=supports, **CITED))] * 2
-    assert asked("ask", "alpha").out.startswith("So it is. [1]\n\n[1] a ")
+    assert asked("ask", "alpha").out.startswith("So it is. [1]\n\nFrom the store:\n[1] a ")
     assert "objlib:1" not in asked("search", "alpha", "--json").out
 
 

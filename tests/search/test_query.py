@@ -91,3 +91,25 @@ def test_a_filter_that_is_wrong_is_said_whatever_is_named(tmp_path: Path) -> Non
                 await library.search("Reagan on the deficit", metadata_filter="year >")
 
     asyncio.run(story())
+
+
+def test_a_citation_knows_its_place(tmp_path: Path) -> None:
+    """The heading of a note, the line of a text; nothing of a file that is gone."""
+    root = tmp_path / "library"
+    root.mkdir()
+    (root / "notes.md").write_text("# Bees\n\nThey fly.\n\n" + "## Wax\n\nZymurgy melts.\n")
+    (root / "lines.txt").write_text("Vespers are sung.\n")
+
+    async def story() -> None:
+        async with Library.open(root, db=tmp_path / "data" / "library.db") as library:
+            await library.scan()
+            await library.upload()
+            (note,) = (await library.search("zymurgy")).citations
+            assert (note.line, note.heading) == (1, "Bees")
+            (text,) = (await library.search("vespers")).citations
+            assert (text.line, text.heading) == (1, None)
+            (root / "lines.txt").unlink()
+            (gone,) = (await library.search("vespers")).citations
+            assert (gone.line, gone.heading) == (None, None)
+
+    asyncio.run(story())

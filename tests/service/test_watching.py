@@ -19,13 +19,15 @@ from objlib.errors import (
 )
 from objlib.service.rounds import SyncOutcome
 from objlib.service.watching import (
+    LOOK_ANYWAY_PAUSES,
+    Due,
     Next,
     WatchBegun,
     WatchEvent,
     WatchTroubled,
     after_error,
     after_outcome,
-    is_due,
+    due,
     watch,
 )
 from tests.conftest import write_library
@@ -48,15 +50,45 @@ def test_what_time_mends_is_waited_for(error: ObjlibError, at_first: Next, later
     assert after_error(error, is_first=False) is later
 
 
-def test_a_round_is_due_at_a_change_or_while_something_may_be_mended() -> None:
+def test_an_unfinished_round_is_carried_out_again_by_itself() -> None:
     """Files that are left alone are no reason for another round."""
     interrupted = SyncOutcome(was_interrupted=True)
     unfinished = SyncOutcome()
     assert after_outcome(interrupted) is Next.END
     assert after_outcome(unfinished) is Next.CHANGE_OR_PAUSE
-    assert is_due(Next.CHANGE_OR_PAUSE, 0)
-    assert is_due(Next.CHANGE, 1)
-    assert not is_due(Next.CHANGE, 0)
+
+
+@pytest.mark.parametrize(
+    ("after", "is_told", "has_changed", "since_round_s", "since_look_s", "wanted"),
+    [
+        (Next.CHANGE, True, False, 899, 899, Due.NOTHING),
+        (Next.CHANGE, True, True, 1, 1, Due.LOOK),
+        (Next.CHANGE, True, False, 900, 60 * LOOK_ANYWAY_PAUSES, Due.LOOK),
+        (Next.CHANGE, False, False, 59, 59, Due.NOTHING),
+        (Next.CHANGE, False, False, 3600, 60, Due.LOOK),
+        (Next.CHANGE_OR_PAUSE, True, False, 59, 59, Due.NOTHING),
+        (Next.CHANGE_OR_PAUSE, True, True, 59, 1, Due.LOOK),
+        (Next.CHANGE_OR_PAUSE, True, False, 60, 1, Due.ROUND),
+        (Next.CHANGE_OR_PAUSE, False, False, 60, 1, Due.ROUND),
+    ],
+)
+def test_what_is_due_depends_on_what_is_told_and_on_time(
+    after: Next,
+    is_told: bool,
+    has_changed: bool,
+    since_round_s: float,
+    since_look_s: float,
+    wanted: Due,
+) -> None:
+    """Without a word of the system the folder is looked at: often where it never says a word."""
+    assert wanted is due(
+        after,
+        has_changed=has_changed,
+        since_round_s=since_round_s,
+        since_look_s=since_look_s,
+        pause_s=60,
+        is_told=is_told,
+    )
 
 
 def test_a_watch_outlives_what_time_mends_and_ends_when_a_round_is_interrupted(

@@ -4,6 +4,7 @@
     python -m tests.simulator --seed 17           one seed, with its trace
     python -m tests.simulator --shrink 17         the least that still goes wrong
     python -m tests.simulator --harder ...        the same, with harder scenarios
+    python -m tests.simulator --edges ...         the same, with what goes wrong at the edges
 
 The exit code is 1 when an invariant was violated or a seed did not come to its end.
 """
@@ -22,8 +23,8 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from tests.simulator.harder import Story, play_story, story_of
 from tests.simulator.shrink import shrunk
+from tests.simulator.stories import KINDS, Story, play_story, story_of
 from tests.simulator.terminal import hush, say
 from tests.simulator.world import Outcome
 
@@ -52,12 +53,12 @@ class _Endless(BaseException):
     """A seed does not end."""
 
 
-def summary(seed: int, *, harder: bool) -> Summary:
+def summary(seed: int, *, kind: str) -> Summary:
     """Play a seed."""
     signal.signal(signal.SIGALRM, _give_up)
     signal.alarm(PATIENCE_S)
     try:
-        outcome = play_story(story_of(seed, harder=harder))
+        outcome = play_story(story_of(seed, kind))
     except _Endless:
         return Summary(seed, f"L0 no end in sight after {PATIENCE_S} s of real time")
     finally:
@@ -71,11 +72,11 @@ def _give_up(_signal: int, _frame: object) -> None:
     raise _Endless
 
 
-def run_many(seeds: range, jobs: int, *, harder: bool) -> int:
+def run_many(seeds: range, jobs: int, *, kind: str) -> int:
     """Play seeds and print their figures; return 1 when something was wrong."""
     began, done = time.perf_counter(), list[Summary]()
     with ProcessPoolExecutor(jobs, initializer=hush) as pool:
-        for one in pool.map(partial(summary, harder=harder), seeds, chunksize=_CHUNK):
+        for one in pool.map(partial(summary, kind=kind), seeds, chunksize=_CHUNK):
             done.append(one)
             if one.violation is not None:
                 say(f"seed {one.seed}: {one.violation}")
@@ -95,10 +96,10 @@ def run_many(seeds: range, jobs: int, *, harder: bool) -> int:
     kinds = Counter((one.violation or "").split()[0] for one in wrong)
     say(f"{len(wrong)} seeds violated an invariant: {dict(kinds)}")
     first = wrong[0].seed
-    again = f"python -m tests.simulator{' --harder' if harder else ''}"
+    again = f"python -m tests.simulator{'' if kind == 'ordinary' else f' --{kind}'}"
     say(f"Replay: {again} --seed {first}; make it small with --shrink {first}")
     if not (wrong[0].violation or "").startswith("L0"):
-        story = story_of(first, harder=harder)
+        story = story_of(first, kind)
         show(story, play_story(story), LAST_EVENTS)
     return 1
 
@@ -120,19 +121,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at a time")
     parser.add_argument("--seed", type=int, help="one seed, with its trace")
     parser.add_argument("--shrink", type=int, metavar="SEED", help="make a bad seed small")
-    parser.add_argument("--harder", action="store_true", help="harder scenarios")
+    for kind in KINDS[1:]:
+        parser.add_argument(
+            f"--{kind}", dest="kind", action="store_const", const=kind, help=f"{kind} scenarios"
+        )
+    parser.set_defaults(kind=KINDS[0])
     chosen = parser.parse_args(arguments)
     hush()
     gc.freeze()
     if chosen.shrink is not None:
-        smallest, outcome = shrunk(story_of(chosen.shrink, harder=chosen.harder))
+        smallest, outcome = shrunk(story_of(chosen.shrink, chosen.kind))
         return show(smallest, outcome, len(outcome.trace))
     if chosen.seed is not None:
-        story = story_of(chosen.seed, harder=chosen.harder)
+        story = story_of(chosen.seed, chosen.kind)
         outcome = play_story(story)
         return show(story, outcome, len(outcome.trace))
     seeds = range(chosen.start, chosen.start + chosen.seeds)
-    return run_many(seeds, chosen.jobs, harder=chosen.harder)
+    return run_many(seeds, chosen.jobs, kind=chosen.kind)
 
 
 if __name__ == "__main__":

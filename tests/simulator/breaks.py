@@ -17,19 +17,26 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from objlib.catalog import lease, writes
+from objlib.catalog.accounts import has_uploaded
+from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
+from objlib.congestion import pressure
+from objlib.documents import listing as whole
 from objlib.documents import lookup
 from objlib.documents.payload import PATH
+from objlib.errors import Transient
+from objlib.gemini import answers
 from objlib.gemini.client import FileSearchClient
 from objlib.gemini.resources import Document, ImportOperation, Store
-from objlib.library import scan
-from objlib.sync import classify
+from objlib.library import changes, scan
+from objlib.library.walk import FoundFile
+from objlib.sync import classify, first_look, listing, rebuild
 from objlib.sync.classify import DocumentClass
-from objlib.upload import client, recovery, send, state, watch
+from objlib.upload import client, orchestrator, recovery, send, state, watch
 from objlib.upload.context import RunContext
-from tests.simulator.scenario import generate
+from tests.simulator.stories import KINDS, play_story, story_of
+from tests.simulator.story import Edges
 from tests.simulator.terminal import hush, say
-from tests.simulator.world import play
 
 Replace = Callable[[Any, str, Any], None]
 
@@ -41,10 +48,14 @@ class Break:
     Args:
         rule: what is not done any more.
         make: applies it, by means of a `setattr`.
+        kind: of the scenarios that are hunted through.
+        theme: of those of the edges, only scenarios of this one are played.
     """
 
     rule: str
     make: Callable[[Replace], None]
+    kind: str = KINDS[0]
+    theme: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +165,6 @@ def failed_document_is_left(put: Replace) -> None:
 
 def short_listing_is_believed(put: Replace) -> None:
     """What a listing does not show does not exist."""
-    from objlib.sync import listing
 
     async def pages(wire: FileSearchClient, store: Store) -> AsyncIterator[list[Document]]:
         async for page in wire.document_pages(store.name):
@@ -226,9 +236,147 @@ def namespaces_are_ignored(put: Replace) -> None:
     put(lease, "owner_is_dead", anywhere)
 
 
+# At the edges
+
+
+def lost_catalog_is_not_refused(put: Replace) -> None:
+    """A catalog without uploads sends what the store has of another library's."""
+
+    async def nothing(*_arguments: object) -> None: ...
+
+    put(first_look, "_refuse_lost", nothing)
+
+
+def counters_are_not_compared(put: Replace) -> None:
+    """A catalog that has uploaded takes the store to hold what it expects."""
+    look = first_look._is_accounted_for
+
+    async def trusting(catalog: Catalog, wire: FileSearchClient, store: Store) -> bool:
+        return await has_uploaded(catalog) or await look(catalog, wire, store)
+
+    put(first_look, "_is_accounted_for", trusting)
+
+
+def raw_file_is_no_doubt(put: Replace) -> None:
+    """A raw file that was there before proves nothing of its document."""
+
+    async def nothing(_self: Any, _record: FileRecord) -> None:
+        return None
+
+    put(lookup.DocumentLookup, "find_unrecorded", nothing)
+
+
+def unknown_key_is_an_orphan(put: Replace) -> None:
+    """A document whose key the trail never recorded is one that no file claims."""
+
+    def known(document: Document, **given: Any) -> classify.Verdict:
+        return judge(document, **(given | {"is_recorded": True}))
+
+    judge = classify.classify
+    put(listing, "classify", known)
+
+
+def repeated_page_is_believed(put: Replace) -> None:
+    """A document that comes twice in a listing counts twice."""
+
+    def anything(_store: Store, page: Sequence[Document], seen: set[int]) -> None:
+        for _ in page:
+            seen.add(len(seen))
+
+    put(whole, "_refuse_repeats", anything)
+
+
+def shifted_page_is_believed(put: Replace) -> None:
+    """A store that counts fewer documents after a listing than before makes no difference."""
+
+    async def pages(wire: FileSearchClient, store: Store) -> AsyncIterator[list[Document]]:
+        seen = 0
+        async for page in wire.document_pages(store.name):
+            seen += len(page)
+            yield page
+        after = await wire.get_store(store.name)
+        counted = after.active_documents + after.pending_documents + after.failed_documents
+        if seen < counted:
+            raise Transient("too short")
+
+    for module in (lookup, listing, rebuild):
+        put(module, "complete_pages", pages)
+    list_into, listed = lookup.DocumentLookup._list_into, list[object]()
+
+    async def only_once(self: lookup.DocumentLookup, wanted: Any) -> None:
+        if not any(wanted is one for one in listed):
+            listed.append(wanted)
+            await list_into(self, wanted)
+
+    put(lookup.DocumentLookup, "_list_into", only_once)
+
+
+def any_answer_is_one(put: Replace) -> None:
+    """Whatever comes with a 200 is the answer, for instance a page of HTML to a deletion."""
+    put(answers, "_check", lambda *_arguments: None)
+
+
+def redirect_is_followed(put: Replace) -> None:
+    """Key and file go wherever an answer sends them."""
+
+    async def trusting(self: answers.Judged, request: Any) -> Any:
+        return await self._inner.handle_async_request(request)
+
+    put(answers.Judged, "handle_async_request", trusting)
+
+
+def ctime_is_ignored(put: Replace) -> None:
+    """A file whose size and time are as they were is unchanged."""
+    seen_again = changes._seen_again
+
+    def by_size_and_time(found: Any, known: changes.KnownFile) -> changes.Change:
+        is_file = isinstance(found, FoundFile)
+        return seen_again(found, known._replace(ctime=found.ctime) if is_file else known)
+
+    put(changes, "_seen_again", by_size_and_time)
+
+
+def lease_is_not_renewed(put: Replace) -> None:
+    """An import is sent under the lease that there is."""
+
+    async def noted(
+        self: Any, record: FileRecord, *, file_id: str, lease: lease.Lease
+    ) -> FileRecord | None:
+        kept = lease.__class__(lease.owner, record.lease_expires_at or 0.0)
+        return await intend(self, record, file_id=file_id, lease=kept)
+
+    intend = state.AsyncUploadStateManager.intend_import
+    put(state.AsyncUploadStateManager, "intend_import", noted)
+
+
+def import_under_an_old_lease(put: Replace) -> None:
+    """An import whose turn comes late is sent without another look at the lease."""
+    send_import = FileSearchClient.import_file
+
+    async def unchecked(self: Any, store: str, *, last_moment: Any, **given: Any) -> Any:
+        await last_moment.check()  # before it waits for its turn
+        return await send_import(self, store, **given)
+
+    put(FileSearchClient, "import_file", unchecked)
+
+
+def refusal_is_never_told(put: Replace) -> None:
+    """A run goes on for as long as the service refuses what it sends."""
+    put(orchestrator, "accepts_nothing", lambda _state: False)
+    put(pressure, "is_down", lambda _state: False)
+
+
+def _named(kind: str, theme: str | None, *makes: Callable[[Replace], None]) -> dict[str, Break]:
+    return {
+        make.__name__.replace("_", "-"): Break((make.__doc__ or "").strip(), make, kind, theme)
+        for make in makes
+    }
+
+
 BREAKS: dict[str, Break] = {
-    make.__name__.replace("_", "-"): Break((make.__doc__ or "").strip(), make)
-    for make in (
+    **_named(
+        KINDS[0],
+        None,
         import_without_look_up,
         adoption_without_key,
         superseded_goes_first,
@@ -242,7 +390,20 @@ BREAKS: dict[str, Break] = {
         facts_slip_under_a_document,
         retry_forgets_the_document,
         namespaces_are_ignored,
-    )
+    ),
+    **_named(
+        "edges",
+        "catalog",
+        lost_catalog_is_not_refused,
+        counters_are_not_compared,
+        raw_file_is_no_doubt,
+        unknown_key_is_an_orphan,
+    ),
+    **_named("edges", "listing", repeated_page_is_believed, shifted_page_is_believed),
+    **_named("edges", "answers", any_answer_is_one, redirect_is_followed),
+    **_named("edges", "sly edit", ctime_is_ignored),
+    **_named("edges", "ambush", lease_is_not_renewed, import_under_an_old_lease),
+    **_named("edges", "refusal", refusal_is_never_told),
 }
 
 
@@ -256,12 +417,15 @@ def hunt(name: str, seeds: Sequence[int]) -> Catch:
 
     chosen = BREAKS[name]
     for seed in seeds:
+        story = story_of(seed, chosen.kind)
+        if isinstance(story, Edges) and chosen.theme not in story.themes:
+            continue
         chosen.make(put)
-        violations = play(generate(seed)).violations
+        violations = play_story(story).violations
         for (owner, attribute), value in healthy.items():
             setattr(owner, attribute, value)
         healthy.clear()
-        if violations and not play(generate(seed)).violations:
+        if violations and not play_story(story).violations:
             # A break that stumbles over the code it is made for would look like one that is found.
             assert re.match(r"[SL]\d", violations[0]), f"{name} is broken itself: {violations[0]}"
             return Catch(name, seed, violations[0])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import Context, copy_context
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,11 +25,11 @@ from tests.simulator.instants import Hooks, dense
 from tests.simulator.processes import Process, ProcessLoop, current_process
 from tests.simulator.scenario import Action, Scenario, generate
 from tests.simulator.wire import Exchange
-from tests.simulator.world import Outcome, SimulatedWorld, Violated, lived, play
+from tests.simulator.world import Outcome, SimulatedWorld, Violated, lived
 
 #: What is new here; the rest are actions of the simulator.
 KINDS = ("suspend", "clock", "unmount", "lose raw files")
-_PAGES = (
+PAGES = (
     (orchestrator, "PAGE_ROWS"),
     (recovery, "PAGE_ROWS"),
     (listing, "_PAGE"),
@@ -57,10 +57,6 @@ class Harder:
         """For people."""
         first = f"harder: locked {self.locked_share:.0%}, {self.page or 'many'} on a page"
         return [first, *self.scenario.lines()]
-
-
-#: An ordinary or a harder scenario.
-Story = Scenario | Harder
 
 
 def generate_harder(seed: int) -> Harder:
@@ -271,30 +267,24 @@ def play_harder(harder: Harder) -> Outcome:
     ).outcome()
 
 
-def story_of(seed: int, *, harder: bool) -> Story:
-    """Return the ordinary or the harder scenario of a seed."""
-    return generate_harder(seed) if harder else generate(seed)
-
-
-def play_story(story: Story) -> Outcome:
-    """Run an ordinary or a harder scenario to its end, or to the first violation."""
-    return play_harder(story) if isinstance(story, Harder) else play(story)
-
-
 @contextlib.contextmanager
 def _circumstances(hooks: Hooks, page: int | None) -> Iterator[None]:
-    with dense(hooks), _small_pages(page):
+    with dense(hooks), small_pages(page, PAGES):
         yield
 
 
 @contextlib.contextmanager
-def _small_pages(page: int | None) -> Iterator[None]:
-    """Let every page hold so few rows, that its end is met often."""
-    usual = [getattr(module, name) for module, name in _PAGES]
+def small_pages(page: int | None, pages: Sequence[tuple[Any, str]]) -> Iterator[None]:
+    """Let every page hold so few rows, that its end is met often.
+
+    Args:
+        pages: modules, and the names of their sizes.
+    """
+    usual = [getattr(module, name) for module, name in pages]
     try:
-        for module, name in _PAGES if page is not None else ():
+        for module, name in pages if page is not None else ():
             setattr(module, name, page)
         yield
     finally:
-        for (module, name), value in zip(_PAGES, usual, strict=True):
+        for (module, name), value in zip(pages, usual, strict=True):
             setattr(module, name, value)

@@ -79,6 +79,8 @@ class Facts:
     library_id: str
     #: Upload keys whose import took effect when its sender was gone already.
     late_keys: set[str] = field(default_factory=set)
+    #: Upload keys of documents that a lost, an older or a copied catalog has made.
+    elsewhere: set[str] = field(default_factory=set)
     #: Documents that somebody else deleted.
     lost_documents: set[str] = field(default_factory=set)
     #: Paths that were indexed at some time and have not been deleted from disk since.
@@ -156,8 +158,9 @@ def every_document_belongs(
     named = {row.document for row in moment.rows.values()} | moment.leftovers
     named |= {row.superseded for row in moment.rows.values()}
     keys = {row.key for row in moment.rows.values()}
+    excused = facts.late_keys | facts.elsewhere
     for document in ours:
-        if document.name in named or document.key in keys or document.key in facts.late_keys:
+        if document.name in named or document.key in keys or document.key in excused:
             continue
         yield f"S3 {document.name} ({document.metadata.get(PATH)}) belongs to no row"
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tests.simulator.harder import Harder, Story, play_story
+from tests.simulator.harder import Harder
 from tests.simulator.scenario import Action, Scenario
+from tests.simulator.stories import Story, play_story
+from tests.simulator.story import Edges
 from tests.simulator.world import Outcome
 
 
@@ -37,12 +39,28 @@ def smaller(story: Story) -> Iterator[Story]:
     if isinstance(story, Scenario):
         yield from _smaller_scenarios(story)
         return
+    if isinstance(story, Edges):
+        yield from _smaller_edges(story)
+        return
     if story.locked_share:
         yield replace(story, locked_share=0.0)
     if story.page is not None:
         yield replace(story, page=None)
     for scenario in _smaller_scenarios(story.scenario):
         yield Harder(scenario, story.locked_share, story.page)
+
+
+def _smaller_edges(edges: Edges) -> Iterator[Edges]:
+    for index in range(len(edges.lies)):
+        yield replace(edges, lies=edges.lies[:index] + edges.lies[index + 1 :])
+    for index in range(len(edges.ambushes)):
+        yield replace(edges, ambushes=edges.ambushes[:index] + edges.ambushes[index + 1 :])
+    if edges.recovery_dies_at is not None:
+        yield replace(edges, recovery_dies_at=None)
+    if edges.page is not None:
+        yield replace(edges, page=None)
+    for scenario in _smaller_scenarios(edges.scenario):
+        yield replace(edges, scenario=scenario)
 
 
 def _smaller_scenarios(scenario: Scenario) -> Iterator[Scenario]:

@@ -1,4 +1,5 @@
-"""Crash at every point of one upload, one replacement, one recovery, one repair, one scan.
+"""Crash at every point of an upload, a replacement, a recovery, a repair, a scan, a migration, a
+recovery from the store, a round of `sync --watch`.
 
     python -m tests.simulator.sweep [--jobs 2] [--every N] [NAME ...]
 
@@ -20,9 +21,13 @@ from pathlib import Path
 
 from objlib.filestore import Fault, Kind
 from tests.simulator import invariants
+from tests.simulator.edge_world import CONSENT, EdgeWorld
+from tests.simulator.edges import ALL_PAGES
+from tests.simulator.harder import SuspendingLoop, small_pages
 from tests.simulator.instants import dense
 from tests.simulator.processes import ProcessLoop
 from tests.simulator.scenario import IMPORT, Action, Scenario
+from tests.simulator.story import Edges
 from tests.simulator.terminal import hush, say
 from tests.simulator.world import SimulatedWorld, lived
 
@@ -32,6 +37,9 @@ CHUNK = 25
 SCAN, UPLOAD, SYNC, EDIT = Action("scan"), Action("upload"), Action("store-sync"), Action("edit")
 INDEXED = (SCAN, UPLOAD)
 CHANGED = (*INDEXED, EDIT, SCAN)
+FROM_STORE, ROUND = Action("from store"), Action("round")
+BACKUP = Action("back up catalog")
+LOST = (*INDEXED, Action("lose catalog"))
 LOST_ANSWER = Fault(Kind.DROP_AFTER, IMPORT, times=1)
 SHOWN_FAILED = Fault(Kind.DOCUMENT_FAILED, times=1, seconds=100.0)
 
@@ -46,6 +54,10 @@ class Sweep:
     faults: tuple[Fault, ...] = ()
     #: What the promise needs before the upload, where the crash itself was in a scan.
     rescue: tuple[Action, ...] = ()
+    #: In a world where catalogs change, people follow advice, and uploads look at the store first.
+    is_edge: bool = False
+    #: Rows and documents on a page; None for as many as in life.
+    page: int | None = None
 
     def scenario(self, dies_at: int | None) -> Scenario:
         """The scenario of one point; None lets the action live."""
@@ -69,6 +81,33 @@ SWEEPS = {
     "repair of orphans and ghosts": Sweep(
         (*INDEXED, Action("delete"), Action("lose document", file=1), SCAN), SYNC, 4
     ),
+    "first scan": Sweep((), SCAN, 2, rescue=(SCAN,), is_edge=True, page=1),
+    "recovery from the store": Sweep(LOST, FROM_STORE, 3, rescue=(SCAN,), is_edge=True, page=1),
+    "recovery from the store, a file changed": Sweep(
+        (*INDEXED, EDIT, Action("lose catalog")), FROM_STORE, 3, rescue=(SCAN,), is_edge=True
+    ),
+    "upload with an old catalog": Sweep(
+        (*INDEXED, BACKUP, EDIT, Action("add"), SCAN, UPLOAD, Action("restore catalog"), SCAN),
+        UPLOAD,
+        2,
+        is_edge=True,
+    ),
+    "repair with consent": Sweep(
+        (*INDEXED, Action("delete"), Action("lose catalog"), FROM_STORE),
+        CONSENT,
+        3,
+        rescue=(CONSENT,),
+        is_edge=True,
+    ),
+    "migration": Sweep(
+        (*CHANGED, Action("older schema", file=24)), SCAN, 2, rescue=(SCAN,), is_edge=True
+    ),
+    "migration over two versions": Sweep(
+        (*INDEXED, Action("older schema", file=23)), SCAN, 2, rescue=(SCAN,), is_edge=True
+    ),
+    "round of a watch": Sweep(
+        (*INDEXED, *_moved("edit", "delete", "add")), ROUND, 3, rescue=(SCAN,), is_edge=True
+    ),
 }
 
 
@@ -91,7 +130,7 @@ class Point:
     violations: tuple[str, ...]
 
 
-class _SweptWorld(SimulatedWorld):
+class _Swept(SimulatedWorld):
     """A world that comes to rest by what the promise names, and nothing more."""
 
     rescue: tuple[Action, ...] = ()
@@ -126,8 +165,7 @@ class _SweptWorld(SimulatedWorld):
 
     def _what_is_left(self) -> tuple[str, ...]:
         """Rows, documents and raw files, without names that chance has made."""
-        assert self._catalog_eye is not None
-        queries: list[tuple[sqlite3.Connection, str]] = [
+        queries: list[tuple[sqlite3.Connection | None, str]] = [
             (
                 self._catalog_eye,
                 "SELECT file_path, gemini_state, upload_key IS NULL, import_intent_at IS NULL,"
@@ -137,20 +175,30 @@ class _SweptWorld(SimulatedWorld):
             (self._store_eye, "SELECT display_name FROM documents ORDER BY 1"),
             (self._store_eye, "SELECT id FROM files ORDER BY 1"),
         ]
-        rows = [str(row) for eye, query in queries for row in eye.execute(query)]
+        rows = [str(row) for eye, query in queries if eye for row in eye.execute(query)]
         under_way = [one.path.rpartition("/")[2] for one in self.wire.exchanges if one.is_late]
         return (*rows, *under_way)
+
+
+class _SweptEdges(_Swept, EdgeWorld):
+    """The same where catalogs change."""
 
 
 def crash(sweep: Sweep, dies_at: int | None) -> Point:
     """Play one point."""
 
-    def make(folder: Path) -> _SweptWorld:
-        world = _SweptWorld(sweep.scenario(dies_at), folder, ProcessLoop())
+    def make(folder: Path) -> _Swept:
+        scenario = sweep.scenario(dies_at)
+        world: _Swept
+        if sweep.is_edge:
+            world = _SweptEdges(Edges(scenario), folder, SuspendingLoop())
+        else:
+            world = _Swept(scenario, folder, ProcessLoop())
         world.rescue = sweep.rescue
         return world
 
-    world = lived(make, lambda _world: dense())
+    with small_pages(sweep.page, ALL_PAGES):
+        world = lived(make, lambda _world: dense())
     return Point(dies_at, world.steps, world.left, tuple(world.violations))
 
 

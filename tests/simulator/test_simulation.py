@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulator.harder import play_story, story_of
 from tests.simulator.scenario import generate
+from tests.simulator.stories import play_story, story_of
 from tests.simulator.world import play
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ _RECORDED = [
 @pytest.mark.parametrize(("kind", "seed"), _RECORDED)
 def test_a_seed_that_once_went_wrong(kind: str, seed: str) -> None:
     """It goes well now."""
-    assert play_story(story_of(int(seed), harder=kind == "harder")).violations == []
+    assert play_story(story_of(int(seed), kind)).violations == []
 
 
 @pytest.mark.parametrize("first", range(20_000, 20_040, 10))

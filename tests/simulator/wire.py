@@ -31,11 +31,12 @@ class Exchange:
 
 @dataclass(slots=True)
 class Wire:
-    """Carries requests to the app; `on_arrival` and `on_effect` see them at the server."""
+    """Carries requests to the app; `on_sent` sees them leave, the other two see them there."""
 
     app: httpx2.AsyncBaseTransport
     rng: random.Random
     distance_s: float
+    on_sent: Callable[[Exchange], None]
     on_arrival: Callable[[Exchange], None]
     on_effect: Callable[[Exchange], None]
     exchanges: list[Exchange] = field(default_factory=list)
@@ -73,6 +74,7 @@ class _Transport(httpx2.AsyncBaseTransport):
             body,
         )
         self._wire.exchanges.append(exchange)
+        self._wire.on_sent(exchange)
         sent = httpx2.Request(request.method, request.url, headers=request.headers, content=body)
         serving = asyncio.get_running_loop().create_task(
             self._wire.carry(sent, exchange), context=outside_of_any_process()

@@ -13,12 +13,12 @@ import random
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from objlib.backend import in_process
 from objlib.catalog import lease
@@ -49,7 +49,9 @@ FIRST_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 #: Host, boot and namespace of the process table that everybody reads.
 HERE = "host/boot/here"
 
-COMMANDS = {
+Command: TypeAlias = Callable[[Any, Process, Action], Coroutine[Any, Any, Any]]
+
+COMMANDS: Mapping[str, Command] = {
     "scan": commands.scan,
     "upload": commands.upload,
     "recover": commands.upload,
@@ -57,6 +59,8 @@ COMMANDS = {
     "survey": commands.survey_only,
 }
 
+SCAN, SYNC = Action("scan"), Action("store-sync")
+RETRY = Action("upload", options=(("retry_failed", True),))
 
 World = TypeVar("World", bound="SimulatedWorld")
 
@@ -119,6 +123,12 @@ def lived(
 class SimulatedWorld:
     """The state of one world, and the things that can happen in it."""
 
+    #: What a process does for an action of each kind.
+    commands: ClassVar[Mapping[str, Command]] = COMMANDS
+    #: What people do once the trouble has passed, once more because of what the first repair has
+    #: sent round again.
+    at_last: ClassVar[tuple[Action, ...]] = (SCAN, RETRY, SYNC) * 2
+
     def __init__(self, scenario: Scenario, folder: Path, loop: ProcessLoop) -> None:
         self.scenario = scenario
         self.root = folder / "library"
@@ -144,6 +154,7 @@ class SimulatedWorld:
             in_process(create_app(self._store, faults=self._plan)),
             random.Random(f"wire {scenario.seed}"),
             scenario.distance_s,
+            self._on_sent,
             self._on_arrival,
             self._on_effect,
         )
@@ -246,16 +257,24 @@ class SimulatedWorld:
             COMMAND_S, self._extend, [f"L4 {action.kind} is not over after {COMMAND_S:.0f} s"]
         )
         try:
-            result = await process.run(COMMANDS[action.kind](self, process, action))
+            result = await process.run(self.commands[action.kind](self, process, action))
             self.note(f"< {process.owner} done")
             return result
         except Killed:
             self.note(f"< {process.owner} killed at step {process.steps}")
         except ObjlibError as error:
             self.note(f"< {process.owner} {type(error).__name__}: {error}")
+            self.failed_with(error)
         finally:
             patience.cancel()
         return None
+
+    def new_library(self) -> str:
+        """Return the id of a catalog that is made anew."""
+        return LIBRARY
+
+    def failed_with(self, error: ObjlibError) -> None:
+        """Take note of an error that has ended a command."""
 
     def later(self, after_s: float, action: Action, signal: Callable[[], None]) -> None:
         """Let something happen while a run is under way."""
@@ -288,10 +307,8 @@ class SimulatedWorld:
         self._plan.replace((), 0)
         await asyncio.sleep(self.scenario.waits.lease_s)  # of the dead on another host
         began_s = self.loop.elapsed_s()
-        upload = Action("upload", options=(("retry_failed", True),))
-        for _ in range(2):  # the second is for what the first repair has sent round again
-            for action in (Action("scan"), upload, Action("store-sync")):
-                await self.act(action)
+        for action in self.at_last:
+            await self.act(action)
         self._require(invariants.at_rest(self._moment()))
         if self.loop.elapsed_s() - began_s > REST_S:
             raise Violated(f"L4 not at rest after {REST_S:.0f} s")
@@ -402,6 +419,9 @@ class SimulatedWorld:
             )
 
     # Watching
+
+    def _on_sent(self, exchange: Exchange) -> None:
+        """See a request leave its process."""
 
     def _on_arrival(self, exchange: Exchange) -> None:
         """S6, S8: who imports holds the lease; nobody deletes what an indexed row needs."""

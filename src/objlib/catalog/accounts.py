@@ -15,6 +15,9 @@ from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
 
 #: Keys in `catalog_info`. Documents in the store that no row names, by the last listing.
 UNNAMED = "unnamed_documents"
+_UNKNOWN = ""
+#: Documents of this library that the last listing showed and the catalog has never seen.
+NEWS = "unseen_documents"
 #: "1": other libraries in the store may hold the same files, and somebody has said so.
 NEW_LIBRARY = "new_library"
 #: The library whose documents a recovery has begun to take over, and not finished.
@@ -29,13 +32,16 @@ class Account:
 
     #: Named by rows, as current or superseded, or left over.
     named: int
-    #: Not named by any row when the store was listed last; negative when some were gone.
-    unnamed: int
+    #: Not named by any row when the store was listed last, but known; negative when some were gone.
+    #: None while a look at the store is unfinished.
+    unnamed: int | None
     #: Rows under a live lease, each of which may have just made a document.
     in_flight: int
 
     def agrees_with(self, counted: int) -> bool:
         """Return whether a store that counts so many documents holds what was expected."""
+        if self.unnamed is None:
+            return False
         expected = self.named + self.unnamed
         return expected <= counted <= expected + self.in_flight
 
@@ -49,7 +55,13 @@ async def account(catalog: Catalog) -> Account:
         (catalog.clock().timestamp(),),
     )
     in_flight = int(row[0]) if row else 0
-    return Account(await count_named(catalog), int(unnamed or 0), in_flight)
+    known = None if unnamed == _UNKNOWN else int(unnamed or 0)
+    return Account(await count_named(catalog), known, in_flight)
+
+
+async def begin_look(catalog: Catalog) -> None:
+    """Let nothing be accounted for until `note_listed`: who is killed before that looks again."""
+    await set_info(catalog, **{UNNAMED: _UNKNOWN})
 
 
 async def count_named(catalog: Catalog) -> int:
@@ -62,11 +74,23 @@ async def count_named(catalog: Catalog) -> int:
     return int(row[0]) if row else 0
 
 
-async def note_listed(catalog: Catalog, documents: int) -> None:
-    """Remember that the store was listed, and held so many documents."""
-    unnamed = str(documents - await count_named(catalog))
-    if await get_info(catalog, UNNAMED) != unnamed:
-        await set_info(catalog, **{UNNAMED: unnamed})
+async def note_listed(catalog: Catalog, documents: int, *, news: int) -> None:
+    """Remember that the store was listed, and held so many documents.
+
+    Args:
+        news: documents of this library among them that the catalog has never seen. They stay
+            unaccounted for: their files may come to lie here, and would be sent again.
+    """
+    unnamed = str(documents - news - await count_named(catalog))
+    facts = {UNNAMED: unnamed, NEWS: str(news)}
+    changed = {key: fact for key, fact in facts.items() if await get_info(catalog, key) != fact}
+    if changed:
+        await set_info(catalog, **changed)
+
+
+async def has_news(catalog: Catalog) -> bool:
+    """Return whether the last listing showed documents of this library that it has never seen."""
+    return await get_info(catalog, NEWS) not in (None, "0")
 
 
 async def note_repaired(catalog: Catalog, named_before: int, deleted: int) -> None:
@@ -88,12 +112,13 @@ async def has_uploaded(catalog: Catalog) -> bool:
 async def replacing_page(catalog: Catalog, after: str | None, size: int) -> list[FileRecord]:
     """Return rows at rest whose document is about to go, after a path.
 
-    A newer version of the file waits to be sent, or the file is gone from disk.
+    A newer version of the file waits to be sent or was just indexed, or the file is gone from disk.
     """
     rows = await catalog.reader.fetch_all(
         f"SELECT {COLUMNS} FROM files WHERE file_path > ? AND ("
         f" (superseded_doc_id IS NOT NULL AND gemini_state IN ('untracked', 'failed')"
         f"  AND {UPLOADABLE})"
+        "  OR (superseded_doc_id IS NOT NULL AND gemini_state = 'indexed')"
         "  OR (is_deleted = 1 AND gemini_state = 'indexed' AND gemini_store_doc_id IS NOT NULL))"
         " ORDER BY file_path LIMIT ?",
         (after or "", size),

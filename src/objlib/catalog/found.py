@@ -186,6 +186,26 @@ class Findings:
         rows = await self._session.fetch_all(_MOVED.format(found=self._table), (library_id,))
         return [(str(path), Match(*document)) for path, *document in rows]
 
+    async def count_news(self, library_id: str, recorded_since: str | None) -> int:
+        """Return how many documents of a library the catalog has not seen; taken ones are left out.
+
+        Args:
+            recorded_since: up to this moment a document may have a key that the trail does not
+                know.
+        """
+        is_recent = "" if recorded_since is None else " AND made_at > ?"
+        row = await self._session.fetch_one(
+            f"SELECT COUNT(*) FROM {self._table} WHERE library = ? AND is_taken = 0{is_recent}"
+            " AND document_name NOT IN ("
+            "  SELECT gemini_store_doc_id FROM files WHERE gemini_store_doc_id IS NOT NULL"
+            "  UNION SELECT superseded_doc_id FROM files WHERE superseded_doc_id IS NOT NULL"
+            "  UNION SELECT document_name FROM leftovers)"
+            " AND key NOT IN (SELECT upload_key FROM transitions WHERE upload_key IS NOT NULL"
+            "  UNION SELECT upload_key FROM files WHERE upload_key IS NOT NULL)",
+            (library_id, *([recorded_since] if recorded_since is not None else [])),
+        )
+        return int(row[0]) if row else 0
+
     async def matches_page(
         self,
         library_id: str,

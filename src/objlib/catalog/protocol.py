@@ -55,8 +55,8 @@ class Catalog(Session, Protocol):
         ...
 
     @property
-    def data_folder(self) -> Path | None:
-        """The folder with the database's own files, which a scan skips; None for a server."""
+    def data_file(self) -> Path | None:
+        """The database's own file, which a scan skips; None for a server."""
         ...
 
     @property

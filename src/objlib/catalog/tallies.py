@@ -138,6 +138,32 @@ _NO_LIMIT = 2**63 - 1
 _IS_TEXT = "(mime_type IS NULL OR LOWER(mime_type) LIKE 'text/%' OR LOWER(mime_type) LIKE '%/json')"
 
 
+#: The folder below the library that a file lies in, and its extension with the dot; empty for none.
+#: Said with what every dialect has: the letters before the first slash, and after the last dot.
+_BELOW = "ltrim(file_path, replace(file_path, '/', ''))"
+_FOLDER = (
+    f"CASE {_BELOW} WHEN '' THEN ''"
+    f" ELSE substr(file_path, 1, length(file_path) - length({_BELOW}) + 1) END"
+)
+_STEM = "rtrim(filename, replace(filename, '.', ''))"
+_KIND = (
+    f"CASE WHEN length({_STEM}) > 1 THEN '.' || lower(substr(filename, length({_STEM}) + 1))"
+    " ELSE '' END"
+)
+#: Groups that are named.
+GROUPS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files of an upload that lie in one folder, or have one extension."""
+
+    #: `Lectures/` or `.pdf`; empty for the library's own folder, or for no extension.
+    name: str
+    files: int
+    size_bytes: int
+
+
 @dataclass(frozen=True, slots=True)
 class Work:
     """The work of an upload."""
@@ -150,6 +176,10 @@ class Work:
     text_bytes: int = 0
     #: Documents of older versions that go when the new ones are indexed.
     replaced: int = 0
+    #: The folders with the most bytes, where they were asked for.
+    folders: Sequence[Group] = ()
+    #: The extensions with the most bytes, where they were asked for.
+    kinds: Sequence[Group] = ()
 
     @property
     def files(self) -> int:
@@ -164,14 +194,29 @@ async def work_of_upload(
     *,
     leave_alone_s: float = 0.0,
     in_new_store: bool = False,
+    is_grouped: bool = False,
 ) -> Work:
     """Return the work of an upload of files in these states, up to a limit.
 
     Args:
         leave_alone_s: without those that the store could not index within so many seconds.
         in_new_store: what the rows say of the store holds no more.
+        is_grouped: name folders and extensions, too.
     """
     reason, replaces, condition = _taken(in_new_store)
+    most = _NO_LIMIT if limit is None else limit
+    parameters = (*states, rested_since(catalog, leave_alone_s), most)
+
+    async def groups(name: str) -> tuple[Group, ...]:
+        grouped = await catalog.reader.fetch_all(
+            f"SELECT name, COUNT(*), SUM(size) FROM (SELECT {name} AS name,"
+            " COALESCE(file_size, 0) AS size FROM files"
+            f" WHERE gemini_state IN ({marks(states)}) AND {UPLOADABLE} AND {condition}"
+            " ORDER BY file_path LIMIT ?) AS work GROUP BY name ORDER BY 3 DESC, 1 LIMIT ?",
+            (*parameters, GROUPS),
+        )
+        return tuple(Group(str(row[0]), int(row[1]), int(row[2])) for row in grouped)
+
     rows = await catalog.reader.fetch_all(
         "SELECT reason, COUNT(*), SUM(size), SUM(CASE WHEN is_text THEN size ELSE 0 END),"
         " COUNT(*) FILTER (WHERE replaces) FROM ("
@@ -179,13 +224,15 @@ async def work_of_upload(
         f"  {replaces} AS replaces FROM files"
         f" WHERE gemini_state IN ({marks(states)}) AND {UPLOADABLE} AND {condition}"
         " ORDER BY file_path LIMIT ?) AS work GROUP BY reason",
-        (*states, rested_since(catalog, leave_alone_s), _NO_LIMIT if limit is None else limit),
+        parameters,
     )
     return Work(
         {str(row[0]): int(row[1]) for row in rows},
         size_bytes=sum(int(row[2]) for row in rows),
         text_bytes=sum(int(row[3]) for row in rows),
         replaced=sum(int(row[4]) for row in rows),
+        folders=await groups(_FOLDER) if is_grouped else (),
+        kinds=await groups(_KIND) if is_grouped else (),
     )
 
 

@@ -11,7 +11,7 @@ from objlib import Library
 from objlib.cli import terminal
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
-from objlib.cli.passages import print_answer, print_citation
+from objlib.cli.passages import print_answer, print_citation, print_line_between
 from objlib.errors import ConfigurationError
 
 
@@ -52,7 +52,12 @@ async def _ask(
     settings = invocation.settings()
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
-        result = await library.ask(question, top_k=top_k, metadata_filter=metadata_filter)
+        result = await library.ask(
+            question,
+            top_k=top_k,
+            metadata_filter=metadata_filter,
+            on_retry=invocation.says_that_it_waits,
+        )
         root = (await library.bound()).root
     if invocation.json:
         terminal.say_json({"question": question, **asdict(result)})
@@ -60,7 +65,7 @@ async def _ask(
     console = invocation.console()
     print_answer(console, result, result.cited_answer)
     if result.citations:
-        console.say()
+        print_line_between(console, result.citations)
     for number, citation in enumerate(result.citations, start=1):
         print_citation(console, number, citation, root, question, passage=False)
     return 0 if result.is_backed else 1

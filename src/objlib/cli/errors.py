@@ -27,6 +27,7 @@ EXIT_CODES: dict[type[ObjlibError], int] = {
 #: Hint -> the end of the line, from its punctuation on.
 WORDS = {
     Hint.ACCEPT_DEVICE: ". If it is the same library, say so with --accept-device",
+    Hint.ACCEPT_HOME: "; name a folder in it, or say --accept-home",
     Hint.CHECK_LIBRARY: "; check --library",
     Hint.CHOOSE_ANOTHER_CATALOG: "; choose another file with --db",
     Hint.CREATE_STORE: "; `objlib fsm-upload` makes it, or name another with --store",

@@ -37,6 +37,11 @@ class Files:
     events: Path | None = None
     results: Path | None = None
 
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, whether they are there yet or not."""
+        return tuple(path for path in (self.events, self.results) if path is not None)
+
     @contextmanager
     def written(self, events: Observable[ev.Event]) -> Iterator[None]:
         """Write while the block lasts.

@@ -27,6 +27,7 @@ from objlib.cli.plan import (
     actual_beside_expected,
     plan_as_json,
     print_files,
+    print_groups,
     print_price,
     uploaded_as_json,
 )
@@ -139,6 +140,7 @@ async def _show_plan(
 ) -> None:
     say = invocation.console().say
     show_all = invocation.verbosity > 0
+    print_groups(say, work)
     await print_files(say, library, options, work.files, show_all=show_all)
     print_price(say, work, library.settings)
 

@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 import click
 
 from objlib.cli import logs, terminal
-from objlib.errors import ConfigurationError
+from objlib.errors import ConfigurationError, RateLimited
 
 if TYPE_CHECKING:
     from objlib import MaxDelete
@@ -73,6 +73,12 @@ class Invocation:
 
         self.notices().say(f"Store: {description(settings)}")
 
+    def says_that_it_waits(self, error: Exception, attempt: int, wait_s: float) -> None:
+        """Say that the store refuses for now, and when it is asked again."""
+        what = "too many requests" if isinstance(error, RateLimited) else "no answer"
+        again = f"asking again in {max(1, round(wait_s))} s"
+        self.notices().say(f"The store is busy ({what}, attempt {attempt}); {again}")
+
     def console(self) -> Screen:
         """Standard output, for results."""
         from objlib.cli.screen import Screen
@@ -100,6 +106,22 @@ class Invocation:
                 "there is nobody to ask; say --yes to go on, or --dry-run to look"
             )
         terminal.ask_to_go_on("Go on?")
+
+    async def question(self, settings: Settings, accept_home: bool) -> None:
+        """Ask whether a home directory or a whole disk is to be a library; once, for each.
+
+        Raises:
+            ConfigurationError: there is nobody to ask.
+            click.Abort: the answer was no.
+        """
+        from objlib.service.homes import question_about
+
+        problem = None if accept_home else await question_about(settings)
+        if problem is None:
+            return
+        if self.json or self.log_json or not terminal.can_ask():
+            raise problem
+        terminal.ask_to_go_on(f"{problem}. Go on?")
 
 
 def common_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -204,6 +226,11 @@ checksum_option = click.option(
     "--checksum",
     is_flag=True,
     help="Read every file, whatever its size and times say.",
+)
+accept_home_option = click.option(
+    "--accept-home",
+    is_flag=True,
+    help="The library is a home directory or a whole disk, and that is right.",
 )
 accept_device_option = click.option(
     "--accept-device",

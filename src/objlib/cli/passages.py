@@ -10,7 +10,7 @@ import click
 from rich.style import Style
 from rich.text import Text
 
-from objlib import AnswerOutcome, Citation, SearchResult
+from objlib import AnswerOutcome, Citation, RestsOn, SearchResult
 from objlib.cli.cleaning import one_line
 from objlib.cli.screen import Screen
 from objlib.errors import ConfigurationError
@@ -27,6 +27,8 @@ _BLOCKED = {
     "SPII": "it holds personal data that the model may not say",
     "LANGUAGE": "the model does not speak this language",
 }
+#: Shown where some sentences have no passage behind them.
+_PARTLY_OWN = "Some of this is the model's own: what `objlib ask` gives no number."
 #: Shorter words are in every passage.
 _TELLING_CHARS = 4
 #: No word that a passage must not be cut in is longer.
@@ -50,10 +52,35 @@ def print_citation(
         link = (root / citation.path).as_uri()
         line.append(one_line(citation.path), Style(bold=True, link=link))
         line.append(f", part {citation.part}" if citation.part is not None else "")
-    line.append(f", p. {citation.page}" if citation.page is not None else "")
+    line.append(one_line(_place(citation)))
     console.say(line, whole=True)
     if passage:
         console.say(Text(_INDENT) + _highlighted(_around(citation.text, question), question))
+        console.say(f"{_INDENT}found by: {_reasons(citation)}", style="dim")
+
+
+def print_line_between(console: Screen, citations: Sequence[Citation]) -> None:
+    """Print the line between an answer and what stands behind it."""
+    is_ours = any(citation.path is not None for citation in citations)
+    console.say()
+    console.say("From your library:" if is_ours else "From the store:", style="dim")
+
+
+def _place(citation: Citation) -> str:
+    """Return the place behind a file's name: a page, a heading or a line."""
+    if citation.page is not None:
+        return f", p. {citation.page}"
+    if citation.heading is not None:
+        return f", § {citation.heading}"
+    return f", line {citation.line}" if citation.line is not None and citation.line > 1 else ""
+
+
+def _reasons(citation: Citation) -> str:
+    why = citation.why
+    reasons = [", ".join(why.words)] if why.words else []
+    reasons += [f"near: {word}" for word in why.near.values()]
+    reasons += [f"{key} {value}" for key, value in why.named.items()]
+    return "; ".join(reasons) or "its meaning"
 
 
 def print_answer(console: Screen, result: SearchResult, text: str) -> None:
@@ -62,6 +89,10 @@ def print_answer(console: Screen, result: SearchResult, text: str) -> None:
         console.say_text(text)
     if (note := note_on(result)) is not None:
         console.say(note, style="yellow")
+    elif result.rests_on is RestsOn.BOTH:
+        console.say(_PARTLY_OWN, style="yellow")
+    for doubt in result.doubts:
+        console.say(f"About --filter: {doubt}", style="yellow")
 
 
 def note_on(result: SearchResult) -> str | None:

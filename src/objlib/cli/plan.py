@@ -31,6 +31,13 @@ def plan_as_json(work: Work, settings: Settings) -> dict[str, Any]:
         "files": work.files,
         "size_bytes": work.size_bytes,
         "reasons": dict(work.reasons),
+        **{
+            name: {
+                group.name: {"files": group.files, "size_bytes": group.size_bytes}
+                for group in groups
+            }
+            for name, groups in (("folders", work.folders), ("kinds", work.kinds))
+        },
         "tokens": price.tokens,
         "dollars": round(price.dollars, 6),
         "requests": price.requests,
@@ -71,6 +78,25 @@ def actual_beside_expected(uploaded: Uploaded) -> str:
     )
     expected = f"{size(uploaded.expected.size_bytes)} in {uploaded.expected_requests:,}"
     return f"Sent {sent}; the estimate was {expected}"
+
+
+def print_groups(say: Callable[..., None], work: Work) -> None:
+    """Print where the files of a long plan lie and what they are called, the most bytes first.
+
+    A short plan names each file.
+    """
+    if work.files <= NAMED:
+        return
+    for what, groups, other in (
+        ("folders", work.folders, "(this folder)"),
+        ("kinds", work.kinds, "(no extension)"),
+    ):
+        named = ", ".join(
+            f"{group.name or other} {count(group.files, 'file')} {size(group.size_bytes)}"
+            for group in groups
+        )
+        rest = work.files - sum(group.files for group in groups)
+        say(f"  {what:<8}{named}" + (f", {count(rest, 'more file')}" if rest else ""), whole=True)
 
 
 def print_price(say: Callable[[str], None], work: Work, settings: Settings) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -11,7 +11,13 @@ import click
 from objlib import Library, ScanReport
 from objlib.cli import terminal
 from objlib.cli.manual import Manual
-from objlib.cli.options import Invocation, checksum_option, common_options, hidden_option
+from objlib.cli.options import (
+    Invocation,
+    accept_home_option,
+    checksum_option,
+    common_options,
+    hidden_option,
+)
 from objlib.cli.outdated import outdated_as_json, outdated_line
 from objlib.config import Settings
 from objlib.service.files import title
@@ -44,6 +50,7 @@ NAMED_MOVES = 10
 )
 @checksum_option
 @hidden_option
+@accept_home_option
 @common_options
 def command(
     invocation: Invocation,
@@ -51,6 +58,7 @@ def command(
     refresh_metadata: bool,
     checksum: bool,
     hidden: bool | None,
+    accept_home: bool,
 ) -> int:
     """Record every file of a library in the catalog.
 
@@ -66,13 +74,20 @@ def command(
     for an unmounted disk, and changes nothing.
     """
     settings = invocation.settings(library=library, hidden=hidden)
-    return asyncio.run(_scan(invocation, settings, refresh_metadata, checksum))
+    wanted = (refresh_metadata, checksum, accept_home)
+    return asyncio.run(_scan(invocation, settings, *wanted))
 
 
 async def _scan(
-    invocation: Invocation, settings: Settings, refresh_metadata: bool, checksum: bool
+    invocation: Invocation,
+    settings: Settings,
+    refresh_metadata: bool,
+    checksum: bool,
+    accept_home: bool,
 ) -> int:
+    await invocation.question(settings, accept_home)
     async with Library.open(settings.library, settings=settings) as library:
+        library.selection = replace(library.selection, own=(1, 2))  # its own output
         with invocation.notices().status("scanning") as status:
             wanted = library.scan(refresh_metadata=refresh_metadata, checksum=checksum)
             async with wanted as run:

@@ -15,7 +15,7 @@ from objlib.cli import terminal
 from objlib.cli.errors import worded
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options, filter_option, top_k_option
-from objlib.cli.passages import open_file, print_answer, print_citation
+from objlib.cli.passages import open_file, print_answer, print_citation, print_line_between
 from objlib.errors import ConfigurationError, ObjlibError
 
 HISTORY_FILE = "search-history"
@@ -85,7 +85,7 @@ async def _search(invocation: Invocation, query: str, how: _How) -> int:
     settings = invocation.settings()
     invocation.name_the_store(settings)
     async with Library.open(settings=settings) as library:
-        result = await _ask(library, query, how)
+        result = await _ask(invocation, library, query, how)
         root = (await library.bound()).root
     if invocation.json:
         terminal.say_json({"query": query, **asdict(result)})
@@ -113,15 +113,20 @@ async def _converse(invocation: Invocation, how: _How) -> int:
                     if line.isdecimal() and result is not None:
                         open_file(result.citations, int(line), root)
                         continue
-                    result = await _ask(library, line, how)
+                    result = await _ask(invocation, library, line, how)
                     _print(invocation, result, line, root)
                 except ObjlibError as error:
                     notices.say(f"objlib: {worded(error)}")
     return 0
 
 
-async def _ask(library: Library, query: str, how: _How) -> SearchResult:
-    return await library.search(query, top_k=how.top_k, metadata_filter=how.metadata_filter)
+async def _ask(invocation: Invocation, library: Library, query: str, how: _How) -> SearchResult:
+    return await library.search(
+        query,
+        top_k=how.top_k,
+        metadata_filter=how.metadata_filter,
+        on_retry=invocation.says_that_it_waits,
+    )
 
 
 def _print(invocation: Invocation, result: SearchResult, query: str, root: Path) -> None:
@@ -129,7 +134,7 @@ def _print(invocation: Invocation, result: SearchResult, query: str, root: Path)
     print_answer(console, result, result.answer)
     if not result.citations:
         return
-    console.say()
+    print_line_between(console, result.citations)
     for number, citation in enumerate(result.citations, start=1):
         print_citation(console, number, citation, root, query, passage=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from reactivex.subject import Subject
 from objlib import Library, MaxDelete, SyncReport
 from objlib import events as ev
 from objlib.cli import terminal
-from objlib.cli.errors import worded
 from objlib.cli.event_files import Files, events_option, results_option
 from objlib.cli.fsm_upload import exit_code as exit_code_of_upload
 from objlib.cli.fsm_upload import report as report_upload
@@ -26,6 +24,7 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import (
     Invocation,
     accept_device_option,
+    accept_home_option,
     checksum_option,
     common_options,
     hidden_option,
@@ -35,18 +34,18 @@ from objlib.cli.options import (
     tier_option,
     yes_option,
 )
-from objlib.cli.plan import plan_as_json, print_files, print_price, uploaded_as_json
+from objlib.cli.plan import plan_as_json, print_files, print_groups, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
 from objlib.cli.scan import print_scan
-from objlib.cli.screen import Screen
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
 from objlib.cli.verdict import verdict_lines
+from objlib.cli.watching import WatchLog
 from objlib.config import Settings
 from objlib.errors import ConfigurationError
-from objlib.service.numbers import count, duration, size
+from objlib.service.numbers import count, size
 from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
 from objlib.service.uploads import Uploaded
-from objlib.service.watching import WatchBegun, WatchEvent, WatchTroubled, can_watch, watch
+from objlib.service.watching import can_watch, watch
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +60,12 @@ class _Wish:
     dry_run: bool
     yes: bool
     files: Files
+    #: Somebody else says what came of it.
+    is_brief: bool = False
+
+    def is_silent(self, invocation: Invocation) -> bool:
+        """Return whether nothing is said on the way."""
+        return self.is_brief or invocation.json
 
 
 @click.command(
@@ -92,6 +97,7 @@ class _Wish:
 )
 @max_delete_option
 @accept_device_option
+@accept_home_option
 @click.option(
     "--refresh-metadata",
     is_flag=True,
@@ -113,6 +119,7 @@ def command(
     is_watching: bool,
     max_delete: MaxDelete,
     accept_device: bool,
+    accept_home: bool,
     refresh_metadata: bool,
     checksum: bool,
     new_library: bool,
@@ -142,14 +149,22 @@ def command(
         raise ConfigurationError("--new-store and --watch exclude each other")
     files = Files(events, results)
     wish = _Wish(limits, new_store, refresh_metadata, checksum, dry_run, yes, files)
-    return asyncio.run(_sync(invocation, settings, wish, is_watching, new_library))
+    wanted = (is_watching, new_library, accept_home)
+    return asyncio.run(_sync(invocation, settings, wish, *wanted))
 
 
 async def _sync(
-    invocation: Invocation, settings: Settings, wish: _Wish, is_watching: bool, new_library: bool
+    invocation: Invocation,
+    settings: Settings,
+    wish: _Wish,
+    is_watching: bool,
+    new_library: bool,
+    accept_home: bool,
 ) -> int:
+    await invocation.question(settings, accept_home)
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
+        library.selection = replace(library.selection, own=(1, 2, *wish.files.paths))
         if new_library:
             await library.declare_new_library()
         if wish.dry_run:
@@ -160,22 +175,21 @@ async def _sync(
             raise ConfigurationError(
                 "--watch needs the extra of that name: pip install 'objlib[watch]'"
             )
-        later = replace(wish, refresh_metadata=False, checksum=False, yes=True)
-        await watch(
-            library,
-            lambda is_first: _once(invocation, library, wish if is_first else later),
-            partial(_say, invocation.notices()),
-        )
+        is_brief = not invocation.verbosity
+        later = replace(wish, refresh_metadata=False, checksum=False, yes=True, is_brief=is_brief)
+        log = WatchLog(invocation)
+
+        async def carry_out(is_first: bool) -> SyncOutcome:
+            chosen = wish if is_first else later
+            outcome = await _once(invocation, library, chosen)
+            if chosen.is_brief and not invocation.json:
+                log.round(outcome)
+            else:
+                log.remember(outcome)
+            return outcome
+
+        await watch(library, carry_out, log.tell)
         return INTERRUPTED
-
-
-def _say(notices: Screen, event: WatchEvent) -> None:
-    match event:
-        case WatchBegun():
-            notices.say("Watching; Ctrl-C to stop")
-        case WatchTroubled(error, again_in_s):
-            again = "" if again_in_s is None else f"; trying again in {duration(again_in_s)}"
-            notices.say(f"objlib: {worded(error)}{again}")
 
 
 async def _dry_run(invocation: Invocation, library: Library, wish: _Wish) -> int:
@@ -194,7 +208,7 @@ async def _once(invocation: Invocation, library: Library, wish: _Wish) -> SyncOu
         outcome = await _carry_out(invocation, library, plan, wish)
         if invocation.json:
             terminal.say_json({**_as_json(plan, library.settings), **_outcome_as_json(outcome)})
-        elif outcome.store is not None:
+        elif outcome.store is not None and not wish.is_brief:
             _print_verdict(invocation, outcome)
         return outcome
 
@@ -217,7 +231,7 @@ async def _plan(invocation: Invocation, library: Library, wish: _Wish) -> SyncPl
             plan = run.progress
     if not wish.dry_run:
         await library.look_first(plan.options)
-    if not (invocation.json or (invocation.quiet and wish.yes)):
+    if not (wish.is_silent(invocation) or (invocation.quiet and wish.yes)):
         await _show_plan(invocation, library, plan, wish)
     return plan
 
@@ -230,6 +244,7 @@ async def _show_plan(invocation: Invocation, library: Library, plan: SyncPlan, w
         where = " into a new store" if plan.options.new_store else ""
         say(f"To upload{where}: {count(work.files, 'file')} ({size(work.size_bytes)})")
     show_all = invocation.verbosity > 0
+    print_groups(say, work)
     await print_files(say, library, plan.options, work.files, show_all=show_all)
     print_price(say, work, library.settings)
     if plan.leaving:
@@ -253,7 +268,7 @@ async def _carry_out(
     phase = SyncPhase.UPLOADING
 
     async def show(survey: SyncReport) -> None:
-        if not (invocation.quiet or invocation.json):
+        if not (invocation.quiet or wish.is_silent(invocation)):
             await print_survey(invocation, library, survey)
 
     def interrupted() -> None:
@@ -273,20 +288,21 @@ async def _carry_out(
                 match said:
                     case SyncPhase():
                         phase = said
-                        if said in (SyncPhase.UPLOADING, SyncPhase.UPLOADING_AGAIN):
-                            notices, verbosity = invocation.notices(), invocation.verbosity
+                        notices, verbosity = invocation.notices(), invocation.verbosity
+                        is_upload = said in (SyncPhase.UPLOADING, SyncPhase.UPLOADING_AGAIN)
+                        if is_upload and (notices.is_live or not wish.is_brief):
                             shown.enter_context(show_progress(happened, notices, verbosity))
                     case ev.Event():
                         happened.on_next(said)
                     case Uploaded():
                         shown.close()
-                        _report(invocation, said)
+                        _report(invocation, said, wish)
         return run.progress
 
 
-def _report(invocation: Invocation, uploaded: Uploaded) -> None:
+def _report(invocation: Invocation, uploaded: Uploaded, wish: _Wish) -> None:
     code = exit_code_of_upload(invocation, uploaded)
-    if not invocation.json and (code or not invocation.quiet):
+    if not wish.is_silent(invocation) and (code or not invocation.quiet):
         report_upload(invocation, uploaded)
 
 

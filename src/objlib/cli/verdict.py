@@ -8,6 +8,12 @@ from objlib.service.verdict import SyncVerdict
 EXACTLY = "The store holds exactly what the library does"
 
 
+def verdict_line(verdict: SyncVerdict) -> str:
+    """Return `verdict_lines` as one line."""
+    head, *rest = verdict_lines(verdict)
+    return " ".join([head, ", ".join(line.strip() for line in rest)]).strip()
+
+
 def verdict_lines(verdict: SyncVerdict) -> list[str]:
     """Return what may be said, and in lines of their own what is not so or was not looked at."""
     skipped = count(verdict.skipped, "file")

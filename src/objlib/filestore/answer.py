@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from objlib.filestore.quoting import best_sentences
-from objlib.filestore.retrieval import Found, Hit
+from objlib.filestore.retrieval import Found, Hit, values_of
 from objlib.filestore.wire import compact
 from objlib.language.words import terms
+
+#: The guide shows a list of entries in a citation, the SDK's type of an interaction's is a map.
+MetadataForm = Literal["list", "map"]
 
 QUOTED_HITS = 3
 NOTHING_FOUND = "Nothing in the file search stores matches this question."
@@ -42,8 +45,14 @@ def quote(found: Found) -> list[Part]:
     return parts
 
 
-def response(question: str, model: str, response_id: str, found: Found) -> dict[str, Any]:
-    """A GenerateContentResponse that quotes the hits."""
+def response(
+    question: str, model: str, response_id: str, found: Found, *, form: MetadataForm = "list"
+) -> dict[str, Any]:
+    """A GenerateContentResponse that quotes the hits.
+
+    Args:
+        form: of the metadata of citations.
+    """
     hits = found.hits
     parts = quote(found)
     text = text_of(parts, hits)
@@ -54,7 +63,7 @@ def response(question: str, model: str, response_id: str, found: Found) -> dict[
     }
     if hits:
         candidate["groundingMetadata"] = {
-            "groundingChunks": [_grounding_chunk(hit) for hit in hits],
+            "groundingChunks": [_grounding_chunk(hit, form) for hit in hits],
             "groundingSupports": _supports(parts),
         }
     return _envelope(question, model, response_id, candidate, hits)
@@ -70,12 +79,17 @@ def plain_response(question: str, model: str, response_id: str) -> dict[str, Any
     return _envelope(question, model, response_id, candidate, [])
 
 
-def _grounding_chunk(hit: Hit) -> dict[str, Any]:
+def in_form(metadata: Sequence[dict[str, Any]], form: MetadataForm) -> Any:
+    """Return custom metadata as a list of entries, or as a map of key to value."""
+    return values_of(metadata) if form == "map" else list(metadata)
+
+
+def _grounding_chunk(hit: Hit, form: MetadataForm) -> dict[str, Any]:
     context = {
         "title": hit.title,
         "text": hit.text,
         "fileSearchStore": hit.store_name,
-        "customMetadata": hit.metadata,
+        "customMetadata": in_form(hit.metadata, form),
         "pageNumber": hit.page,
     }
     return {"retrievedContext": compact(context)}

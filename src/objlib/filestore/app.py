@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from objlib.filestore.answer import MetadataForm
 from objlib.filestore.debug import debug_routes
 from objlib.filestore.endpoints import models
 from objlib.filestore.endpoints.documents import IMPORT, Documents
@@ -33,6 +34,7 @@ def create_app(
     api_key: str | None = None,
     faults: FaultPlan | None = None,
     sleep: Sleep = asyncio.sleep,
+    citation_metadata: MetadataForm | None = None,
 ) -> Starlette:
     """The ASGI app over an open store.
 
@@ -41,6 +43,8 @@ def create_app(
         faults: trouble on purpose, on the store's clock; None for none. With a plan, requests from
             this machine may look at it and change it at `/debug/faults`.
         sleep: how latency waits.
+        citation_metadata: its form in citations; None for a list in generateContent and a map in
+            interactions.
 
     `app.state.requests` counts what came in, by "METHOD template".
     """
@@ -49,7 +53,7 @@ def create_app(
     gate = Gate(api_key, plan, sleep)
     routes = [
         Route(template, gate.endpoint(f"{method} {template}", handler), methods=[method])
-        for method, template, handler in _table(store, plan)
+        for method, template, handler in _table(store, plan, citation_metadata)
     ]
     if faults is not None:
         routes = [*debug_routes(faults, store), *routes]
@@ -63,11 +67,14 @@ async def _no_route(request: Request, _error: Exception) -> Response:
     return json_error(ApiError(404, f"Not found: {request.method} {request.url.path}"))
 
 
-def _table(store: FileStore, faults: FaultPlan) -> list[tuple[str, str, Handler]]:
+def _table(
+    store: FileStore, faults: FaultPlan, form: MetadataForm | None
+) -> list[tuple[str, str, Handler]]:
     """(method, template, handler); the more special template first."""
     files, stores = Files(store, faults), Stores(store)
-    documents, uploads, search = Documents(store, faults), Uploads(store, faults), Search(store)
-    interactions = Interactions(store, search)
+    documents, uploads = Documents(store, faults), Uploads(store, faults)
+    search = Search(store, form or "list")
+    interactions = Interactions(store, search, form or "map")
     every = "/{version}/fileSearchStores"
     one, model = every + "/{store}", "/{version}/models/{model}"
     return [

@@ -1,8 +1,9 @@
 """One ranking of two: by words and by meaning.
 
-Pure functions over (id, score), best first. The ranking by words is the one that is trusted: who
-looks for a name, a number or a rare word is best served by it. Meaning may add to it and reorder
-it, by reciprocal rank, and takes the first place only where the words leave the question open.
+Pure functions over (id, score), best first. Who looks for a name, a number or a rare word is best
+served by the words, so where the best passage holds enough of the question its ranking stands, and
+meaning adds what no word finds. Where it does not, the question was asked in other words: then the
+reciprocal ranks of both are added.
 """
 
 from __future__ import annotations
@@ -18,19 +19,23 @@ RRF_K = 60
 #: How much of each ranking is fused. Further down, to stand in both says less than to be first in
 #: one, but would count for more.
 DEPTH = 10
-#: The weight of a rank by meaning; one by words weighs 1.
-MEANING = 0.5
+#: The share of a question, its words weighed by their rarity, that the best passage by words must
+#: hold for its ranking to stand. Tuned on benchmarks/questions.toml: docs/search.md.
+ENOUGH = 0.4
 
 
-def fused(words: Sequence[Scored], meaning: Sequence[Scored]) -> list[int]:
+def fused(words: Sequence[Scored], meaning: Sequence[Scored], covered: float) -> list[int]:
     """Return the ids of both rankings, best first; ties go to the ranking by words.
 
     The first `DEPTH` of each are fused. What follows keeps its order, words first.
+
+    Args:
+        covered: the share of the question that the best passage by words holds, 0 to 1.
     """
-    rankings = ((1.0, words), (MEANING, meaning))
     scores: dict[int, float] = {}
-    for weight, ranking in rankings:
+    rankings = (words, meaning)
+    for ranking in rankings if covered < ENOUGH else ():
         for rank, (item, _score) in enumerate(ranking[:DEPTH], start=1):
-            scores[item] = scores.get(item, 0.0) + weight / (RRF_K + rank)
+            scores[item] = scores.get(item, 0.0) + 1 / (RRF_K + rank)
     best = sorted(scores, key=lambda item: -scores[item])  # stable: those by words come first
-    return list(dict.fromkeys([*best, *(item for _, ranking in rankings for item, _ in ranking)]))
+    return list(dict.fromkeys([*best, *(item for ranking in rankings for item, _ in ranking)]))

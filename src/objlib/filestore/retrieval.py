@@ -139,8 +139,23 @@ async def find(
     by_meaning: list[Scored] = []
     if embedder is not None and vector is not None:
         by_meaning = _by_meaning(store, embedder, vector, depth, eligible)
-    best = fused(by_words, by_meaning)
-    return Found(_hits(store, best[:top_k]), asked, weights_of(store, asked))
+    weights = weights_of(store, asked)
+    covered = _covered(store, question, by_words, weights) if by_meaning else 1.0
+    best = fused(by_words, by_meaning, covered)
+    return Found(_hits(store, best[:top_k]), asked, weights)
+
+
+def _covered(
+    store: FileStore, question: str, by_words: Sequence[Scored], weights: Mapping[str, float]
+) -> float:
+    """Return the share of a question's words, weighed, that the best passage holds."""
+    if not by_words:
+        return 0.0
+    row = store.one("SELECT terms FROM chunk_terms WHERE rowid = :id", id=by_words[0][0])
+    asked, held = folded([" ".join(question_terms(closed_up(question))), row[0] if row else ""])
+    in_all = sum(weights.get(word, 0.0) for word in set(asked))
+    in_passage = sum(weights.get(word, 0.0) for word in set(asked) & set(held))
+    return in_passage / in_all if in_all else 0.0
 
 
 def _by_meaning(

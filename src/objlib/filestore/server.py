@@ -12,6 +12,7 @@ from pathlib import Path
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from objlib.filestore.answer import MetadataForm
 from objlib.filestore.app import create_app
 from objlib.filestore.faults import ConnectionDropped, FaultPlan
 from objlib.filestore.net import is_loopback
@@ -70,6 +71,7 @@ async def serve(
     indexing_delay_s: float = 0.0,
     faults: FaultPlan | None = None,
     embedder: Embedder | None = None,
+    citation_metadata: MetadataForm | None = None,
     on_listening: Callable[[str], None],
     stop: asyncio.Event | None = None,
 ) -> None:
@@ -79,6 +81,7 @@ async def serve(
         port: 0 for a free one.
         public_url: upload addresses begin with it: the address of a proxy before the server.
         embedder: lets search find by meaning too.
+        citation_metadata: as for `create_app`.
         on_listening: told the base URL once connections are accepted.
 
     Raises:
@@ -96,7 +99,9 @@ async def serve(
         listener.bind((host, port))
         store = FileStore.open(data, indexing_delay_s=indexing_delay_s, embedder=embedder)
         try:
-            app: ASGIApp = create_app(store, api_key=key, faults=faults)
+            app: ASGIApp = create_app(
+                store, api_key=key, faults=faults, citation_metadata=citation_metadata
+            )
             app = Addressed(app, host, public_url)
             if key is None:
                 app = NoPages(app, host, listener.getsockname()[1])

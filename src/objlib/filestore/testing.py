@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from objlib.filestore.answer import MetadataForm
 from objlib.filestore.faults import FaultPlan
 from objlib.filestore.kinds import Fault
 from objlib.filestore.server import serve
@@ -22,6 +23,7 @@ def emulator(
     seed: int = 0,
     indexing_delay_s: float = 0.0,
     key: str | None = None,
+    citation_metadata: MetadataForm | None = None,
 ) -> Iterator[str]:
     """Run a server with a new, empty data file; yields its base URL.
 
@@ -31,6 +33,7 @@ def emulator(
         faults: what goes wrong; the same seed and requests give the same trouble.
         indexing_delay_s: how long a document stays pending.
         key: the only API key accepted; None accepts any.
+        citation_metadata: "list" or "map" in all citations; None for the form of each endpoint.
     """
     answers: queue.SimpleQueue[str | BaseException] = queue.SimpleQueue()
     stopping: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -41,6 +44,7 @@ def emulator(
         await serve(
             data=data,
             key=key,
+            citation_metadata=citation_metadata,
             faults=FaultPlan(faults, seed) if faults else None,
             indexing_delay_s=indexing_delay_s,
             on_listening=answers.put,

@@ -17,6 +17,12 @@ _TEXTUAL_APPLICATIONS = frozenset(
         "octet-stream"
     ).split()
 )
+#: Types that people have and nobody reads here, in their words.
+_OLDER = {
+    "application/msword": "An older Word document (.doc)",
+    "application/vnd.ms-excel": "An older Excel document (.xls)",
+    "application/x-hwp-v5": "A Hangul document (.hwp)",
+}
 #: Characters beyond ASCII as JSON may write them; not where a backslash before takes it away. The
 #: two halves of a pair are taken together.
 _ESCAPES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[0-9a-fA-F]{4})+)")
@@ -49,6 +55,10 @@ def extracted(pieces: Iterable[bytes], mime_type: str) -> Generator[None, None, 
     """
     kind = mime_type.partition(";")[0].strip().lower()
     if not (kind.startswith("text/") or kind in _TEXTUAL_APPLICATIONS):
+        if kind in _OLDER:
+            raise NoText(
+                f"{_OLDER[kind]} cannot be read here; save it in a newer format or as PDF."
+            )
         raise NoText(
             f"Documents of the type {kind} cannot be read; save it in a newer format or as PDF."
         )

@@ -156,7 +156,7 @@ def _from_answer(
             return StorageFull(
                 f"{message}; delete documents or move to a higher tier, then run this again"
             )
-        return RateLimited(message, _retry_after_s(error))
+        return _rate_limited(error, message)
     if error.status == _DATA_LOSS:
         return BackendUnavailable(f"{what}: {said}; restore a copy of the server's data")
     if error.status == _UNWRITABLE:
@@ -181,6 +181,28 @@ def _from_answer(
             return InDoubt(message)
         return Transient(message, _retry_after_s(error))
     return Rejected(message)
+
+
+def _rate_limited(error: genai_errors.APIError, message: str) -> RateLimited:
+    """Return the refusal in words: a quota of a day reads otherwise than one of a minute.
+
+    Source: `google.rpc.QuotaFailure`; ids like `GenerateRequestsPerDayPerProjectPerModel-FreeTier`.
+    """
+    quotas = [
+        str(violation.get("quotaId", ""))
+        for item in _details(error.details)
+        for violation in _listed(item.get("violations"))
+    ]
+    if any("PerDay" in quota for quota in quotas):
+        used_up = f"{message}; the quota of the day is used up: it begins anew at midnight, Pacific"
+        return RateLimited(f"{used_up} time", _retry_after_s(error), is_of_the_day=True)
+    if any("PerMinute" in quota for quota in quotas):
+        message = f"{message}; the quota of the minute is used up: wait a minute"
+    return RateLimited(message, _retry_after_s(error))
+
+
+def _listed(value: object) -> list[dict[str, Any]]:
+    return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
 def _details(body: object) -> list[dict[str, Any]]:

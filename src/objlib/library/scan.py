@@ -38,7 +38,6 @@ from objlib.library.changes import (
     Unreadable,
     compare,
 )
-from objlib.library.ignore import IgnoreRules
 from objlib.library.looks import Looks
 from objlib.library.metadata import PathTemplate
 from objlib.library.mime import (
@@ -48,8 +47,8 @@ from objlib.library.parts import in_parts
 from objlib.library.reach import Reach
 from objlib.library.root import RootIdentity, identity_of, is_folder, library_gone
 from objlib.library.scan_report import ScanReport, Tally
-from objlib.library.unasked import unasked_rules
-from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
+from objlib.library.selection import USUAL, Selection
+from objlib.library.walk import FoundFile, LeftOut, SkippedPath
 from objlib.states import IN_FLIGHT, State
 from objlib.threads import LIGHT_BYTES, Offload, in_place
 
@@ -87,25 +86,21 @@ async def scan_library(
     *,
     templates: Sequence[PathTemplate],
     lifecycle: Lifecycle,
+    selection: Selection = USUAL,
     is_current: Callable[[FileRecord], bool] | None = None,
     checksum: bool = False,
     workers: int | None = None,
     on_progress: Callable[[ScanReport], None] | None = None,
-    links_to: tuple[Path, ...] = (),
-    hidden: bool = False,
-    gitignore: bool = False,
     is_stopped: Callable[[], bool] = lambda: False,
     offload: Offload = in_place,
 ) -> ScanReport:
     """Walk `root` and record what is new, changed, moved and missing.
 
     Args:
+        selection: the files that are wanted.
         is_current: whether a document is what would be sent of its row today. Where it is given,
             every file is looked at again, and those whose documents are not current are changed.
         checksum: hash every file, whatever its size and times say.
-        links_to: folders outside of the library that links to files may lead into.
-        hidden: hidden files and folders are wanted, too.
-        gitignore: the rules of `.gitignore` hold, too.
         is_stopped: asked after each batch; the next scan finds the rest.
         offload: where walking, reading and hashing are done; all of it in one thread.
 
@@ -119,11 +114,8 @@ async def scan_library(
             f"{root} is not a folder; give the library's", hint=Hint.NAME_LIBRARY
         )
     identity = identity_of(root)
-    rules = unasked_rules(hidden=hidden)
-    if gitignore:
-        rules = replace(rules, files=(".gitignore", *rules.files))
     tally = Tally()
-    walked = _files_of_others(root, catalog, rules, links_to)
+    walked = selection.walk(root, catalog.data_file)
     first = await offload(lambda: _until_the_first(walked))
     if not first or isinstance(first[-1], LeftOut):
         await _refuse_emptiness(catalog, root)
@@ -135,7 +127,7 @@ async def scan_library(
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
-    opener = Reach(root, links_to).opener
+    opener = Reach(root, selection.links_to).opener
     looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines)
     scan = _Scan(catalog, root, identity, lifecycle, workers, tally, is_current, looks)
     rows = await queries.stream_known_files(catalog)
@@ -178,18 +170,6 @@ async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
             "Nothing was changed"
         )
     raise ConfigurationError(f"there are no files in {root}; is it the right folder?")
-
-
-def _files_of_others(
-    root: Path, catalog: Catalog, rules: IgnoreRules, links_to: tuple[Path, ...]
-) -> Iterator[FoundFile | SkippedPath | LeftOut]:
-    """The walk without our own databases, for a catalog that is kept inside the library."""
-    folder = catalog.data_folder
-    if folder is None or not folder.is_relative_to(root.resolve()):
-        return walk(root, rules, links_to)
-    own = folder.relative_to(root.resolve()).as_posix()
-    rules = rules.within("" if own == "." else own, ["/*.db", "/*.db-*", "/*.db.*.bak"])
-    return walk(root, rules, links_to)
 
 
 @dataclass(frozen=True, slots=True)

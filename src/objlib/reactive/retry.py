@@ -264,9 +264,19 @@ class Retry:
 
         Raises: what the last attempt raised.
         """
-        scheduler = LoopScheduler.running()
-        tried = from_coroutine(fn).pipe(retry_when(self.notifier()))
-        try:
-            return cast(T, await completion(tried, scheduler))
-        finally:
-            await scheduler.drained()
+        return await called(fn, self.notifier())
+
+
+async def called(fn: Callable[[], Awaitable[T]], notifier: Notifier) -> T:
+    """Run a coroutine function as often as a notifier says, and return its value.
+
+    The tasks of all attempts have ended on return, also after an error or a cancellation.
+
+    Raises: what the notifier fails with.
+    """
+    scheduler = LoopScheduler.running()
+    tried = from_coroutine(fn).pipe(retry_when(notifier))
+    try:
+        return cast(T, await completion(tried, scheduler))
+    finally:
+        await scheduler.drained()

@@ -10,10 +10,46 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
+from enum import StrEnum
 
 from objlib.gemini.resources import Support
 
+#: So many letters without a number are a sentence of the model's own, and no "In short:".
+_OWN_CHARS_MIN = 20
+
 _CONTINUED = range(0x80, 0xC0)  # a byte in the middle of a character
+
+
+class RestsOn(StrEnum):
+    """What stands behind an answer."""
+
+    LIBRARY = "the library"
+    #: Some sentences have no number.
+    BOTH = "the library and the model"
+    NOTHING = "the model"
+
+
+def tells_of(answer: str, supports: Sequence[Support]) -> RestsOn:
+    """Return what stands behind an answer: passages, the model alone, or both."""
+    content = answer.encode("utf-8", "replace")
+    is_backed = bytearray(len(content))
+    said_before: dict[str, int] = {}
+    for support in supports:
+        if not support.passages:
+            continue
+        end = _end_by_bytes(content, support)
+        if end is not None and support.start is not None:
+            start = support.start
+        else:
+            end = _end_by_text(answer, support.text, said_before)
+            start = max(0, (end or 0) - len(support.text.encode("utf-8", "replace")))
+        if end is not None:
+            is_backed[start:end] = b"\1" * (end - start)
+    if not any(is_backed):
+        return RestsOn.NOTHING
+    rest = bytes(32 if backed else byte for byte, backed in zip(content, is_backed, strict=True))
+    letters = sum(map(str.isalnum, rest.decode("utf-8", "replace")))
+    return RestsOn.BOTH if letters >= _OWN_CHARS_MIN else RestsOn.LIBRARY
 
 
 def with_citations(answer: str, supports: Sequence[Support], numbers: Sequence[int | None]) -> str:

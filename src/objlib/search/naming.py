@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from objlib.catalog.facets import Facet, Value
 from objlib.language.stop_words import stop_words
 from objlib.language.words import telling_terms, terms
+from objlib.search.filters import quoted
 
 #: The most values of one key that a question may name, and words that it is looked through for.
 VALUES_MAX = 20
@@ -123,16 +124,9 @@ def subsets(named: Sequence[Named]) -> Iterator[dict[str, tuple[Value, ...]]]:
 def filter_of(wanted: Mapping[str, Sequence[Value]]) -> str:
     """Return the AIP-160 filter for files that have one of the values of each key."""
     return " AND ".join(
-        "(" + " OR ".join(f"{key} = {_literal(value)}" for value in values) + ")"
+        "(" + " OR ".join(f"{key} = {quoted(value)}" for value in values) + ")"
         for key, values in wanted.items()
     )
-
-
-def _literal(value: Value) -> str:
-    if not isinstance(value, str):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 Names = Mapping[str, list[Facet]]

@@ -9,6 +9,7 @@ the store holds it, but it is outranked.
 from __future__ import annotations
 
 import contextlib
+import html
 import random
 import re
 import zlib
@@ -52,6 +53,12 @@ _CHOICE = 8
 _TEXT_CHARS_MAX = 400_000
 #: What a model blocks or leaves empty once, it often answers the next time.
 _ASKED_AGAIN = 2
+#: Sent as they are, and people can read them: what they say makes a question. What the store makes
+#: of them is another text, so passages are not compared with it.
+_READABLE = {
+    *("text/csv", "text/tab-separated-values", "text/html", "text/xml", "application/json"),
+}
+_TAG = re.compile(r"<(?P<end>/?)(?P<name>\w*)[^<>]*>")
 _SENTENCE = re.compile(r"[^.!?。！？։؟।\n]+[.!?。！？։؟।]?")
 
 Ask = Callable[[str, str | None], Awaitable[Sequence[Passage]]]
@@ -235,9 +242,29 @@ async def _repeated(ask: Ask, question: str, metadata_filter: str | None) -> Seq
 
 
 def _question_of(read: Read, record: FileRecord, rng: random.Random) -> tuple[str | None, str]:
-    text = _text_of(read, record)
+    content = _content_of(read, record)
     title = str(record.metadata.get("title", record.filename))
-    return text, question_about(title, text or "", rng)
+    mime_type = record.mime_type or ""
+    text = content.text if mime_type in HEADED_TYPES else None
+    readable = content.text if text is not None or mime_type in _READABLE else ""
+    if mime_type == "text/html":
+        readable = _prose_of(readable[:_TEXT_CHARS_MAX])
+    return text, question_about(title, readable, rng)
+
+
+def _prose_of(markup: str) -> str:
+    """Return what a page says, without its tags, scripts and styles."""
+    said: list[str] = []
+    position, is_hidden = 0, False
+    for tag in _TAG.finditer(markup):
+        if not is_hidden:
+            said.append(markup[position : tag.start()])
+        position = tag.end()
+        if tag["name"].lower() in ("script", "style"):
+            is_hidden = not tag["end"]
+    if not is_hidden:
+        said.append(markup[position:])
+    return html.unescape(" ".join(said))
 
 
 def _stand_in(passages: Sequence[Passage], text: str) -> bool:
@@ -247,7 +274,8 @@ def _stand_in(passages: Sequence[Passage], text: str) -> bool:
 def question_about(title: str, text: str, rng: random.Random) -> str:
     """A question that the file should answer: where does one of its telling sentences stand?
 
-    Telling is a sentence of many different, long words. Without a text the title must do.
+    Telling is a sentence of many different, long words. A text without one is so small that all of
+    it is asked about. Without a text the title must do.
     """
     sentences = {" ".join(found[0].split()) for found in _SENTENCE.finditer(text[:_TEXT_CHARS_MAX])}
     telling = sorted(
@@ -255,7 +283,10 @@ def question_about(title: str, text: str, rng: random.Random) -> str:
         key=lambda sentence: (-_weight(sentence), sentence),
     )
     if not telling:
-        return f"Search the files: what does “{title}” say?"
+        whole = " ".join(text[:_TEXT_CHARS_MAX].split())[: _SENTENCE_CHARS.stop]
+        if not any(map(str.isalnum, whole)):
+            return f"Search the files: what does “{title}” say?"
+        telling = [whole]
     return f"Search the files: where does it say “{rng.choice(telling[:_CHOICE])}”?"
 
 
@@ -275,8 +306,8 @@ class _AnotherFile(Exception):
         self.verdict = verdict
 
 
-def _text_of(read: Read, record: FileRecord) -> str | None:
-    """The text as it was sent; None for formats that are not text."""
+def _content_of(read: Read, record: FileRecord) -> Content:
+    """Return the file as it was sent."""
     try:
         content = read(record.file_path)
     except (FileNotFoundError, FileChanged) as error:
@@ -285,7 +316,7 @@ def _text_of(read: Read, record: FileRecord) -> str | None:
         raise _AnotherFile(Verdict.UNREADABLE) from error
     if content.fingerprint.sha256_hex != record.content_hash:
         raise _AnotherFile
-    return content.text if record.mime_type in HEADED_TYPES else None
+    return content
 
 
 def _is_of(passage: Passage, record: FileRecord) -> bool:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from objlib.catalog.facets import Value, count_files_with, count_indexed, facets_of
+from objlib.catalog.facets import Facet, Value, count_files_with, count_indexed, facets_of
 from objlib.catalog.part_names import split
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_key, files_by_path
 from objlib.catalog.records import FileRecord
 from objlib.documents.payload import KEY, LIBRARY, PATH
-from objlib.errors import ConfigurationError, Rejected
+from objlib.errors import ConfigurationError, Rejected, RemoteError
 from objlib.gemini.resources import Answer, AnswerOutcome, Passage
 from objlib.library.identity import strip_identity_header, without_headers
-from objlib.search.citing import with_citations
+from objlib.reactive.retry import Notifier, called, waiting
+from objlib.search.citing import RestsOn, tells_of, with_citations
+from objlib.search.filters import doubts_about, with_equals
 from objlib.search.merging import merged
 from objlib.search.naming import filter_of, named_in, subsets, without
+from objlib.search.reasons import Why, why
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 #: A question names some files if they are so many at most, or such a share of all that are indexed.
 _FEW_FILES = 5
 _FEW_SHARE = 0.1
+_ONCE = waiting(lambda _error, _earlier: None)
+
 #: With so many there is no doubt which files are meant.
 _SURE_FILES = 3
 
@@ -38,6 +43,9 @@ class Citation:
     Args:
         part: which part of its file the passage is in, where that went up in parts.
         page: the page on which it begins, from 1, where the file has pages.
+        why: the reason why it was found.
+        line: the line in which it begins, from 1, of a text that is at hand.
+        heading: the heading above it, of Markdown.
     """
 
     path: str | None
@@ -46,6 +54,9 @@ class Citation:
     metadata: dict[str, str | int | float | list[str]] = field(compare=False)
     part: int | None = None
     page: int | None = None
+    why: Why = field(default_factory=Why, compare=False)
+    line: int | None = field(default=None, compare=False)
+    heading: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +76,10 @@ class SearchResult:
     reason: str = "STOP"
     #: Metadata that the question names, by key: files with it were asked apart and come first.
     named: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    #: How much of the answer is backed by passages; the rest is the model's own.
+    rests_on: RestsOn = RestsOn.NOTHING
+    #: Lines about comparisons of the filter that cannot find anything.
+    doubts: tuple[str, ...] = ()
 
     @property
     def is_backed(self) -> bool:
@@ -82,12 +97,14 @@ async def search(
     library_id: str,
     top_k: int | None = None,
     metadata_filter: str | None = None,
+    notifier: Notifier = _ONCE,
 ) -> SearchResult:
     """Ask, and resolve what is cited through the catalog, so that a moved file is found.
 
     Args:
         top_k: about how many passages; the server's default is five.
         metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
+        notifier: decides whether to ask again after a refusal that passes.
 
     Raises:
         ConfigurationError: the question is not Unicode text, the filter does not parse, or the
@@ -97,8 +114,11 @@ async def search(
         query.encode()
     except UnicodeEncodeError as error:  # bytes of a command line that are not UTF-8
         raise ConfigurationError("the question is not text in UTF-8") from error
-    named = await _named(catalog, query)
-    asking = _Asking(client, store_name, model, top_k)
+    facets = await facets_of(catalog)
+    if metadata_filter:
+        metadata_filter = with_equals(metadata_filter, facets)
+    named = await _named(catalog, query, facets)
+    asking = _Asking(client, store_name, model, top_k, notifier)
     plain, of_named = await asyncio.gather(
         asking.answer(query, metadata_filter), asking.of_named(query, metadata_filter, named)
     )
@@ -114,6 +134,8 @@ async def search(
         found = best[:enough] + [one for one in best[enough:] if one in supporting]
     places = {citation: number for number, citation in enumerate(found, start=1)}
     numbers = [places.get(citation) for citation in cited]
+    wanted = {} if of_named is None or named is None else dict(named.wanted)
+    found = [replace(one, why=why(query, one.text, one.metadata, wanted)) for one in found]
     said = with_citations(answer.text, answer.supports, numbers)
     return SearchResult(
         answer=without_headers(answer.text).strip(),
@@ -121,7 +143,11 @@ async def search(
         cited_answer=without_headers(said).strip(),
         outcome=answer.outcome,
         reason=answer.reason,
-        named={} if of_named is None or named is None else dict(named.wanted),
+        named=wanted,
+        rests_on=tells_of(answer.text, answer.supports),
+        doubts=tuple(doubts_about(metadata_filter, facets, found=bool(found)))
+        if metadata_filter
+        else (),
     )
 
 
@@ -134,9 +160,8 @@ class _NamedFiles:
     is_sure: bool
 
 
-async def _named(catalog: Catalog, query: str) -> _NamedFiles | None:
+async def _named(catalog: Catalog, query: str, facets: Sequence[Facet]) -> _NamedFiles | None:
     """Return the files that a question names, where they are some few and do exist."""
-    facets = await facets_of(catalog)
     named = named_in(query, facets)
     if not named:
         return None
@@ -164,18 +189,22 @@ class _Asking:
     store_name: str
     model: str
     top_k: int | None
+    notifier: Notifier
 
     async def answer(self, query: str, metadata_filter: str | None) -> Answer:
         try:
-            return await self.client.generate(
-                query,
-                model=self.model,
-                store_names=[self.store_name],
-                top_k=self.top_k,
-                metadata_filter=metadata_filter,
-            )
+            return await called(lambda: self._once(query, metadata_filter), self.notifier)
         except Rejected as refusal:  # a filter that does not parse, a model that does not exist
             raise ConfigurationError(f"the question was refused: {refusal}") from refusal
+
+    async def _once(self, query: str, metadata_filter: str | None) -> Answer:
+        return await self.client.generate(
+            query,
+            model=self.model,
+            store_names=[self.store_name],
+            top_k=self.top_k,
+            metadata_filter=metadata_filter,
+        )
 
     async def of_named(
         self, query: str, metadata_filter: str | None, named: _NamedFiles | None
@@ -186,8 +215,8 @@ class _Asking:
         only = filter_of(named.wanted)
         both = f"({metadata_filter}) AND {only}" if metadata_filter else only
         try:
-            answer = await self.answer(named.rest, both)
-        except ConfigurationError:  # nobody asked for this filter; the question itself stands
+            answer = await self._once(named.rest, both)
+        except RemoteError:  # nobody asked for this filter; the question itself stands
             return None
         return answer if answer.outcome is AnswerOutcome.ANSWERED else None
 

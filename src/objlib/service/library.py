@@ -13,6 +13,7 @@ coroutines.
 from __future__ import annotations
 
 import contextlib
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from functools import partial
@@ -28,10 +29,12 @@ from objlib.config import Settings, load_settings
 from objlib.errors import ConfigurationError, Hint
 from objlib.library.scan_report import ScanReport
 from objlib.reactive.retry import Retry
+from objlib.search.patience import patient
+from objlib.search.places import placed
 from objlib.search.proof import Proof, ProofReport, Subset
 from objlib.search.query import SearchResult, search
 from objlib.service.files import check_folder
-from objlib.service.proving import proving
+from objlib.service.proving import Wanted, proving
 from objlib.service.recovery import rebuilt
 from objlib.service.repairs import PlannedRepair, SurveyLine, survey_lines
 from objlib.service.rounds import (
@@ -44,7 +47,7 @@ from objlib.service.rounds import (
     shown_to_nobody,
 )
 from objlib.service.runs import Run, Runs, Work
-from objlib.service.scans import scanning
+from objlib.service.scans import scanning, selection_of
 from objlib.service.stores import Connection, source_of
 from objlib.service.uploads import (
     Account,
@@ -58,6 +61,7 @@ from objlib.service.uploads import (
 )
 from objlib.service.view import CatalogView
 from objlib.service.wishes import (
+    QuestionWishes,
     RepairWishes,
     SettingsWishes,
     UploadWishes,
@@ -69,6 +73,7 @@ from objlib.sync.classify import DocumentClass
 from objlib.sync.listing import SyncReport, survey
 from objlib.sync.plan import USUAL_MAX_DELETE, MaxDelete, Step, steps
 from objlib.sync.rebuild import RebuildReport
+from objlib.threads import in_thread
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
 from objlib.upload.reports import RecoveryReport
@@ -101,6 +106,7 @@ class Library(CatalogView):
         super().__init__(catalog, settings)
         self._store = Connection(catalog, settings, resources)
         self._runs = Runs()
+        self.selection = selection_of(settings)  # the files that a scan takes
 
     @classmethod
     @contextlib.asynccontextmanager
@@ -225,7 +231,7 @@ class Library(CatalogView):
         refuse_unknown("Library.plan", wishes, UploadWishes)
         await self.bound()
         chosen = await self._store.settled_wishes(self._options(options, wishes))
-        return await expected_work(self.catalog, chosen)
+        return await expected_work(self.catalog, chosen, is_grouped=True)
 
     async def planned_files(
         self, options: Options | None = None, *, limit: int | None = None
@@ -335,34 +341,37 @@ class Library(CatalogView):
 
     # Questions
 
-    async def search(
-        self, query: str, *, top_k: int | None = None, metadata_filter: str | None = None
-    ) -> SearchResult:
-        """Ask the store; every citation is brought back to a file of this library."""
+    async def search(self, query: str, **wishes: Unpack[QuestionWishes]) -> SearchResult:
+        """Ask the store; every citation is brought back to a file of this library.
+
+        A refusal that passes is met by asking again, for as long as a person waits.
+        """
+        refuse_unknown("Library.search", wishes, QuestionWishes)
         catalog, bound = self.catalog, await self.bound()
         store = await self._store.store()
-        return await search(
+        result = await search(
             self.client,
             catalog,
             store_name=store.name,
             query=query,
             model=self.settings.model,
             library_id=bound.library_id,
-            top_k=top_k,
-            metadata_filter=metadata_filter,
+            top_k=wishes.get("top_k"),
+            metadata_filter=wishes.get("metadata_filter"),
+            notifier=patient(self.settings.waits, random.Random(), wishes.get("on_retry")),
         )
+        return await placed(result, bound.root, self.settings.follow_links_to, in_thread)
 
-    async def ask(
-        self, question: str, *, top_k: int | None = None, metadata_filter: str | None = None
-    ) -> SearchResult:
+    async def ask(self, question: str, **wishes: Unpack[QuestionWishes]) -> SearchResult:
         """Ask the model that reads the store; `cited_answer` numbers each statement's source.
 
         Raises:
             ConfigurationError: the question is empty.
         """
+        refuse_unknown("Library.ask", wishes, QuestionWishes)
         if not question.strip():
             raise ConfigurationError("the question is empty")
-        return await self.search(question, top_k=top_k, metadata_filter=metadata_filter)
+        return await self.search(question, **wishes)
 
     def verify(
         self, *, subset: Subset | None = None, limit: int | None = None, seed: int | None = None
@@ -378,16 +387,8 @@ class Library(CatalogView):
         async def prepared() -> Work[Proof, ProofReport]:
             catalog, bound = self.catalog, await self.bound()
             store = await self._store.store()
-            return proving(
-                catalog,
-                self.client,
-                bound,
-                store,
-                self.settings,
-                subset=subset,
-                limit=limit,
-                seed=seed,
-            )
+            wanted = Wanted(subset, limit, seed)
+            return proving(catalog, self.client, bound, store, self.settings, wanted)
 
         return Run(self._runs, prepared)
 
@@ -402,10 +403,8 @@ class Library(CatalogView):
         if await get_info(self.catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
         catalog, bound = self.catalog, await self.bound()
-        source = source_of(self.settings, bound)
-        return scanning(
-            catalog, bound, self.settings, source, refresh_metadata=refresh, checksum=checksum
-        )
+        source, selection = source_of(self.settings, bound), self.selection
+        return scanning(catalog, bound, self.settings, source, selection, refresh, checksum)
 
     async def _planned_repair(
         self, report: SyncReport, max_delete: MaxDelete, wishes: RepairWishes

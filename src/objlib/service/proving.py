@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reactivex import Observable
@@ -24,24 +25,30 @@ if TYPE_CHECKING:
 _SAYS_SOMETHING = (AnswerOutcome.ANSWERED, AnswerOutcome.UNGROUNDED)
 
 
-def proving(
-    catalog: Catalog,
-    client: FileSearchClient,
-    bound: BoundLibrary,
-    store: Store,
-    settings: Settings,
-    *,
-    subset: Subset | None,
-    limit: int | None,
-    seed: int | None,
-) -> Work[Proof, ProofReport]:
-    """Return the work of asking the store about each indexed file.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The files to ask about.
 
     Args:
         subset: only the files of this part of the library.
         limit: only so many files, those whose last proof is oldest.
         seed: chooses the sentences that are asked about; another one each time without it.
     """
+
+    subset: Subset | None
+    limit: int | None
+    seed: int | None
+
+
+def proving(
+    catalog: Catalog,
+    client: FileSearchClient,
+    bound: BoundLibrary,
+    store: Store,
+    settings: Settings,
+    wanted: Wanted,
+) -> Work[Proof, ProofReport]:
+    """Return the work of asking the store about each indexed file."""
 
     async def ask(question: str, metadata_filter: str | None) -> Sequence[Passage]:
         answer = await client.generate(
@@ -59,11 +66,11 @@ def proving(
             catalog,
             bound.root,
             ask,
-            subset=subset,
-            limit=limit,
+            subset=wanted.subset,
+            limit=wanted.limit,
             concurrency=settings.concurrency,
             waits=settings.waits,
-            rng=random.Random(seed),
+            rng=random.Random(wanted.seed),
             links_to=settings.follow_links_to,
             until=shutdown.stop_accepting,
             offload=in_thread,

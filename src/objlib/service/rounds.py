@@ -126,7 +126,9 @@ def planning(
 
     async def until_done() -> None:
         await scan.until_done()
-        plan = SyncPlan(scan.report(), await expected_work(catalog, options), options)
+        plan = SyncPlan(
+            scan.report(), await expected_work(catalog, options, is_grouped=True), options
+        )
         if not options.new_store:  # which nothing leaves, and which has refused nothing
             plan = replace(
                 plan,

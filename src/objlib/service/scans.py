@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from reactivex.subject import Subject
 
@@ -14,6 +15,7 @@ from objlib.documents.payload import Source, is_current, reader_of
 from objlib.library.conversion import CONVERTERS
 from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
+from objlib.library.selection import Selection
 from objlib.service.runs import Work
 from objlib.threads import one_thread
 from objlib.upload.shutdown import Shutdown
@@ -23,12 +25,21 @@ from objlib.upload.state import AsyncUploadStateManager
 _PAGE = 500
 
 
+def selection_of(settings: Settings, own: tuple[Path | int, ...] = ()) -> Selection:
+    """Return what the settings want of a library.
+
+    Args:
+        own: paths and descriptors of files that the program itself writes.
+    """
+    return Selection(settings.follow_links_to, settings.hidden, settings.gitignore, own)
+
+
 def scanning(
     catalog: Catalog,
     bound: BoundLibrary,
     settings: Settings,
     source: Source,
-    *,
+    selection: Selection,
     refresh_metadata: bool,
     checksum: bool,
 ) -> Work[ScanReport, ScanReport]:
@@ -51,12 +62,10 @@ def scanning(
                 bound.root,
                 templates=settings.path_templates,
                 lifecycle=AsyncUploadStateManager(catalog),
+                selection=selection,
                 is_current=partial(is_current, source=source) if refresh_metadata else None,
                 checksum=checksum,
                 on_progress=tell,
-                links_to=settings.follow_links_to,
-                hidden=settings.hidden,
-                gitignore=settings.gitignore,
                 is_stopped=lambda: shutdown.is_stopping,
                 offload=offload,
             )

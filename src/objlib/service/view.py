@@ -19,6 +19,7 @@ from objlib.config import Settings
 from objlib.service.failures import Failures, failures_of
 from objlib.service.files import FilePage, page_of_files
 from objlib.service.history import History, history_of
+from objlib.service.keys import MetadataKey, metadata_keys
 from objlib.service.outdated import Outdated, outdated_files
 from objlib.service.status import Status, status_of
 from objlib.threads import in_thread
@@ -96,6 +97,10 @@ class CatalogView:
         from objlib.service.metadata import metadata_of  # with it come the readers of formats
 
         return await metadata_of(self.catalog, self.settings, path, in_thread)
+
+    async def metadata_keys(self) -> tuple[MetadataKey, ...]:
+        """Return the keys that a filter can name, of the files that are in the store."""
+        return await metadata_keys(self.catalog)
 
     async def leaving(self) -> int:
         """Return the number of documents in the store whose files are gone from disk."""

@@ -1,19 +1,22 @@
 """Rounds of `sync` for as long as somebody wants: one at once, and one at each change on disk.
 
-The decisions are pure: `after_outcome`, `after_error` and `is_due`. Only time mends some troubles,
+The decisions are pure: `after_outcome`, `after_error` and `due`. Only time mends some troubles,
 such as no network, a refused key or a disk that was pulled out; these are waited for. Others wait
 for the next change. What was said wrongly at the beginning ends the watch, because nobody would
 mend it.
+
+A change is what a scan would find, and nothing else: where something has moved, the folder is
+walked as a scan does, and a round begins where the walk finds something else than at the last one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -25,14 +28,28 @@ from objlib.errors import (
     ObjlibError,
     TooManyDeletions,
 )
+from objlib.library.root import RootIdentity, identity_of
+from objlib.library.selection import fingerprint
+from objlib.library.watcher import Watcher, watched
 from objlib.service.rounds import SyncOutcome
+from objlib.threads import in_thread
 
 if TYPE_CHECKING:
     from objlib.service.library import Library
 
-#: Seconds for which a folder must be quiet before changes are taken up: editors save in several
-#: steps.
-QUIET_S = 2.0
+#: Seconds of silence after which it is made sure that the folder is still the same one.
+AWAKE_S = 5.0
+#: Pauses after which the folder is looked at although the system tells of no change. Should it
+#: ever have kept one to itself, this is how long it stays unnoticed.
+LOOK_ANYWAY_PAUSES = 15
+#: A look that found nothing new is followed by a rest of so many times its length: something that
+#: nobody wants may change all the time.
+REST_LOOKS = 10
+
+
+def can_watch() -> bool:
+    """Return whether the package is installed that watches folders."""
+    return importlib.util.find_spec("watchfiles") is not None
 
 
 class Next(Enum):
@@ -42,10 +59,19 @@ class Next(Enum):
     END = "the end"
     #: A round at the next change.
     CHANGE = "a round at the next change"
-    #: A round at the next change, or when the folder was quiet for the pause.
+    #: A round at the next change, or after the pause.
     CHANGE_OR_PAUSE = "a round at the next change or after the pause"
     #: After the pause the folder is watched anew, beginning with a round.
     WATCH_ANEW = "watch anew after the pause"
+
+
+class Due(Enum):
+    """What is due while a folder is watched."""
+
+    NOTHING = "nothing"
+    #: A round, if the folder is not as it was at the last one.
+    LOOK = "a look"
+    ROUND = "a round"
 
 
 def after_outcome(outcome: SyncOutcome) -> Next:
@@ -68,18 +94,40 @@ def after_error(error: ObjlibError, *, is_first: bool) -> Next:
     return Next.CHANGE if isinstance(error, TooManyDeletions) else Next.WATCH_ANEW
 
 
-def is_due(after: Next, changes: int) -> bool:
-    """Return whether the next round is due.
+def due(
+    after: Next,
+    *,
+    has_changed: bool,
+    since_round_s: float,
+    since_look_s: float,
+    pause_s: float,
+    is_told: bool,
+) -> Due:
+    """Return what is due.
 
     Args:
-        changes: number of paths that have changed; 0 when the folder was quiet for the pause.
+        after: what follows the last round.
+        has_changed: the system says that something below the folder has.
+        is_told: the system tells of changes at all.
     """
-    return changes > 0 or after is Next.CHANGE_OR_PAUSE
+    if after is Next.CHANGE_OR_PAUSE and since_round_s >= pause_s:
+        return Due.ROUND
+    patience_s = pause_s * LOOK_ANYWAY_PAUSES if is_told else pause_s
+    return Due.LOOK if has_changed or since_look_s >= patience_s else Due.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
 class WatchBegun:
     """The first round is over, and the folder is watched from now on."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchPolls:
+    """The system cannot tell of changes, so the folder is looked at now and then."""
+
+    reason: str
+    #: Seconds between two looks.
+    every_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +139,7 @@ class WatchTroubled:
     again_in_s: float | None
 
 
-WatchEvent: TypeAlias = WatchBegun | WatchTroubled
+WatchEvent: TypeAlias = WatchBegun | WatchPolls | WatchTroubled
 
 
 async def watch(
@@ -109,85 +157,93 @@ async def watch(
         ObjlibError: what was wrong from the beginning and does not mend by itself.
     """
     pause_s = library.settings.watch_pause_s
-    is_first = True
-
-    async def one_round() -> Next:
-        nonlocal is_first
-        try:
-            outcome = await carry_out(is_first)
-        except ObjlibError as error:
-            if after_error(error, is_first=is_first) is not Next.CHANGE:
-                raise
-            tell(WatchTroubled(error, None))
-            return Next.CHANGE
-        if is_first:
-            is_first = False
-            tell(WatchBegun())
-        return after_outcome(outcome)
-
+    rounds = _Rounds(library, carry_out, tell, pause_s)
+    problem: str | None = None
     while True:
         try:
-            # Watched from before the round, so that what changes during it is not missed; anew
-            # after trouble, because a disk that comes back is another one to the system.
-            async with changes_below((await library.bound()).root, pause_s) as next_changes:
-                following = await one_round()
-                while following is not Next.END:
-                    if is_due(following, await next_changes()):
-                        following = await one_round()
-                return
+            root = (await library.bound()).root
+            identity = await in_thread(partial(identity_of, root))
+            # Watched from before the look and the round, so that what changes meanwhile is not
+            # missed; and anew after each, because the system loses sight of new folders when its
+            # queue is full, and of all of them when a disk goes and comes back.
+            wake_s = min(pause_s, AWAKE_S)
+            async with watched(root, wake_s=wake_s, patience_s=pause_s) as watcher:
+                if watcher.problem is not None and watcher.problem != problem:
+                    tell(WatchPolls(watcher.problem, pause_s))
+                problem = watcher.problem
+                await rounds.look(root)
+                if rounds.following is Next.END:
+                    return
+                await rounds.until_due(watcher, root, identity)
         except ObjlibError as error:
-            if after_error(error, is_first=is_first) is Next.END:
+            if after_error(error, is_first=rounds.is_first) is Next.END:
                 raise
             tell(WatchTroubled(error, pause_s))
-        await asyncio.sleep(pause_s)
+            rounds.seen = None
+            await asyncio.sleep(pause_s)
 
 
-def can_watch() -> bool:
-    """Return whether the package is installed that watches folders."""
-    return importlib.util.find_spec("watchfiles") is not None
+@dataclass(slots=True)
+class _Rounds:
+    """The rounds of a watch, and what they go by."""
 
+    library: Library
+    carry_out: Callable[[bool], Awaitable[SyncOutcome]]
+    tell: Callable[[WatchEvent], None]
+    pause_s: float
+    is_first: bool = True
+    following: Next = Next.CHANGE
+    #: Fingerprint of the folder at the last round; None where a round is due however it looks.
+    seen: bytes | None = None
+    #: By the loop's clock, in seconds.
+    ended_at: float = 0.0
 
-@asynccontextmanager
-async def changes_below(root: Path, pause_s: float) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """Yield a question: how many paths below a folder have changed? It is answered when the folder
-    is quiet again, or with 0 after `pause_s` of silence. Nothing is missed between two questions.
+    async def look(self, root: Path) -> None:
+        """Walk the folder, and carry out a round if it is not as it was at the last one."""
+        clock = asyncio.get_running_loop().time
+        selection, database = self.library.selection, self.library.catalog.data_file
+        begun_at = clock()
+        found = await in_thread(lambda: fingerprint(selection.walk(root, database)))
+        if found == self.seen:
+            await asyncio.sleep(REST_LOOKS * (clock() - begun_at))
+            return
+        self.following = await self._round()
+        self.seen, self.ended_at = found, clock()
 
-    Raises:
-        ConfigurationError: the folder cannot be watched.
-    """
-    if not can_watch():
-        raise ConfigurationError(
-            "watching needs the package watchfiles: pip install 'objlib[watch]'"
-        )
-    from watchfiles import awatch
+    async def until_due(self, watcher: Watcher, root: Path, identity: RootIdentity) -> None:
+        """Wait until a look is due, or a round.
 
-    pause_ms, quiet_ms = int(pause_s * 1000), int(QUIET_S * 1000)
-    stopping = asyncio.Event()
-    changes = awatch(
-        root,
-        step=quiet_ms,
-        debounce=pause_ms,
-        rust_timeout=pause_ms,
-        yield_on_timeout=True,
-        stop_event=stopping,
-    )
-    coming = asyncio.ensure_future(anext(changes))
-    await asyncio.sleep(0)  # now it watches
+        Raises:
+            LibraryGone: the folder is not there any more.
+        """
+        clock = asyncio.get_running_loop().time
+        looked_at = clock()
+        is_due = Due.NOTHING
+        while is_due is Due.NOTHING:
+            has_changed = await watcher.has_changed()
+            if await in_thread(partial(identity_of, root)) != identity:
+                is_due = Due.ROUND  # another disk: what the last round saw is of no use
+                break
+            is_due = due(
+                self.following,
+                has_changed=has_changed,
+                since_round_s=clock() - self.ended_at,
+                since_look_s=clock() - looked_at,
+                pause_s=self.pause_s,
+                is_told=watcher.problem is None,
+            )
+        if is_due is Due.ROUND:
+            self.seen = None
 
-    async def next_changes() -> int:
-        nonlocal coming
+    async def _round(self) -> Next:
         try:
-            number = len(await coming)
-        except OSError as error:
-            raise ConfigurationError(f"{root} cannot be watched: {error}") from error
-        coming = asyncio.ensure_future(anext(changes))
-        return number
-
-    try:
-        yield next_changes
-    finally:
-        stopping.set()  # a thread waits for changes; cancelling its task would not wake it
-        await asyncio.wait([coming])
-        if not coming.cancelled():
-            coming.exception()
-        await changes.aclose()
+            outcome = await self.carry_out(self.is_first)
+        except ObjlibError as error:
+            if after_error(error, is_first=self.is_first) is not Next.CHANGE:
+                raise
+            self.tell(WatchTroubled(error, None))
+            return Next.CHANGE
+        if self.is_first:
+            self.is_first = False
+            self.tell(WatchBegun())
+        return after_outcome(outcome)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from objlib.reactive.retry import OnRetry
 from objlib.sync.plan import Consent
 
 
@@ -20,6 +21,17 @@ class UploadWishes(TypedDict, total=False):
     leave_alone_s: float
     reset_existing: bool
     new_store: bool
+
+
+class QuestionWishes(TypedDict, total=False):
+    """The wishes of a question."""
+
+    #: About how many passages; the server's default is five.
+    top_k: int | None
+    #: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
+    metadata_filter: str | None
+    #: Told (error, attempt that failed, wait in seconds) before it is asked again.
+    on_retry: OnRetry | None
 
 
 class RepairWishes(TypedDict, total=False):

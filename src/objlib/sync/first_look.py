@@ -17,11 +17,13 @@ from objlib.catalog.new_store import exchange_is_over, is_exchanged
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
 from objlib.catalog.records import FileRecord
+from objlib.catalog.tallies import count_files
 from objlib.documents.lookup import full_name
 from objlib.documents.payload import Source
 from objlib.errors import CatalogLost, Hint
 from objlib.gemini.resources import Store
-from objlib.sync.rebuild import adopt_found, list_documents, rebuild
+from objlib.library.scan import UNFINISHED_SCAN
+from objlib.sync.rebuild import adopt_found, list_documents, note_found, rebuild
 from objlib.upload.state import AsyncUploadStateManager
 
 if TYPE_CHECKING:
@@ -53,7 +55,8 @@ async def look_first(
 
     Raises:
         CatalogLost: nothing was uploaded with this catalog, and half of another library's documents
-            or more are of files that lie here.
+            or more are of files that lie here; or half of the files that a scan has seen before it
+            was cut off have documents of another library.
         Transient, RateLimited: the listing failed or is not complete; call again.
     """
     source = await _finish_recovery(catalog, client, store, source)
@@ -65,8 +68,9 @@ async def look_first(
     is_new = await get_info(catalog, accounts.NEW_LIBRARY) is not None
     if not is_new and not await accounts.has_uploaded(catalog):
         await _refuse_lost(catalog, listing.found, source.library_id)
+    await accounts.begin_look(catalog)
     adopted = await adopt_found(catalog, source, listing.found, only_news=True)
-    await accounts.note_listed(catalog, listing.documents)
+    await note_found(catalog, source.library_id, listing)
     return adopted
 
 
@@ -90,7 +94,7 @@ async def _look_into_new_store(
     if _documents_in(store):
         listing = await list_documents(catalog, client, store)
         adopted = await adopt_found(catalog, source, listing.found)
-        await accounts.note_listed(catalog, listing.documents)
+        await note_found(catalog, source.library_id, listing)
     await exchange_is_over(catalog, store.name)
     return adopted
 
@@ -132,8 +136,12 @@ async def _replacing(catalog: Catalog) -> AsyncIterator[FileRecord]:
 
 
 async def _refuse_lost(catalog: Catalog, found: Findings, library_id: str) -> None:
+    # A scan that was cut off has seen but some of the files: then it is half of those that counts.
+    is_partial = bool(await get_info(catalog, UNFINISHED_SCAN))
+    scanned = await count_files(catalog) if is_partial else 0
     for one in await found.libraries_of_our_files():
-        if one.library != library_id and one.here * 2 >= one.documents:
+        is_half = one.here * 2 >= one.documents or (is_partial and one.files * 2 >= scanned)
+        if one.library != library_id and one.here and is_half:
             raise CatalogLost(
                 f"{one.here:,} of {one.documents:,} documents of another library in the store are "
                 f"of files that lie here, and the catalog {catalog.description} knows nothing of "

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
 
 _PAGE = 200
+#: A file may come to lie here, or lies here, whose document is one of these.
+_UNSEEN = (DocumentClass.ELSEWHERE, DocumentClass.LATE)
 _OFF = (*DELETABLE, DocumentClass.BROKEN, DocumentClass.LATE, *FOR_CONSENT)
 
 
@@ -86,7 +88,8 @@ async def survey(
     await verdicts.choose_among_several()
     counted = await verdicts.count_by_sign()
     if await has_uploaded(catalog):
-        await note_listed(catalog, sum(counted.values()))
+        news = sum(counted.get(kind.value, 0) for kind in _UNSEEN)
+        await note_listed(catalog, sum(counted.values()), news=news)
     return SyncReport(
         store.name,
         library_id,

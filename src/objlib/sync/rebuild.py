@@ -158,7 +158,7 @@ async def rebuild(catalog: Catalog, source: Source, listing: Listing) -> Rebuild
     await adoption.of_files_that_moved()
     await adoption.of_older_versions()
     if await accounts.has_uploaded(catalog):
-        await accounts.note_listed(catalog, listing.documents)
+        await note_found(catalog, source.library_id, listing)
     await forget_info(catalog, accounts.RECOVERING)
     return RebuildReport(
         source.library_id,
@@ -170,6 +170,13 @@ async def rebuild(catalog: Catalog, source: Source, listing: Listing) -> Rebuild
         superseded=adoption.superseded,
         foreign=foreign,
     )
+
+
+async def note_found(catalog: Catalog, library_id: str, listing: Listing) -> None:
+    """Remember what a listing has found, once all that can be adopted was."""
+    recorded_since = await get_info(catalog, accounts.KEYS_RECORDED_SINCE)
+    news = await listing.found.count_news(library_id, recorded_since)
+    await accounts.note_listed(catalog, listing.documents, news=news)
 
 
 async def adopt_found(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from objlib.catalog.accounts import has_news
 from objlib.catalog.queries import get_file
 from objlib.catalog.readings import Made
 from objlib.catalog.records import FileRecord
@@ -57,11 +58,14 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
         await note_unread(run.catalog, [note])
         run.emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
         return None
+    is_other = payload.fingerprint.sha256_hex != record.content_hash
+    # The store was looked at for what the scan had seen. It may have this content, too.
+    is_doubtful = is_other and await has_news(run.catalog)
     begun = await _begin(run, record, payload.fingerprint, payload.made)
     is_first = begun.attempt_count == 1  # said once
     if payload.made is not None and payload.made.not_read and is_first:
         run.emit(ev.PartlyRead(record.file_path, payload.made.not_read))
-    return Attempt(begun, payload)
+    return Attempt(begun, payload, was_there=is_doubtful)
 
 
 async def _begin(

@@ -53,7 +53,8 @@ class Attempt:
     record: FileRecord
     payload: Payload
     raw_file: RawFile | None = None
-    #: A raw file of this key was there before it was sent: who sent it may have imported it, too.
+    #: A raw file of this key was there before it was sent, or a copy of the catalog has documents
+    #: that were never seen here: who sent it may have imported it, too.
     was_there: bool = False
     #: It was sent once more, because the backend could not process what was there.
     was_sent_again: bool = False

@@ -46,14 +46,19 @@ def states_taken(options: Options) -> list[str]:
     return states
 
 
-async def expected_work(catalog: Catalog, options: Options) -> Work:
-    """Return the number of files that a run will take, the reasons, and their size together."""
+async def expected_work(catalog: Catalog, options: Options, *, is_grouped: bool = False) -> Work:
+    """Return the number of files that a run will take, the reasons, and their size together.
+
+    Args:
+        is_grouped: by folder and by extension, too.
+    """
     return await work_of_upload(
         catalog,
         states_taken(options),
         options.limit,
         leave_alone_s=options.leave_alone_s,
         in_new_store=options.new_store,
+        is_grouped=is_grouped,
     )
 
 

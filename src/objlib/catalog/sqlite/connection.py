@@ -86,9 +86,9 @@ class SqliteCatalog:
         return str(self._path)
 
     @property
-    def data_folder(self) -> Path | None:
-        """The folder with the database's own files, which are no files of a library."""
-        return self._path.resolve().parent
+    def data_file(self) -> Path | None:
+        """The database's own file, which is no file of a library."""
+        return self._path.resolve()
 
     @property
     def reader(self) -> Session:

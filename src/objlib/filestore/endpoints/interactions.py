@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from objlib.filestore import answer, bodies, structured
 from objlib.filestore.endpoints.search import Search
 from objlib.filestore.models import check_generates
-from objlib.filestore.retrieval import NOTHING, values_of
+from objlib.filestore.retrieval import NOTHING
 from objlib.filestore.storage import FileStore
 from objlib.filestore.wire import (
     INTERACTION,
@@ -37,7 +37,8 @@ _AGENT = re.compile(r"(?:deep-research|antigravity)-[a-z0-9.-]+")
 class Interactions:
     """The handler of interactions."""
 
-    def __init__(self, store: FileStore, search: Search) -> None:
+    def __init__(self, store: FileStore, search: Search, form: answer.MetadataForm = "map") -> None:
+        self._form = form
         self._store = store
         self._search = search
 
@@ -65,7 +66,7 @@ class Interactions:
                 "end_index": end,
             }
             if hit.metadata:
-                citation["custom_metadata"] = values_of(hit.metadata)
+                citation["custom_metadata"] = answer.in_form(hit.metadata, self._form)
             if hit.page is not None:
                 citation["page_number"] = hit.page
             annotations.append(citation)

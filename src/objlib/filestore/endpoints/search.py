@@ -20,8 +20,9 @@ from objlib.filestore.wire import GENERATE, MAX_JSON_BYTES, invalid, parse_json
 class Search:
     """The handlers of questions."""
 
-    def __init__(self, store: FileStore) -> None:
+    def __init__(self, store: FileStore, form: answer.MetadataForm = "list") -> None:
         self._store = store
+        self._form = form
 
     async def generate(self, request: Request) -> Response:
         """generateContent, and streamGenerateContent with its one answer in one event."""
@@ -36,7 +37,7 @@ class Search:
             body = answer.plain_response(question, model, response_id)
         else:
             found = await self.found(question, search)
-            body = answer.response(question, model, response_id, found)
+            body = answer.response(question, model, response_id, found, form=self._form)
         schema = structured.schema_of_generation(wanted.get("generationConfig"))
         if schema is not None:
             structured.reshape(body, schema)
