@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from mcp import Client
+from objlib.filestore import Fault, Kind
 from tests.cli.servers import server
 from tests.mcp.conftest import called, environment, fill, objlib, process, refused
 
@@ -128,8 +129,9 @@ def test_a_client_that_goes_in_the_middle_of_a_call_is_not_waited_for(workplace:
     with server(workplace / "over-there.db") as url:
         objlib(workplace, "scan", "--library", "library", url=url)
         objlib(workplace, "sync", "--yes", url=url)
-    with server(workplace / "over-there.db", latency_s=3600.0) as slow:
-        plug = started(workplace, url=slow)
+    slowly = Fault(Kind.LATENCY, seconds=3600.0)
+    with server(workplace / "over-there.db", slowly, port=port_of(url)) as url:
+        plug = started(workplace, url=url)
         say(plug, HELLO, READY, call("search", query="arches"), call("library_status"))
         hear(plug)
         assert hear(plug)["id"] == "library_status"
@@ -140,7 +142,7 @@ def test_a_client_that_goes_in_the_middle_of_a_sync_leaves_no_file_taken(workpla
     """The process ends, no row is leased, and the next run does the rest."""
     fill(workplace)
     objlib(workplace, "scan", "--library", "library")
-    with server(workplace / "over-there.db", latency_s=0.5) as url:
+    with server(workplace / "over-there.db", Fault(Kind.LATENCY, seconds=0.5)) as url:
         plug = started(workplace, "--allow-write", url=url)
         say(plug, HELLO, READY, call("plan_sync"))
         hear(plug)
@@ -154,12 +156,17 @@ def test_a_client_that_goes_in_the_middle_of_a_sync_leaves_no_file_taken(workpla
         rows = catalog.execute("SELECT gemini_state, lease_owner FROM files").fetchall()
     assert {state for state, _ in rows} - {"indexed"}, "it was in the middle"
     assert not [row for row in rows if row[0] in ("uploading",) and row[1]], rows
-    with server(workplace / "over-there.db") as url:
+    with server(workplace / "over-there.db", port=port_of(url)) as url:
         objlib(workplace, "sync", "--yes", url=url)
     with closing(sqlite3.connect(workplace / "data" / "library.db")) as catalog:
         assert catalog.execute("SELECT DISTINCT gemini_state FROM files").fetchall() == [
             ("indexed",)
         ]
+
+
+def port_of(url: str) -> int:
+    """The port of an address."""
+    return int(url.rsplit(":", 1)[1])
 
 
 def close(plug: subprocess.Popen[bytes]) -> None:
