@@ -23,7 +23,7 @@ USUAL_PAGE = "http://127.0.0.1:8470"
 @click.command(
     "mcp",
     cls=Manual,
-    examples=["objlib mcp", "claude mcp add objlib -- objlib mcp --db ~/talks/library.db"],
+    examples=["objlib mcp", "objlib mcp --page http://127.0.0.1:8080"],
     see_also=["web", "search", "ask"],
 )
 @click.option(

@@ -24,6 +24,10 @@ MESSAGE_CHARS_MAX = 500
 PASSAGE_CHARS = 300
 
 
+class Unanswerable(ConfigurationError):
+    """A call cannot be answered; whoever asked is told why, and nothing ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class Open:
     """An open library, its answers and its rounds."""

@@ -11,9 +11,9 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
 from mcp import types
-from objlib.errors import ConfigurationError, ObjlibError
+from objlib.errors import ObjlibError
 from objlib.mcp import shapes, tools
-from objlib.mcp.desk import URI, Desk, uri_of
+from objlib.mcp.desk import URI, Desk, Unanswerable, uri_of
 from objlib.mcp.quoting import WARNING, clean, one_line
 
 T = TypeVar("T")
@@ -79,7 +79,7 @@ def _taken(uri: str) -> shapes.FetchTaken:
     is_number = offset.isascii() and offset.isdigit() and len(offset) < 12
     key = unquote(name.removeprefix(URI))
     if not name.startswith(URI) or not key or not is_number:
-        raise ConfigurationError(f"{one_line(uri)!r} names no file; it should begin with {URI}")
+        raise Unanswerable(f"{one_line(uri)!r} names no file; it should begin with {URI}")
     return shapes.FetchTaken.model_construct(id=key, offset=int(offset))
 
 

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from objlib.errors import ConfigurationError
-from objlib.mcp.desk import Desk
+from objlib.mcp.desk import Desk, Unanswerable
 from objlib.mcp.quoting import clean, one_line
 from objlib.mcp.shapes import NothingTaken, PlanGiven, SyncGiven, SyncTaken
 from objlib.service import servers
@@ -30,7 +29,7 @@ async def plan_sync(desk: Desk, _taken: NothingTaken, tell: Told) -> PlanGiven:
     snapshot = pilot.snapshot()
     plan, price = snapshot.plan, snapshot.price
     if plan is None or price is None or snapshot.plan_id is None:
-        raise ConfigurationError(snapshot.problem or "the look at the folder was stopped")
+        raise Unanswerable(snapshot.problem or "the look at the folder was stopped")
     is_billed = servers.is_at_google(desk.settings)
     cost = f"about {dollars(price.dollars)} at Google" if is_billed else "it costs nothing"
     return PlanGiven(
@@ -56,7 +55,7 @@ async def sync(desk: Desk, taken: SyncTaken, tell: Told) -> SyncGiven:
     snapshot = pilot.snapshot()
     outcome, progress = snapshot.outcome, snapshot.progress
     if outcome is None:
-        raise ConfigurationError(snapshot.problem or "the sync was stopped before it began")
+        raise Unanswerable(snapshot.problem or "the sync was stopped before it began")
     ending = "in step" if outcome.is_clean else "not all is well"
     if outcome.was_interrupted:
         ending = "it was stopped; a new plan goes on from here"
@@ -87,7 +86,7 @@ async def _to_its_end(pilot: Pilot, tell: Told) -> None:
         raise
     snapshot = pilot.snapshot()
     if snapshot.phase is Phase.FAILED:
-        raise ConfigurationError(snapshot.problem or "the round could not go on")
+        raise Unanswerable(snapshot.problem or "the round could not go on")
 
 
 def _how_far(snapshot: Snapshot, step: int) -> tuple[float, float | None, str]:

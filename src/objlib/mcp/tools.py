@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from objlib import FileRecord
 from objlib.errors import ConfigurationError
-from objlib.mcp.desk import Desk, uri_of
+from objlib.mcp.desk import Desk, Unanswerable, uri_of
 from objlib.mcp.quoting import Quotation, clean, one_line
 from objlib.mcp.shapes import (
     AskGiven,
@@ -51,7 +51,7 @@ async def search(desk: Desk, taken: SearchTaken) -> SearchGiven:
     """Return the passages that answer best, with the files they are from."""
     question = taken.query.strip()
     if not question:
-        raise ConfigurationError("the question is empty")
+        raise Unanswerable("the question is empty")
     opened = await desk.at()
     answered = await opened.answers.answer(
         question, metadata_filter=taken.filter or None, top_k=RESULTS
@@ -86,7 +86,7 @@ async def ask(desk: Desk, taken: AskTaken) -> AskGiven:
     """Return the answer of the model that reads the store, with numbered sources."""
     question = taken.question.strip()
     if not question:
-        raise ConfigurationError("the question is empty")
+        raise Unanswerable("the question is empty")
     opened = await desk.at()
     answered = await opened.answers.answer(question, metadata_filter=taken.filter or None)
     return AskGiven(
@@ -116,7 +116,7 @@ async def fetch(desk: Desk, taken: FetchTaken) -> FetchGiven:
     found = await text_of(library.catalog, library.settings, taken.id)
     length, row = len(found.text), found.record
     if taken.offset and taken.offset >= length:
-        raise ConfigurationError(
+        raise Unanswerable(
             f"offset {taken.offset} is beyond the end: the text has {length:,} characters"
         )
     end = min(length, taken.offset + FETCH_CHARS)
@@ -174,7 +174,7 @@ async def list_files(desk: Desk, taken: ListTaken) -> ListGiven:
     is_first = not taken.after
     folders = await folders_below(library.catalog, beginning) if is_first else []
     if is_first and taken.state is None and beginning and not page.files:
-        raise ConfigurationError(f"the library has no folder {folder!r}")
+        raise Unanswerable(f"the library has no folder {folder!r}")
     return ListGiven(
         folders=[clean(one) for one in folders],
         files=[_listed(row) for row in page.files],
