@@ -33,6 +33,7 @@ BY_HAND = {
         "with a folder of yours for ~/Lectures": "mkdir -p ~/my-library\n"
         "cd ~/my-library\nobjlib sync --yes --library ~/Lectures\nobjlib failures",
     },
+    "web.md": {"stays until Ctrl-C": ""},
     "how-to.md": {
         "needs a key, and is billed": "",
         "needs a keyring": "",

@@ -22,7 +22,7 @@ from tests.conftest import FOREIGN_ENVIRONMENT, SHORT_WAITS
 ROOT = Path(__file__).parents[2]
 PAGES = [[], *([name] for name in COMMANDS), ["config", "show"]]
 #: What an example prints when it has begun, for those that go on until they are stopped.
-STAYING = {"serve": "listening on", "--watch": "Watching"}
+STAYING = {"web": "your library is at", "serve": "listening on", "--watch": "Watching"}
 
 
 def page_of(command: list[str], columns: int = 80) -> str:
@@ -143,6 +143,8 @@ def stop_when_it_says(home: Path, line: str, what: str) -> None:
 @pytest.mark.parametrize("line", sorted({line for _, line in EXAMPLES}))
 def test_the_examples_run(home: Path, line: str) -> None:
     """Word for word, in a shell, in a home with such a library."""
+    if line == "objlib config trust":
+        (home / "objlib.toml").write_text("hidden = true\n")
     for folder in (".zfunc", ".config/fish/completions"):
         (home / folder).mkdir(parents=True, exist_ok=True)
     if "--from-store" in line:

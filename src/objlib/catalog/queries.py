@@ -97,6 +97,47 @@ async def stream_known_files(catalog: Catalog) -> Generator[tuple[Any, ...], Non
     )
 
 
+async def proofs_of(catalog: Catalog, paths: Sequence[str]) -> dict[str, str]:
+    """Return path -> when the store last cited the version that it has: ISO 8601, UTC."""
+    if not paths:
+        return {}
+    marks = ", ".join("?" * len(paths))
+    rows = await catalog.reader.fetch_all(
+        f"SELECT file_path, proven_at FROM files WHERE file_path IN ({marks}) AND {IS_PROVEN}",
+        tuple(paths),
+    )
+    return {str(path): str(moment) for path, moment in rows}
+
+
+async def last_move(catalog: Catalog) -> int:
+    """Return the number of the newest line of the audit trail; 0 before the first."""
+    row = await catalog.reader.fetch_one("SELECT COALESCE(MAX(id), 0) FROM transitions")
+    return int(row[0]) if row else 0
+
+
+async def folders_in(catalog: Catalog, beginning: str, size: int) -> list[str]:
+    """Return the folders right below one, by name: each is found by a look into the index.
+
+    Args:
+        beginning: "" for the top, else the path of a folder with a closing slash.
+        size: at most so many.
+    """
+    folders: list[str] = []
+    after, end = beginning, f"{beginning}\U0010ffff"
+    while len(folders) < size:
+        row = await catalog.reader.fetch_one(
+            "SELECT file_path FROM files WHERE file_path >= ? AND file_path < ?"
+            " AND is_deleted = 0 AND substr(file_path, ?) LIKE '%/%' ORDER BY file_path LIMIT 1",
+            (after, end, len(beginning) + 1),
+        )
+        if row is None:
+            break
+        name, _, _ = str(row[0])[len(beginning) :].partition("/")
+        folders.append(f"{beginning}{name}/")
+        after = f"{beginning}{name}0"  # "0" follows "/"
+    return folders
+
+
 async def _page(
     catalog: Catalog, condition: str, parameters: Sequence[object], after: str | None, size: int
 ) -> list[FileRecord]:

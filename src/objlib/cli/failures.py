@@ -9,10 +9,10 @@ import click
 
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count
 from objlib.cli.terminal import json_text, say, say_text
 from objlib.service.failures import Failures, Remedy
 from objlib.service.files import title
+from objlib.service.numbers import count
 from objlib.service.view import open_view
 
 NAMED = 3

@@ -32,9 +32,9 @@ from objlib.cli.plan import (
     uploaded_as_json,
 )
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, duration, size
 from objlib.config import Settings
 from objlib.service.files import title
+from objlib.service.numbers import count, duration, size
 from objlib.service.uploads import Uploaded
 
 

@@ -45,6 +45,7 @@ COMMANDS = {
     "metadata": ("objlib.cli.metadata", "Show what is sent about one file."),
     "config": ("objlib.cli.config", "Show the settings and where each one comes from."),
     "completion": ("objlib.cli.completion", "Print what makes a shell complete objlib."),
+    "web": ("objlib.cli.web", "Show the library in a browser: search, read, browse, sync."),
     "serve": ("objlib.cli.serve", "Run the File Search server on a port."),
 }
 

@@ -11,8 +11,8 @@ from objlib.cli import terminal
 from objlib.cli.files import complete_file
 from objlib.cli.manual import Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count
 from objlib.errors import ConfigurationError
+from objlib.service.numbers import count
 from objlib.service.view import open_view
 
 _KINDS = {str: "text", int: "number", float: "number", list: "list"}

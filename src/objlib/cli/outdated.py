@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from objlib.cli.render import count, dollars
+from objlib.service.numbers import count, dollars
 from objlib.service.outdated import Outdated
 
 REFRESH = "objlib sync --refresh-metadata"

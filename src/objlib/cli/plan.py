@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from objlib import Estimate, Library, Options, Work, estimate
-from objlib.cli.render import count, dollars, duration, size
 from objlib.config import Settings
 from objlib.service.files import title
+from objlib.service.numbers import count, dollars, duration, size
 from objlib.service.uploads import Uploaded
 
 NAMED = 20

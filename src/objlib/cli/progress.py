@@ -25,9 +25,9 @@ from rich.text import Text
 
 from objlib import Progress
 from objlib import events as ev
-from objlib.cli.render import count, duration
 from objlib.cli.screen import Screen
 from objlib.service.files import title
+from objlib.service.numbers import count, duration
 from objlib.service.uploads import progress_after
 
 #: Without a terminal: a line at least this often while something happens.

@@ -19,8 +19,8 @@ from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count
 from objlib.errors import ConfigurationError
+from objlib.service.numbers import count
 from objlib.service.recovery import step_after
 
 

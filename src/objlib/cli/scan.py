@@ -19,9 +19,9 @@ from objlib.cli.options import (
     hidden_option,
 )
 from objlib.cli.outdated import outdated_as_json, outdated_line
-from objlib.cli.render import count
 from objlib.config import Settings
 from objlib.service.files import title
+from objlib.service.numbers import count
 from objlib.service.outdated import Outdated
 
 NAMED_MOVES = 10

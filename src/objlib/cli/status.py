@@ -15,8 +15,8 @@ from objlib.cli.manual import Manual
 from objlib.cli.next_steps import COMMANDS
 from objlib.cli.options import Invocation, common_options
 from objlib.cli.outdated import outdated_as_json, outdated_line
-from objlib.cli.render import ago, count, duration, size
 from objlib.service.files import title
+from objlib.service.numbers import ago, count, duration, size
 from objlib.service.status import CUT_OFF, DONE, INTERRUPTED, UNDER_WAY, LastRun, Status
 from objlib.service.view import open_view
 

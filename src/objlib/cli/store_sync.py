@@ -16,8 +16,8 @@ from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, accept_device_option, common_options, max_delete_option
-from objlib.cli.render import count
 from objlib.errors import ConfigurationError
+from objlib.service.numbers import count
 from objlib.service.repairs import Synced
 from objlib.service.wishes import RepairWishes
 

@@ -36,13 +36,13 @@ from objlib.cli.options import (
 )
 from objlib.cli.plan import plan_as_json, print_files, print_groups, print_price, uploaded_as_json
 from objlib.cli.progress import show_progress
-from objlib.cli.render import count, size
 from objlib.cli.scan import print_scan
 from objlib.cli.store_sync import print_survey, say_that_it_stops, synced_as_json
 from objlib.cli.verdict import verdict_lines
 from objlib.cli.watching import WatchLog
 from objlib.config import Settings
 from objlib.errors import ConfigurationError
+from objlib.service.numbers import count, size
 from objlib.service.rounds import SyncOutcome, SyncPhase, SyncPlan
 from objlib.service.uploads import Uploaded
 from objlib.service.watching import can_watch, watch

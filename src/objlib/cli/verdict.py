@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from objlib.cli.render import count
+from objlib.service.numbers import count
 from objlib.service.verdict import SyncVerdict
 
 EXACTLY = "The store holds exactly what the library does"

@@ -11,9 +11,9 @@ from objlib import Library, Proof, ProofReport, Subset, Verdict
 from objlib.cli import terminal
 from objlib.cli.manual import TALKS_TO_A_STORE, Manual
 from objlib.cli.options import Invocation, common_options
-from objlib.cli.render import count
 from objlib.errors import ConfigurationError
 from objlib.service.files import title
+from objlib.service.numbers import count
 
 _MEANING = {
     Verdict.PROVEN: "cited",

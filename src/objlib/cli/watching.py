@@ -8,8 +8,8 @@ from datetime import datetime
 from objlib.cli import terminal
 from objlib.cli.errors import worded
 from objlib.cli.options import Invocation
-from objlib.cli.render import count, duration
 from objlib.cli.verdict import verdict_line
+from objlib.service.numbers import count, duration
 from objlib.service.rounds import SyncOutcome
 from objlib.service.watching import WatchBegun, WatchEvent, WatchPolls, WatchTroubled
 

@@ -22,6 +22,10 @@ _CANDIDATES = 500
 _WORD = re.compile(r"\w{3,}")
 
 
+#: Folders that a page of files names; below a folder of more they are found by walking the pages.
+FOLDERS_MAX = 500
+
+
 @dataclass(frozen=True, slots=True)
 class FilePage:
     """Some files of a library, by path."""
@@ -43,6 +47,11 @@ async def page_of_files(
     rows = await queries.files_page(catalog, beginning, state, after, size + 1)
     more = rows[size - 1].file_path if len(rows) > size else None
     return FilePage(tuple(rows[:size]), more)
+
+
+async def folders_below(catalog: Catalog, beginning: str) -> list[str]:
+    """Return the folders right below one, each with a closing slash."""
+    return await queries.folders_in(catalog, beginning, FOLDERS_MAX)
 
 
 async def find_file(catalog: Catalog, said: str) -> str:

@@ -14,6 +14,16 @@ def description(settings: Settings) -> str:
     return backend.choose(settings).description
 
 
+def is_at_google(settings: Settings) -> bool:
+    """Return True if the store is at Google, where uploads and answers cost money."""
+    return backend.choose(settings).identity == "gemini"
+
+
+def is_embedded(settings: Settings) -> bool:
+    """Return True if the store is the embedded one, on this computer."""
+    return backend.choose(settings).identity == "embedded"
+
+
 async def serve(
     settings: Settings,
     data: Path | None,

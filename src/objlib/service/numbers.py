@@ -1,4 +1,4 @@
-"""Small pieces that several commands print."""
+"""Numbers as people read them, in every front end."""
 
 from __future__ import annotations
 

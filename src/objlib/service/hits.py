@@ -1,0 +1,117 @@
+"""What an answer rests on, with what is known of each file: for a page to show beside it."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from objlib.catalog.binding import bound_library
+from objlib.catalog.facets import Facet, facets_of
+from objlib.catalog.part_names import file_of, part_path
+from objlib.catalog.protocol import Catalog
+from objlib.catalog.queries import files_by_path, last_move, proofs_of
+from objlib.catalog.records import FileRecord
+from objlib.search.naming import filter_of
+from objlib.search.query import Citation, SearchResult
+from objlib.service.library import Library
+from objlib.threads import in_thread
+
+#: Answers that are kept: one costs money at Google, and going back to it should not.
+ANSWERS_KEPT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A passage, and the row of its file; None for documents that objlib did not make."""
+
+    citation: Citation
+    record: FileRecord | None
+    #: The file on disk is another than the one that the passage was taken from.
+    has_changed: bool = False
+    #: When the store last cited this version of the file: ISO 8601, UTC.
+    proven_at: str | None = None
+
+    @property
+    def key(self) -> str | None:
+        """The upload key, by which pages name the file."""
+        return None if self.record is None else self.record.upload_key
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An answer and its hits, in their order."""
+
+    question: str
+    result: SearchResult
+    hits: tuple[Hit, ...]
+
+
+class Answers:
+    """Asks a library, once for each question, filter and state of its store."""
+
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._kept: OrderedDict[tuple[str, str, int], SearchResult] = OrderedDict()
+
+    async def facets(self) -> dict[str, list[Facet]]:
+        """Return the values of the metadata by key, the most frequent first."""
+        by_key: dict[str, list[Facet]] = {}
+        for facet in await facets_of(self._library.catalog):
+            by_key.setdefault(facet.key, []).append(facet)
+        return by_key
+
+    async def answer(self, question: str, wanted: Sequence[Facet]) -> Answered:
+        """Return the answer to a question, of files with one of the wanted values for each key."""
+        by_key: dict[str, list[Any]] = {}
+        for facet in wanted:
+            by_key.setdefault(facet.key, []).append(facet.value)
+        only = filter_of(by_key) if by_key else ""
+        state = (question, only, await last_move(self._library.catalog))
+        result = self._kept.pop(state, None)
+        if result is None:
+            result = await self._library.search(question, metadata_filter=only or None)
+        self._kept[state] = result
+        while len(self._kept) > ANSWERS_KEPT:
+            self._kept.popitem(last=False)
+        return Answered(question, result, await self._hits(result.citations))
+
+    async def at_hand(self, question: str) -> Answered | None:
+        """Return an answer to a question that was given already, or None. Asks nobody."""
+        for (asked, _, _), result in reversed(self._kept.items()):
+            if asked == question:
+                return Answered(question, result, await self._hits(result.citations))
+        return None
+
+    async def _hits(self, citations: Sequence[Citation]) -> tuple[Hit, ...]:
+        catalog: Catalog = self._library.catalog
+        root = (await bound_library(catalog)).root
+        paths = [_row_path(citation) for citation in citations]
+        known = [path for path in paths if path is not None]
+        rows = await files_by_path(catalog, known)
+        proofs = await proofs_of(catalog, known)
+
+        def looked() -> tuple[Hit, ...]:
+            hits = []
+            for citation, path in zip(citations, paths, strict=True):
+                row = rows.get(path) if path is not None else None
+                changed = row is not None and _has_changed(root, row)
+                hits.append(Hit(citation, row, changed, proofs.get(path or "")))
+            return tuple(hits)
+
+        return await in_thread(looked)
+
+
+def _row_path(citation: Citation) -> str | None:
+    if citation.path is None or citation.part is None:
+        return citation.path
+    return part_path(citation.path, citation.part)
+
+
+def _has_changed(root: Path, row: FileRecord) -> bool:
+    try:
+        return (root / file_of(row.file_path)).stat().st_mtime != row.mtime
+    except OSError:
+        return True

@@ -1,0 +1,51 @@
+"""How the page puts things: states, sizes, times, remedies. Plain words, for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from objlib import FileRecord, Remedy
+from objlib.service.numbers import ago, count, dollars, duration, size
+
+__all__ = ["ago", "count", "dollars", "duration", "size"]
+
+STATES = {
+    "indexed": "searchable",
+    "processing": "being indexed",
+    "uploading": "on its way",
+    "untracked": "waiting",
+    "failed": "not searchable",
+}
+REMEDIES = {
+    Remedy.INSTALL: "Install what the reason names, then sync.",
+    Remedy.RETRY: "It may succeed next time: sync again.",
+    Remedy.CHANGE: "Another try will not help: change the file, then sync.",
+    Remedy.MAKE_READABLE: "The last version stays searchable. Make the file readable, then sync.",
+    Remedy.CHANGE_OR_IGNORE: "Change the file, remove it, or name it in .objlibignore.",
+}
+REASONS = {
+    "new": "new",
+    "changed": "changed; the old version stays searchable until the new one is",
+    "metadata": "other metadata",
+    "form": "sent in another form",
+    "again": "once more: interrupted, or gone from the store",
+    "failed before": "failed before",
+    "forced": "sent again on request",
+}
+
+
+def state_of(record: FileRecord) -> str:
+    """Return the state of a file in words."""
+    if record.is_deleted:
+        return "gone from the folder"
+    if record.skip_reason:
+        return "cannot be searched"
+    return STATES[record.gemini_state.value]
+
+
+def when(moment: str | None, now: datetime | None = None) -> str:
+    """Return how long ago a moment (ISO 8601) was."""
+    if not moment:
+        return "never"
+    now = now or datetime.now(UTC)
+    return ago(max(0.0, (now - datetime.fromisoformat(moment)).total_seconds()))
