@@ -158,6 +158,21 @@ open({str(pids)!r}, "w").write(str(child.pid))
         until_gone(asyncio.run(story(program, is_cancelled)))
 
 
+@pytest.mark.parametrize("timeout_s", [300, 2])
+def test_output_that_nobody_reads_any_more_holds_nothing_up(talk: Path, timeout_s: float) -> None:
+    """Of a program that prints and prints, on both roads, nothing is waited for in the end."""
+    program = """
+import os, sys, threading
+def flood(place):
+    while True: os.write(place, b"x" * 2**16)
+threading.Thread(target=flood, args=(2,), daemon=True).start()
+flood(1)
+"""
+    for _ in range(3):
+        with pytest.raises(HookFailed, match=r"longer than|more than"):
+            text(program, talk, timeout_s=timeout_s)
+
+
 def until_gone(pid: int) -> None:
     """Wait until a process is no more, or nothing but an entry."""
     while True:

@@ -35,6 +35,8 @@ AT_ONCE = 2
 #: Exit code of a command whose trouble may pass (sysexits.h), and from which on it did not end.
 _TEMPORARY, _NOT_STARTED = 75, 127
 _STDERR_BYTES = 4096
+#: Seconds after which a program is no longer waited for that has made itself a daemon.
+_ENDS_WITHIN_S = 10.0
 _COPIED_BYTES = 1024 * 1024
 _GUARD = Path(__file__).with_name("guard.py")
 #: All that a command gets to see of the environment.
@@ -166,8 +168,10 @@ class Hooks:
             ) from error
         finally:
             last_words.cancel()
+            await asyncio.wait([last_words])  # two may not read a stream
             guard.stdin.close()  # and so the guard ends what is still running
-            await asyncio.shield(guard.wait())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(_over(guard), _ENDS_WITHIN_S)
         if code:
             raise _failure(hook, code, said)
         return output
@@ -205,6 +209,13 @@ async def _bounded(stream: asyncio.StreamReader, hook: Hook) -> bytes:
         if size > TEXT_BYTES_MAX:
             raise HookFailed(f"The command for {hook.pattern} printed more than 100 MB.")
     return b"".join(pieces)
+
+
+async def _over(guard: asyncio.subprocess.Process) -> None:
+    """Wait for the end. To asyncio a process is over when its pipes are read to their ends."""
+    assert guard.stdout and guard.stderr
+    await asyncio.gather(_end_of(guard.stdout), _end_of(guard.stderr))
+    await guard.wait()
 
 
 async def _end_of(stream: asyncio.StreamReader) -> bytes:
