@@ -46,6 +46,7 @@ COMMANDS = {
     "config": ("objlib.cli.config", "Show the settings and where each one comes from."),
     "completion": ("objlib.cli.completion", "Print what makes a shell complete objlib."),
     "web": ("objlib.cli.web", "Show the library in a browser: search, read, browse, sync."),
+    "mcp": ("objlib.cli.mcp", "Give the library to an assistant: search, read, ask."),
     "serve": ("objlib.cli.serve", "Run the File Search server on a port."),
 }
 

@@ -81,6 +81,11 @@ def can_ask() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
+def is_cut_off() -> bool:
+    """Return whether standard input or output was closed before we began."""
+    return sys.stdin is None or sys.stdout is None
+
+
 def ask_to_go_on(question: str) -> None:
     """Ask on standard error. Anything but a yes raises `click.Abort`."""
     click.confirm(one_line(question), abort=True, err=True)

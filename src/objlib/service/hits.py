@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from objlib.catalog.binding import bound_library
 from objlib.catalog.facets import Facet, facets_of
@@ -18,6 +18,9 @@ from objlib.search.naming import filter_of
 from objlib.search.query import Citation, SearchResult
 from objlib.service.library import Library
 from objlib.threads import in_thread
+
+#: Question, filter, number of passages, state of the store.
+_Asked: TypeAlias = tuple[str, str, int | None, int]
 
 #: Answers that are kept: one costs money at Google, and going back to it should not.
 ANSWERS_KEPT = 64
@@ -54,7 +57,7 @@ class Answers:
 
     def __init__(self, library: Library) -> None:
         self._library = library
-        self._kept: OrderedDict[tuple[str, str, int], SearchResult] = OrderedDict()
+        self._kept: OrderedDict[_Asked, SearchResult] = OrderedDict()
 
     async def facets(self) -> dict[str, list[Facet]]:
         """Return the values of the metadata by key, the most frequent first."""
@@ -63,16 +66,31 @@ class Answers:
             by_key.setdefault(facet.key, []).append(facet)
         return by_key
 
-    async def answer(self, question: str, wanted: Sequence[Facet]) -> Answered:
-        """Return the answer to a question, of files with one of the wanted values for each key."""
+    async def answer(
+        self,
+        question: str,
+        wanted: Sequence[Facet] = (),
+        *,
+        metadata_filter: str | None = None,
+        top_k: int | None = None,
+    ) -> Answered:
+        """Return the answer to a question, of files with one of the wanted values for each key.
+
+        Args:
+            metadata_filter: AIP-160, for files that are to have such metadata besides.
+            top_k: about how many passages; the server's default is five.
+        """
         by_key: dict[str, list[Any]] = {}
         for facet in wanted:
             by_key.setdefault(facet.key, []).append(facet.value)
-        only = filter_of(by_key) if by_key else ""
-        state = (question, only, await last_move(self._library.catalog))
+        both = ([f"({metadata_filter})"] if metadata_filter else []) + (
+            [filter_of(by_key)] if by_key else []
+        )
+        only = " AND ".join(both)
+        state = (question, only, top_k, await last_move(self._library.catalog))
         result = self._kept.pop(state, None)
         if result is None:
-            result = await self._library.search(question, metadata_filter=only or None)
+            result = await self._library.search(question, top_k=top_k, metadata_filter=only or None)
         self._kept[state] = result
         while len(self._kept) > ANSWERS_KEPT:
             self._kept.popitem(last=False)
@@ -80,7 +98,7 @@ class Answers:
 
     async def at_hand(self, question: str) -> Answered | None:
         """Return an answer to a question that was given already, or None. Asks nobody."""
-        for (asked, _, _), result in reversed(self._kept.items()):
+        for (asked, *_), result in reversed(self._kept.items()):
             if asked == question:
                 return Answered(question, result, await self._hits(result.citations))
         return None
@@ -102,6 +120,13 @@ class Answers:
             return tuple(hits)
 
         return await in_thread(looked)
+
+
+async def known_of(catalog: Catalog, row: FileRecord) -> tuple[bool, str | None]:
+    """Return whether a file has changed on disk since it was read, and when it was last proven."""
+    root = (await bound_library(catalog)).root
+    proofs = await proofs_of(catalog, [row.file_path])
+    return await in_thread(lambda: _has_changed(root, row)), proofs.get(row.file_path)
 
 
 def _row_path(citation: Citation) -> str | None:

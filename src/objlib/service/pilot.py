@@ -44,6 +44,10 @@ class Phase(Enum):
 AT_WORK = (Phase.PLANNING, Phase.RUNNING, Phase.DRAINING)
 
 
+#: Seconds between two looks at a round that is to be over.
+_ABANDONING_S = 0.05
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """A round at one moment."""
@@ -133,6 +137,18 @@ class Pilot:
         """Take nothing new, and when that was asked for before, let go of what is on its way."""
         if self._run is not None and self._run.has_begun:
             self._run.shutdown.signal()
+
+    async def settled(self, within_s: float) -> bool:
+        """Wait for the end of the round, and return whether it has come."""
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=within_s)
+        return self._task is None or self._task.done()
+
+    async def abandon(self) -> None:
+        """Let go of what is on its way, at once, and wait until its files are free."""
+        while not await self.settled(0.0):
+            self.stop()  # the first time it drains; before the work has begun it says nothing
+            await self.settled(_ABANDONING_S)
 
     async def close(self) -> None:
         """Stop the round, and wait for its end."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from objlib import backend
 from objlib.config import Settings
+from objlib.redaction import redacted, secrets_of
 
 
 def description(settings: Settings) -> str:
@@ -22,6 +23,13 @@ def is_at_google(settings: Settings) -> bool:
 def is_embedded(settings: Settings) -> bool:
     """Return True if the store is the embedded one, on this computer."""
     return backend.choose(settings).identity == "embedded"
+
+
+def redactor(settings: Settings) -> Callable[[str], str]:
+    """Return a function that takes the key and an address's password out of a text."""
+    chosen = backend.choose(settings)
+    secrets = secrets_of(chosen.api_key, chosen.base_url)
+    return lambda text: redacted(text, secrets)
 
 
 async def serve(
