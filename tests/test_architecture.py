@@ -254,7 +254,7 @@ PRINTING = re.compile(
     r"|(\w+\.)*(Console|Live|Prompt|Confirm)|error\.show|sys\.(displayhook|excepthook))"
 )
 #: Draws with colours; the rest goes through the terminal. The reader of a document has a pipe.
-PRINTERS = {"cli/terminal.py", "cli/screen.py", "formats/__main__.py"}
+PRINTERS = {"cli/terminal.py", "cli/screen.py", "formats/__main__.py", "formats/guard.py"}
 
 
 def test_one_place_prints() -> None:

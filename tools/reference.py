@@ -10,7 +10,7 @@ import json
 import re
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from importlib import resources
 from pathlib import Path
@@ -164,6 +164,8 @@ def _kind(annotation: Any) -> str:
         return ", ".join(f"`{_toml(value)}`" for value in inner)
     if get_origin(annotation) is tuple:
         return "list of texts"
+    if get_origin(annotation) is Mapping:
+        return "table"
     if get_origin(annotation) is Union or type(annotation).__name__ == "UnionType":
         return _kind(inner[0])
     raise TypeError(f"{annotation} has no word in the reference yet")

@@ -13,13 +13,15 @@ import os
 import stat
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from objlib.congestion.pressure import TIERS
 from objlib.errors import ConfigurationError, Hint
+from objlib.formats.hook import Hooks
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
+from objlib.library.selection import KEPT_TEXTS
 from objlib.redaction import without_credentials
 from objlib.values import About, Setting
 from objlib.waits import Waits
@@ -115,10 +117,21 @@ class Settings:
         _WAITS.breaker_cooldown_s
     )
 
+    convert: Annotated[
+        Mapping[str, str | tuple[str, ...]],
+        About('Commands that make text of files: {"*.mp3" = "whisper-to-text {path}"}.'),
+    ] = field(default_factory=dict)
+    convert_timeout_s: Annotated[
+        float, About("How long such a command may take for one file.", above=0)
+    ] = 3600.0
+
     watch_pause_s: Annotated[
         float,
         About("Pause of a watching sync while the store or the disk is away.", above=0, most=86400),
     ] = 60.0
+
+    #: The files that say something of `convert`.
+    _naming_commands = tuple[Path, ...]()
 
     def __post_init__(self) -> None:
         for setting in all_settings():
@@ -127,6 +140,28 @@ class Settings:
             except ValueError as error:
                 raise ConfigurationError(f"the setting {setting.name!r}: {error}") from error
             object.__setattr__(self, setting.name, value)
+        self.hooks()
+
+    def hooks(self, root: Path | None = None) -> Hooks:
+        """Return the commands that make text of files.
+
+        Args:
+            root: of the library whose files they are run for.
+
+        Raises:
+            ConfigurationError: one is wrong, or the file that names them lies in the library.
+        """
+        for path in self._naming_commands:
+            if root is not None and path.resolve().is_relative_to(root.resolve()):
+                raise ConfigurationError(
+                    f"{path} names commands (convert) and lies in the library itself; what comes "
+                    "with a library runs no program, so move the file out of it"
+                )
+        cache = self.db.with_name(self.db.name + KEPT_TEXTS)
+        try:
+            return Hooks.of(self.convert, cache, self.convert_timeout_s)
+        except ValueError as error:
+            raise ConfigurationError(f"the setting 'convert': {error}") from error
 
     @property
     def waits(self) -> Waits:
@@ -155,7 +190,14 @@ class Settings:
 def all_settings() -> tuple[Setting, ...]:
     """Return every setting, in the order in which they are shown."""
     hints = get_type_hints(Settings, include_extras=True)
-    return tuple(Setting.of(one.name, hints[one.name], one.default) for one in fields(Settings))
+    return tuple(
+        Setting.of(
+            one.name,
+            hints[one.name],
+            one.default_factory() if one.default_factory is not MISSING else one.default,
+        )
+        for one in fields(Settings)
+    )
 
 
 def api_key(settings: Settings) -> str | None:
@@ -206,6 +248,8 @@ def _plain(value: object) -> object:
     """Return a value as JSON has it."""
     if isinstance(value, tuple):
         return list(map(_plain, value))
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
     return str(value) if isinstance(value, Path) else value
 
 
@@ -370,7 +414,11 @@ def load_settings(config: Path | None = None, **flags: Any) -> Settings:
             if setting.name in layer.said:
                 values[setting.name] = _value(setting, layer, is_text=layer is environment)
                 break
-    return Settings(**values)
+    settings = Settings(**values)
+    files = ((path, file.said), (user_file(), of_user.said))
+    naming = tuple(found for found, said in files if "convert" in said)
+    object.__setattr__(settings, "_naming_commands", naming)
+    return settings
 
 
 def _value(setting: Setting, layer: _Layer, *, is_text: bool) -> Any:

@@ -131,7 +131,15 @@ class IllegalTransitionError(CatalogError):
 
 
 class NotConvertible(ObjlibError):
-    """Of a file there is no text that could be sent: encrypted, damaged, nothing but pictures."""
+    """Of a file there is no text that could be sent: encrypted, damaged, nothing but pictures.
+
+    Args:
+        may_pass: it is not the file's fault, and another time may be better.
+    """
+
+    def __init__(self, message: str = "", *, may_pass: bool = False) -> None:
+        super().__init__(message)
+        self.may_pass = may_pass
 
 
 class StoppedWaiting(ObjlibError):

@@ -15,7 +15,7 @@ import stat
 from pathlib import Path
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_OURS = re.compile(r".+\.db(-wal|-shm|-journal|\.v\d+\.bak)?")
+_OURS = re.compile(r".+\.db(-wal|-shm|-journal|\.v\d+\.bak|\.converted)?")
 
 
 def prepare_private(database: Path) -> None:

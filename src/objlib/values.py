@@ -69,11 +69,13 @@ class Setting:
 
     def parsed(self, text: str) -> object:
         """Return what a text of the environment says: a list is written as JSON."""
-        if get_origin(self.kind) is not tuple:
+        if get_origin(self.kind) not in (tuple, Mapping):
             return text
         try:
             return json.loads(text)
         except ValueError as error:
+            if get_origin(self.kind) is Mapping:
+                raise ValueError("it is no table; in the environment it is JSON") from error
             raise ValueError(
                 "it is no list; in the environment a list is written as JSON: "
                 f"""OBJLIB_{self.name.upper()}='["one", "another"]'"""
@@ -92,7 +94,18 @@ def _converted(kind: Any, value: object) -> Any:
         if not isinstance(value, list | tuple):
             raise ValueError("it must be a list")
         return tuple(_converted(parts[0], one) for one in value)
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, Mapping):
+            raise ValueError("it must be a table")
+        return {_text(name): _words(one) for name, one in value.items()}
     return _CONVERTERS[kind](value)
+
+
+def _words(value: object) -> str | tuple[str, ...]:
+    """A text, or a list of texts."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_text, value))
+    return _text(value)
 
 
 def _text(value: object) -> str:

@@ -20,14 +20,16 @@ from typing import BinaryIO
 from objlib.catalog.part_names import split
 from objlib.catalog.readings import Made
 from objlib.catalog.records import FileRecord
+from objlib.documents.hooked import hooked_text
 from objlib.documents.sending import Sending
 from objlib.errors import NotConvertible
 from objlib.formats.decoding import Decoding, after_all_turns, examined
+from objlib.formats.hook import NO_HOOKS, Hooks
 from objlib.library.content import Content, Span, fingerprinted, opened, read_content
 from objlib.library.conversion import CONVERTERS, Converter, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
-from objlib.library.mime import HEADED_TYPES, MAX_DOCUMENT_BYTES
+from objlib.library.mime import HEADED_TYPES, HOOKED_TYPE, MAX_DOCUMENT_BYTES
 from objlib.library.reach import Opener, Reach, open_regular, without_waiting
 from objlib.library.root import library_gone
 from objlib.threads import LIGHT_BYTES, Offload, in_place
@@ -58,6 +60,8 @@ class Source:
     links_to: tuple[Path, ...] = ()
     #: Where large files are read, decoded and hashed.
     offload: Offload = in_place
+    #: Commands that make text of files that nothing here reads.
+    hooks: Hooks = NO_HOOKS
 
     def check(self) -> None:
         """Make sure that the folder is there: without it, a missing file means nothing.
@@ -142,7 +146,7 @@ class NoPayload(NotConvertible):
     """
 
     def __init__(self, path: str, fingerprint: Fingerprint, problem: NotConvertible) -> None:
-        super().__init__(f"{path}: {problem}")
+        super().__init__(f"{path}: {problem}", may_pass=problem.may_pass)
         self.fingerprint = fingerprint
 
 
@@ -159,6 +163,8 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
     path = source.root / name
     offload = source.offload if (record.file_size or 0) > LIGHT_BYTES else in_place
     opener = Reach(source.root, source.links_to).opener
+    if _is_hooked(record, source):
+        return await _made_by_a_command(record, source, opener)
     if mime_type not in HEADED_TYPES and mime_type not in CONVERTERS:
         seen = await offload(lambda: sha256_file(path, opener))
         return Payload(path, None, seen.size_bytes, seen.sha256_hex, mime_type, seen, opener)
@@ -216,6 +222,24 @@ def _hashed(pieces: Iterable[bytes]) -> tuple[str, int]:
     return digest.hexdigest(), size_bytes
 
 
+def _is_hooked(record: FileRecord, source: Source) -> bool:
+    name, part = split(record.file_path)
+    is_wanted = source.hooks.hook_for(name) is not None and part is None
+    return is_wanted or record.mime_type == HOOKED_TYPE
+
+
+async def _made_by_a_command(record: FileRecord, source: Source, opener: Opener) -> Payload:
+    name, path = record.file_path, source.root / record.file_path
+    seen = await source.offload(lambda: sha256_file(path, opener))
+    header = identity_header(name, record.metadata) if source.identity_header else ""
+    try:
+        text = await hooked_text(source.hooks, source.hooks.hook_for(name), path, opener, seen)
+        body, digest = await source.offload(lambda: _encoded(header, text))
+    except NotConvertible as problem:
+        raise NoPayload(record.file_path, seen, problem) from problem
+    return Payload(path, body, len(body), digest, "text/plain", seen)
+
+
 def _encoded(header: str, text: str) -> tuple[bytes, str]:
     """Header and text in UTF-8, and their SHA-256. Encoded piece by piece: an interpreter that is
     encoding fifty megabytes in one go lets no other thread run."""
@@ -256,9 +280,13 @@ def key_of(
     """
     mime_type = _mime_type(record)
     converter = converter or CONVERTERS.get(mime_type)
-    headed = source.identity_header and (converter or mime_type in HEADED_TYPES)
+    is_hooked = _is_hooked(record, source)
+    headed = source.identity_header and (is_hooked or converter or mime_type in HEADED_TYPES)
     treatment = f"text:{_TEXT_VERSION} header:{HEADER_VERSION if headed else 0}"
-    if converter is not None:
+    if is_hooked:
+        hook = source.hooks.hook_for(record.file_path)
+        treatment += f" {hook.treatment if hook else 'hook'}"
+    elif converter is not None:
         treatment += f" {converter.treatment}"
     return upload_key(source.library_id, record.file_path, content_hash, record.metadata, treatment)
 

@@ -47,7 +47,7 @@ async def read_isolated(
     finally:
         if process.returncode is None:
             process.kill()
-            await process.wait()
+            await process.communicate()  # not `wait`, which waits for what nobody reads
     return _reading(process.returncode, output)
 
 

@@ -8,12 +8,20 @@ from pathlib import Path
 
 from objlib.catalog.part_names import file_of
 from objlib.catalog.writes import FileFacts
+from objlib.formats.hook import NO_HOOKS, Hooks
 from objlib.library import hashing
 from objlib.library.described import BadSidecar, describe, read_sidecar
 from objlib.library.front_matter import FRONT_MATTER_BYTES_MAX, front_matter_of
 from objlib.library.hashing import FileChanged, Stretch
 from objlib.library.metadata import MetadataValue, PathTemplate, extract_metadata
-from objlib.library.mime import HEAD_BYTES, Accepted, Unsupported, judged, size_problem
+from objlib.library.mime import (
+    HEAD_BYTES,
+    HOOKED_TYPE,
+    Accepted,
+    Unsupported,
+    judged,
+    size_problem,
+)
 from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, open_regular
 from objlib.library.walk import FoundFile
 
@@ -32,16 +40,18 @@ class Looks:
     opener: Opener
     bad_sidecars: dict[str, str]
     bad_lines: dict[str, Sequence[str]]
+    hooks: Hooks = NO_HOOKS
 
     def look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
         """Read a file once, for its type, its own metadata and its hash."""
         verdict: Accepted | Unsupported | None = None
         path = f"{self.root}/{file_of(found.path)}"
-        problem = size_problem(found.size_bytes)
+        hook = self.hooks.hook_for(found.path) if found.part is None else None
+        problem = None if hook and found.size_bytes else size_problem(found.size_bytes)
 
         def is_wanted(head: bytes) -> bool:
             nonlocal verdict
-            verdict = judged(path, head, self.opener)
+            verdict = Accepted(HOOKED_TYPE) if hook else judged(path, head, self.opener)
             return isinstance(verdict, Accepted) and not problem
 
         if not found.size_bytes:

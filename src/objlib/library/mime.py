@@ -29,6 +29,9 @@ MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
 #: Enough of a file's beginning for `mime_type_of` to judge by.
 HEAD_BYTES = 8192
 
+#: The type of a file that a command of the user makes text of, whatever it is.
+HOOKED_TYPE = "application/x-objlib-convert"
+
 #: Types whose bytes are text that people read: decoded, given a header, sent as UTF-8, in parts
 #: where it is too long for one document.
 HEADED_TYPES = frozenset({"text/plain", "text/markdown"})

@@ -40,9 +40,6 @@ from objlib.library.changes import (
 )
 from objlib.library.looks import Looks
 from objlib.library.metadata import PathTemplate
-from objlib.library.mime import (
-    VERDICTS_VERSION,
-)
 from objlib.library.parts import in_parts
 from objlib.library.reach import Reach
 from objlib.library.root import RootIdentity, identity_of, is_folder, library_gone
@@ -123,12 +120,12 @@ async def scan_library(
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
     again = _Again(
         everything=checksum or is_current is not None,
-        skipped=await queries.get_info(catalog, VERDICTS) != str(VERDICTS_VERSION),
+        skipped=await queries.get_info(catalog, VERDICTS) != selection.verdicts,
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
     opener = Reach(root, selection.links_to).opener
-    looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines)
+    looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines, selection.hooks)
     scan = _Scan(catalog, root, identity, lifecycle, workers, tally, is_current, looks)
     rows = await queries.stream_known_files(catalog)
     batches = scan.judged(rows, chain(first, walked), again)
@@ -144,7 +141,7 @@ async def scan_library(
         rows.close()  # it holds a connection, also where no batch was ever asked for
     scan.check_root()  # a disk that is gone by now answered for none of this
     tally.moved = await writes.adopt_moves(catalog, since)
-    await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: str(VERDICTS_VERSION)})
+    await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: selection.verdicts})
     tally.new = max(0, tally.new - len(tally.moved))
     tally.missing = max(0, tally.missing - len(tally.moved))
     return tally.report()

@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from objlib.formats.hook import NO_HOOKS, Hooks
+from objlib.library.mime import VERDICTS_VERSION
 from objlib.library.unasked import unasked_rules
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
 
 #: The reason for leaving out what objlib itself is writing at that moment.
 OWN = "written by objlib"
+
+#: The end of the name of a folder beside the catalog, with texts that commands have made.
+KEPT_TEXTS = ".converted"
 
 _SPECIAL = re.compile(r"([\\*?[\]!# ])")
 
@@ -29,12 +34,20 @@ class Selection:
         gitignore: the rules of `.gitignore` hold, too.
         own: paths and descriptors of files that this process writes; where they lie in the library
             they are none of it, or each scan would find them changed by the one before.
+        hooks: commands that make text of files; these are wanted, whatever they are.
     """
 
     links_to: tuple[Path, ...] = ()
     hidden: bool = False
     gitignore: bool = False
     own: tuple[Path | int, ...] = ()
+    hooks: Hooks = NO_HOOKS
+
+    @property
+    def verdicts(self) -> str:
+        """The version of the verdicts on files; with another one, others may be sent."""
+        patterns = " ".join(hook.pattern for hook in self.hooks.hooks)
+        return f"{VERDICTS_VERSION} {patterns}".strip()
 
     def walk(
         self, root: Path, database: Path | None
@@ -51,7 +64,8 @@ class Selection:
         inside = root.resolve()
         if database is not None and database.is_relative_to(inside):
             name = _SPECIAL.sub(r"\\\1", database.name)
-            patterns = [f"/{db}{end}" for db in ("*.db", name) for end in ("", "-*", ".*.bak")]
+            endings = ("", "-*", ".*.bak", KEPT_TEXTS)
+            patterns = [f"/{db}{end}" for db in ("*.db", name) for end in endings]
             folder = database.parent.relative_to(inside).as_posix()
             rules = rules.within("" if folder == "." else folder, patterns)
         walked = walk(root, rules, self.links_to)

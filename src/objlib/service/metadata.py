@@ -22,7 +22,7 @@ from objlib.library.described import (
 from objlib.library.front_matter import FrontMatter, front_matter_of
 from objlib.library.looks import beginning_of
 from objlib.library.metadata import MetadataValue
-from objlib.library.mime import Unsupported, look_at
+from objlib.library.mime import HOOKED_TYPE, Accepted, Unsupported, look_at
 from objlib.library.parts import count_parts
 from objlib.library.reach import Reach
 from objlib.service.files import find_on_disk
@@ -85,7 +85,7 @@ def _read(root: Path, relative: str, settings: Settings) -> FileMetadata:
     return FileMetadata(
         relative,
         mime_type,
-        "text/plain" if mime_type in CONVERTERS else mime_type,
+        "text/plain" if mime_type in {*CONVERTERS, HOOKED_TYPE} else mime_type,
         count_parts(root / relative, mime_type, opener),
         tuple(
             MetadataEntry(key, value, description.origins[key])
@@ -101,6 +101,8 @@ def _described(
 ) -> tuple[Description, FrontMatter, str]:
     opener = Reach(root, settings.follow_links_to).opener
     head, verdict = look_at(root / relative, opener)
+    if settings.hooks().hook_for(relative) is not None:
+        verdict = Accepted(HOOKED_TYPE)
     if isinstance(verdict, Unsupported):
         raise ConfigurationError(f"{relative} is not sent at all: {verdict.reason}")
     sidecar = None

@@ -31,7 +31,8 @@ def selection_of(settings: Settings, own: tuple[Path | int, ...] = ()) -> Select
     Args:
         own: paths and descriptors of files that the program itself writes.
     """
-    return Selection(settings.follow_links_to, settings.hidden, settings.gitignore, own)
+    hooks = settings.hooks()
+    return Selection(settings.follow_links_to, settings.hidden, settings.gitignore, own, hooks)
 
 
 def scanning(

@@ -184,6 +184,7 @@ def source_of(settings: Settings, bound: BoundLibrary, library_id: str | None = 
         settings.identity_header,
         settings.follow_links_to,
         offload=in_thread,
+        hooks=settings.hooks(bound.root),
     )
 
 

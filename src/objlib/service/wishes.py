@@ -85,6 +85,8 @@ class SettingsWishes(TypedDict, total=False):
     backoff_cap_s: float | None
     breaker_cooldown_s: float | None
     watch_pause_s: float | None
+    convert: Mapping[str, str | Sequence[str]] | None
+    convert_timeout_s: float | None
 
 
 def refuse_unknown(method: str, wishes: Mapping[str, Any], known: type) -> None:

@@ -12,6 +12,7 @@ from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import forget_leftover
 from objlib.errors import (
     GuardRefused,
+    NotConvertible,
     ObjlibError,
     Rejected,
     RemoteError,
@@ -86,7 +87,11 @@ async def settle(run: RunContext, record: FileRecord, error: Exception) -> None:
         still_ours(await run.state.release(fresh, reason=str(error)))
         run.emit(ev.FileReleased(record.file_path, str(error)))
         return
-    transient = isinstance(error, RemoteError) and not isinstance(error, Rejected)
+    transient = (
+        error.may_pass
+        if isinstance(error, NotConvertible)
+        else isinstance(error, RemoteError) and not isinstance(error, Rejected)
+    )
     still_ours(
         await run.state.fail(
             fresh,
