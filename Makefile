@@ -38,8 +38,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 demo: $(INSTALLED)
 	@PATH="$(CURDIR)/$(BIN):$$PATH" bash examples/demo.sh
 
-# One process a core: a test that is waiting for a server or a signal leaves the core to another.
-PYTEST := $(BIN)/python -m pytest -n auto --dist worksteal
+# Two processes a core: a third of the time tests wait, for a server, a process or a signal.
+WORKERS := $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 test: $(INSTALLED)
 	@$(PYTEST)
@@ -54,7 +55,7 @@ $(LOWEST)/.installed: pyproject.toml constraints-lowest.txt
 	@touch $@
 
 test-lowest: $(LOWEST)/.installed
-	@$(LOWEST)/bin/python -m pytest -q -n 2 tests/conformance tests/upload
+	@$(LOWEST)/bin/python -m pytest -q -n $(WORKERS) tests/conformance tests/upload
 
 golden: $(INSTALLED)
 	@OBJLIB_GOLDEN_REWRITE=1 $(BIN)/python -m pytest -q tests/cli/test_golden.py
