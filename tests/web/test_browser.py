@@ -54,6 +54,7 @@ def test_search_to_the_marked_passage_by_keyboard(browser: Any, site: Site) -> N
     page.keyboard.type("What is said about caesium?")
     page.keyboard.press("Enter")
     page.wait_for_selector(".hit")
+    page.wait_for_load_state()  # the script that listens to keys has run
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     page.wait_for_selector("#hit")
