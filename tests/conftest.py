@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import sqlite3
 from collections.abc import Callable
@@ -124,3 +125,15 @@ def rows(workplace: Path) -> Query:
 def states(rows: Query) -> dict[str, int]:
     """State -> number of files."""
     return dict(rows("SELECT gemini_state, COUNT(*) FROM files GROUP BY gemini_state"))
+
+
+def second_machine(workplace: Path, library: Path) -> Path:
+    """A copy of library and catalog as on a second machine, in a folder of its own; the folder."""
+    second = workplace / "second"
+    shutil.copytree(workplace / "data", second / "data")
+    shutil.copytree(library, second / "library")
+    with closing(sqlite3.connect(second / "data" / "library.db")) as catalog:
+        root = str(second / "library")
+        catalog.execute("UPDATE catalog_info SET value = ? WHERE key = 'library_root'", (root,))
+        catalog.commit()
+    return second

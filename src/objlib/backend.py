@@ -7,7 +7,6 @@ three cases, and nothing behind it knows which one it has.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -30,6 +29,7 @@ from objlib.filestore import (
     MultilingualE5,
     create_app,
 )
+from objlib.filestore.net import is_loopback as is_loopback
 from objlib.gemini.transport import network_transport
 from objlib.redaction import without_credentials
 
@@ -62,7 +62,11 @@ def choose(settings: Settings) -> Backend:
         place = without_credentials(url)
         if not place or not url.isprintable() or " " in url:
             raise ConfigurationError("the base URL is no address; write http://HOST:PORT")
-        if key is not None and url.startswith("http://") and not _is_loopback(url):
+        if (
+            key is not None
+            and url.startswith("http://")
+            and not is_loopback(urlsplit(url).hostname or "")
+        ):
             raise ConfigurationError(
                 f"the key would travel to {place} unencrypted; write https://, or unset the key"
             )
@@ -78,14 +82,6 @@ def choose(settings: Settings) -> Backend:
         data,
         settings.semantic,
     )
-
-
-def _is_loopback(url: str) -> bool:
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def embedded_data(settings: Settings) -> Path:

@@ -8,18 +8,16 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.parse import quote
 
 import pytest
 
-from tests.cli.servers import server
+from tests.cli.servers import answering, server
 from tests.conftest import Cli
 
 #: With characters that each way of writing escapes in its own manner.
@@ -124,16 +122,9 @@ class _Echo(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def echo(way: str) -> Iterator[str]:
+def echo(way: str) -> AbstractContextManager[str]:
     """Its address, while the context lasts."""
-    handler = type("Handler", (_Echo,), {"way": way})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as listening:
-        threading.Thread(target=listening.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{listening.server_address[1]}"
-        finally:
-            listening.shutdown()
+    return answering(type("Handler", (_Echo,), {"way": way}))
 
 
 def told(*arguments: str) -> str:

@@ -18,7 +18,7 @@ from objlib.errors import CatalogLost
 from objlib.filestore import Fault, Kind
 from objlib.service.library import Library
 from tests.cli.servers import server
-from tests.conftest import Query, states
+from tests.conftest import Query, second_machine, states
 
 DB = Path("data") / "library.db"
 IMPORTS = "SELECT COUNT(*) FROM documents"
@@ -344,13 +344,7 @@ def test_two_copies_of_a_catalog_leave_each_other_alone(
     synced: Path, served: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On a second machine with other files: neither deletes what the other has uploaded."""
-    second = workplace / "second"
-    shutil.copytree(DB.parent, second / "data")
-    shutil.copytree(synced, second / "library")
-    with closing(sqlite3.connect(second / "data" / "library.db")) as catalog:
-        root = str(second / "library")
-        catalog.execute("UPDATE catalog_info SET value = ? WHERE key = 'library_root'", (root,))
-        catalog.commit()
+    second = second_machine(workplace, synced)
     (synced / "On yeast.txt").write_text("This is all about yeast.\n")
     (second / "library" / "On zinc.txt").write_text("This is all about zinc.\n")
     assert objlib("sync", "--yes").returncode == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from objlib.errors import ConfigurationError, Hint, StoreNotFound
 from objlib.filestore import Fault, Kind
 from objlib.service.library import Library
 from tests.cli.servers import server
-from tests.conftest import Cli, Query, states
+from tests.conftest import Cli, Query, second_machine, states
 
 DB = Path("data") / "library.db"
 HINT = "`objlib sync --new-store` uploads the files into a new one, after a plan with its price"
@@ -295,13 +294,7 @@ def test_a_copy_of_the_catalog_sends_nothing_again(
     cli: Cli, synced: Path, served: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another machine was faster: what it has sent into the new store is adopted."""
-    second = workplace / "second"
-    shutil.copytree(DB.parent, second / "data")
-    shutil.copytree(synced, second / "library")
-    with closing(sqlite3.connect(second / "data" / "library.db")) as catalog:
-        root = str(second / "library")
-        catalog.execute("UPDATE catalog_info SET value = ? WHERE key = 'library_root'", (root,))
-        catalog.commit()
+    second = second_machine(workplace, synced)
     delete_the_store()
     assert cli("sync", "--new-store", "--yes").exit_code == 0
 

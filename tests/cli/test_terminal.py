@@ -9,10 +9,8 @@ import pty
 import re
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Sequence
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -20,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.cli.cleaning import as_json, one_line, text_lines
+from tests.cli.servers import answering
 from tests.conftest import Cli
 
 #: Colour, title, clipboard, screen, C1 controls, cursor, bidi, separators, no width, a fresh line.
@@ -171,23 +170,12 @@ class _Hostile(BaseHTTPRequestHandler):
         pass
 
 
-@contextmanager
-def hostile_server() -> Iterator[str]:
-    """Its address, while the context lasts."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Hostile) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-
-
 def test_no_server_steers_a_terminal(
     cli: Cli, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its messages are shown on one line, in tracebacks too."""
     cli("scan", "--library", library)
-    with hostile_server() as url:
+    with answering(_Hostile) as url:
         monkeypatch.setenv("OBJLIB_BASE_URL", url)
         for arguments in (("sync", "--yes"), ("search", "arches"), ("store-sync", "--log-json")):
             seen = on_terminal(arguments, (*arguments, "-vv"))

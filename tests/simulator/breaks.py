@@ -172,6 +172,10 @@ def short_listing_is_believed(put: Replace) -> None:
 
     put(lookup, "complete_pages", pages)
     put(listing, "complete_pages", pages)
+    _one_listing_is_enough(put)
+
+
+def _one_listing_is_enough(put: Replace) -> None:
     list_into, listed = lookup.DocumentLookup._list_into, list[object]()
 
     async def only_once(self: lookup.DocumentLookup, wanted: Any) -> None:
@@ -301,14 +305,7 @@ def shifted_page_is_believed(put: Replace) -> None:
 
     for module in (lookup, listing, rebuild):
         put(module, "complete_pages", pages)
-    list_into, listed = lookup.DocumentLookup._list_into, list[object]()
-
-    async def only_once(self: lookup.DocumentLookup, wanted: Any) -> None:
-        if not any(wanted is one for one in listed):
-            listed.append(wanted)
-            await list_into(self, wanted)
-
-    put(lookup.DocumentLookup, "_list_into", only_once)
+    _one_listing_is_enough(put)
 
 
 def any_answer_is_one(put: Replace) -> None:

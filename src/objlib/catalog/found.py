@@ -90,7 +90,7 @@ _NEWS = """ AND found.document_name NOT IN (
 
 
 class Findings:
-    """What one listing of a store has found. Several of one catalog stand side by side."""
+    """The findings of one listing of a store. Several of one catalog stand side by side."""
 
     def __init__(self, scratch: Scratch) -> None:
         """Findings whose table is still to be made."""

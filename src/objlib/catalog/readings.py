@@ -1,4 +1,4 @@
-"""How the texts of documents were made: by which reader, and what of the file they lack.
+"""The making of documents' texts: the reader of each, and what of the file it lacks.
 
 Only files that are converted on the way up have a reader of ours.
 """
@@ -19,7 +19,7 @@ _INDEXED = f"gemini_state = 'indexed' AND {UPLOADABLE}"
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """How the text of a document was made."""
+    """The making of one document's text."""
 
     #: Name and version of the reader, such as `epub:2`.
     reader: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from objlib.cli.cleaning import one_line
 from objlib.cli.screen import Screen
 from objlib.errors import ConfigurationError
 from objlib.service.files import is_on_disk
+from objlib.service.words import matched
 
 PASSAGE_CHARS = 280
 _INDENT = "    "
@@ -29,11 +29,8 @@ _BLOCKED = {
 }
 #: Shown where some sentences have no passage behind them.
 _PARTLY_OWN = "Some of this is the model's own: what `objlib ask` gives no number."
-#: Shorter words are in every passage.
-_TELLING_CHARS = 4
 #: No word that a passage must not be cut in is longer.
 _WORD_CHARS = 24
-_SPACELESS = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 
 
 def print_citation(
@@ -127,25 +124,10 @@ def open_file(citations: Sequence[Citation], number: int, root: Path) -> None:
         raise ConfigurationError(f"no program was found to open {path} with")
 
 
-def _words(question: str) -> list[str]:
-    words = re.findall(r"\w+", question)
-    telling = [word for word in words if len(word) >= _TELLING_CHARS or _SPACELESS.search(word)]
-    return telling or words
-
-
-def _pattern(question: str) -> re.Pattern[str] | None:
-    """The question's words; of one written with spaces only whole words, with any ending."""
-    forms = [
-        re.escape(word) if _SPACELESS.search(word) else rf"\b{re.escape(word)}\w*"
-        for word in _words(question)
-    ]
-    return re.compile("|".join(forms), re.IGNORECASE) if forms else None
-
-
 def _highlighted(passage: str, question: str) -> Text:
     text = Text(one_line(passage))
-    if (pattern := _pattern(question)) is not None:
-        text.highlight_regex(pattern, style="bold yellow")
+    for start, end in matched(text.plain, question):
+        text.stylize("bold yellow", start, end)
     return text
 
 
@@ -154,8 +136,7 @@ def _around(passage: str, question: str) -> str:
     flat = " ".join(passage.split())
     if len(flat) <= PASSAGE_CHARS:
         return flat
-    pattern = _pattern(question)
-    found = [match.start() for match in pattern.finditer(flat)] if pattern else []
+    found = [start for start, _ in matched(flat, question)]
     room = PASSAGE_CHARS - 2
     best = max((0, *found), key=lambda start: sum(start <= place < start + room for place in found))
     start = 0 if best < room // 4 else _after_space(flat, best - room // 8 - _WORD_CHARS)

@@ -1,4 +1,4 @@
-"""What objlib leans on in google-genai, looked at before the first call.
+"""Checks that google-genai has all that objlib leans on, before the first call.
 
 A release of the SDK may rename a call, a keyword or a field. Without this look that would be an
 AttributeError in the middle of a run; with it one line says what has moved, and nothing is sent.

@@ -22,7 +22,7 @@ _MARKS = "".join(
 _WORD = re.compile(rf"[^\W_]+(?:(?![\x00-\u02ff])[{re.escape(_MARKS)}]+[^\W_]*)*")
 _ASCII_WORD = re.compile(r"[a-z0-9]+")
 
-_SPACELESS = re.compile(
+SPACELESS = re.compile(
     "["
     "\u0e00-\u0eff"  # Thai, Lao
     "\u0f00-\u0fff"  # Tibetan
@@ -48,7 +48,7 @@ def terms(text: str) -> list[str]:
         return _ASCII_WORD.findall(text.lower())
     folded = unicodedata.normalize("NFKC", _WIDTHLESS.sub("", text)).casefold()
     words = _WORD.findall(folded)
-    if _SPACELESS.search(folded) is None:
+    if SPACELESS.search(folded) is None:
         return words
     return [term for word in words for term in _cut(word)]
 
@@ -61,7 +61,7 @@ def closed_up(text: str) -> str:
 def _cut(word: str) -> Iterator[str]:
     """The runs of a word in scripts with spaces whole, the others in pairs."""
     position = 0
-    for run in _SPACELESS.finditer(word):
+    for run in SPACELESS.finditer(word):
         if run.start() > position:
             yield word[position : run.start()]
         yield from _pairs(run.group())
@@ -87,7 +87,5 @@ def telling_terms(question: str) -> list[str]:
     distinct = list(dict.fromkeys(terms(question)))
     silent = stop_words(distinct)
     return [
-        term
-        for term in distinct
-        if term not in silent and (len(term) > 1 or _SPACELESS.match(term))
+        term for term in distinct if term not in silent and (len(term) > 1 or SPACELESS.match(term))
     ]

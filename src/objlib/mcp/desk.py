@@ -1,4 +1,4 @@
-"""What the tools of one connection share: the library, opened when it is first asked for."""
+"""The library that the tools of one connection share, opened when it is first asked for."""
 
 from __future__ import annotations
 

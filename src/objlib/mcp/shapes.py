@@ -1,4 +1,4 @@
-"""What the tools take and give: the models that their schemas are made from."""
+"""The models of what tools take and give; their schemas are made from these."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ Path = Annotated[str, Field(description="The path of the file in the library.")]
 
 
 class Taken(BaseModel):
-    """What a tool takes; anything else is a mistake."""
+    """The input of a tool; anything else is a mistake."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class Given(BaseModel):
-    """What a tool gives."""
+    """The output of a tool."""
 
     model_config = ConfigDict(extra="forbid")
 

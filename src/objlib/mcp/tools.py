@@ -30,6 +30,7 @@ from objlib.mcp.shapes import (
 from objlib.service import servers
 from objlib.service.files import folders_below, title
 from objlib.service.hits import Hit, known_of
+from objlib.service.states import state_of
 from objlib.service.texts import FileText, row_of, text_of
 
 RESULTS = 10
@@ -37,13 +38,6 @@ PASSAGE_CHARS = 400
 FETCH_CHARS = 16_000
 PAGE_FILES = 100
 MOVES = 20
-STATES = {
-    "indexed": "searchable",
-    "processing": "being indexed",
-    "uploading": "on its way to the store",
-    "untracked": "waiting to be sent",
-    "failed": "not searchable",
-}
 _KEY = re.compile(r"[a-z0-9]{1,40}")
 
 
@@ -187,18 +181,10 @@ def _listed(row: FileRecord) -> Listed:
         id=row.upload_key,
         path=clean(row.file_path),
         state=row.gemini_state.value,
-        meaning=_meaning(row),
+        meaning=state_of(row),
         size_bytes=row.file_size,
         reason=_reason(row),
     )
-
-
-def _meaning(row: FileRecord) -> str:
-    if row.is_deleted:
-        return "gone from the folder"
-    if row.skip_reason:
-        return "cannot be searched"
-    return STATES[row.gemini_state.value]
 
 
 def _reason(row: FileRecord) -> str | None:
@@ -227,7 +213,7 @@ async def file_status(desk: Desk, taken: FileTaken) -> FileGiven:
         title=title_of(row),
         path=clean(history.file),
         state=row.gemini_state.value,
-        meaning=_meaning(row),
+        meaning=state_of(row),
         is_searchable=is_indexed and not row.is_deleted,
         reason=_reason(row),
         size_bytes=row.file_size,

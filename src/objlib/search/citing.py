@@ -21,7 +21,7 @@ _CONTINUED = range(0x80, 0xC0)  # a byte in the middle of a character
 
 
 class RestsOn(StrEnum):
-    """What stands behind an answer."""
+    """The source that stands behind an answer."""
 
     LIBRARY = "the library"
     #: Some sentences have no number.

@@ -1,4 +1,4 @@
-"""What a filter can find, by the metadata of the files in the store.
+"""Checks a filter against the metadata of the files in the store.
 
 The store answers an unknown key, and a comparison that cannot be true, with nothing at all. The
 catalog knows better: it names the keys and values that there are.

@@ -1,4 +1,4 @@
-"""What an answer rests on, with what is known of each file: for a page to show beside it."""
+"""The passages that an answer rests on, and what is known of the file of each."""
 
 from __future__ import annotations
 

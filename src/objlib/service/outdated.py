@@ -22,7 +22,7 @@ class Outdated:
 
     @property
     def price(self) -> Estimate:
-        """What sending them again takes at Gemini."""
+        """The price of sending them again, at Gemini."""
         return estimate(
             Work(
                 {"form": self.files},

@@ -10,11 +10,11 @@ shown, and two tabs cannot start the same one twice.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -27,9 +27,11 @@ from objlib.upload import events as ev
 from objlib.upload.estimate import Estimate, estimate
 from objlib.upload.reports import Progress, advance
 
+_log = logging.getLogger(__name__)
+
 
 class Phase(Enum):
-    """Where a round stands."""
+    """The place where a round stands."""
 
     IDLE = "idle"
     PLANNING = "planning"
@@ -45,7 +47,7 @@ AT_WORK = (Phase.PLANNING, Phase.RUNNING, Phase.DRAINING)
 
 
 #: Seconds between two looks at a round that is to be over.
-_ABANDONING_S = 0.05
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,43 +79,26 @@ class Pilot:
         self._library = library
         self._clock = clock
         self._task: asyncio.Task[None] | None = None
+        #: The run that is under way, once it has begun.
         self._run: Run[Any, Any] | None = None
-        self._phase = Phase.IDLE
-        self._plan: SyncPlan | None = None
-        self._plan_id: str | None = None
-        self._doing: str | None = None
-        self._progress = Progress()
-        self._began_at: float | None = None
-        self._ended_at: float | None = None
-        self._outcome: SyncOutcome | None = None
-        self._problem: str | None = None
+        self._began_at = 0.0
+        self._last = Snapshot()
 
     def snapshot(self) -> Snapshot:
         """Return where the round stands."""
-        phase = self._phase
-        if phase is Phase.RUNNING and self._run is not None and self._run.has_begun:
-            phase = Phase.DRAINING if self._run.is_stopping else phase
-        scanned = None
-        if phase is Phase.PLANNING and self._run is not None and self._run.has_begun:
-            scanned = self._run.progress.scan
-        end = self._clock() if self._ended_at is None else self._ended_at
-        return Snapshot(
-            phase,
-            self._plan_id,
-            scanned,
-            self._plan,
-            None if self._plan is None else estimate(self._plan.work),
-            self._doing,
-            self._progress,
-            0.0 if self._began_at is None else end - self._began_at,
-            self._outcome,
-            self._problem,
-        )
+        if self._last.phase not in AT_WORK:
+            return self._last
+        now = replace(self._last, elapsed_s=self._clock() - self._began_at)
+        if self._run is None:
+            return now
+        if now.phase is Phase.PLANNING:
+            return replace(now, scanned=self._run.progress.scan)
+        return replace(now, phase=Phase.DRAINING) if self._run.is_stopping else now
 
     def plan(self) -> None:
         """Begin to look at the folder. Raises `ConfigurationError` while a round is at work."""
-        self._begin(Phase.PLANNING, self._planning)
-        self._plan, self._plan_id, self._outcome = None, None, None
+        self._check_free()
+        self._begin(Snapshot(Phase.PLANNING), self._planning())
 
     def start(self, plan_id: str) -> None:
         """Begin what a plan says.
@@ -121,21 +106,20 @@ class Pilot:
         Raises:
             ConfigurationError: a round is at work, or the plan is not the one shown last.
         """
-        if self._phase is not Phase.PLANNED or plan_id != self._plan_id or self._plan is None:
-            if self._phase in AT_WORK:
-                raise ConfigurationError("a round is at work already; it is shown here")
+        self._check_free()
+        last = self._last
+        if last.phase is not Phase.PLANNED or last.plan is None or plan_id != last.plan_id:
             raise ConfigurationError("that plan is old; make a new one, and look at it")
-        plan = self._plan
-        self._begin(Phase.RUNNING, lambda: self._running(plan))
+        self._begin(replace(last, phase=Phase.RUNNING), self._running(last.plan))
 
     def drain(self) -> None:
         """Take nothing new; what is on its way is finished. Without a round nothing happens."""
-        if self._run is not None and self._run.has_begun:
+        if self._run is not None:
             self._run.stop("stopped on the page")
 
     def stop(self) -> None:
         """Take nothing new, and when that was asked for before, let go of what is on its way."""
-        if self._run is not None and self._run.has_begun:
+        if self._run is not None:
             self._run.shutdown.signal()
 
     async def settled(self, within_s: float) -> bool:
@@ -148,55 +132,54 @@ class Pilot:
         """Let go of what is on its way, at once, and wait until its files are free."""
         while not await self.settled(0.0):
             self.stop()  # the first time it drains; before the work has begun it says nothing
-            await self.settled(_ABANDONING_S)
+            await self.settled(_LOOK_S)
 
     async def close(self) -> None:
         """Stop the round, and wait for its end."""
-        self.drain()
-        if self._task is not None:
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        while not await self.settled(0.0):
+            self.drain()  # before the work has begun it says nothing
+            await self.settled(_LOOK_S)
 
-    def _begin(self, phase: Phase, work: Callable[[], Awaitable[None]]) -> None:
-        if self._phase in AT_WORK:
+    def _check_free(self) -> None:
+        if self._last.phase in AT_WORK:
             raise ConfigurationError("a round is at work already; it is shown here")
-        self._phase, self._problem, self._doing = phase, None, None
-        self._progress = Progress()
-        self._began_at, self._ended_at, self._run = self._clock(), None, None
+
+    def _begin(self, first: Snapshot, work: Coroutine[Any, Any, Snapshot]) -> None:
+        self._last, self._began_at, self._run = first, self._clock(), None
         self._task = asyncio.ensure_future(self._told(work))
 
-    async def _told(self, work: Callable[[], Awaitable[None]]) -> None:
+    async def _told(self, work: Coroutine[Any, Any, Snapshot]) -> None:
         """Do the work; an error becomes the end of the round, for whoever looks."""
+        ended = replace(self._last, phase=Phase.FAILED, problem="it was cancelled")
         try:
-            await work()
+            ended = await work
         except ObjlibError as error:
-            self._phase, self._problem = Phase.FAILED, str(error)
-        except Exception as error:
-            self._phase, self._problem = Phase.FAILED, f"a bug in objlib: {error!r}"
-            raise
+            ended = replace(self._last, phase=Phase.FAILED, problem=str(error))
+        except Exception as error:  # nobody waits for the task: the log and the page tell it
+            _log.exception("a round failed")
+            ended = replace(self._last, phase=Phase.FAILED, problem=f"a bug in objlib: {error!r}")
         finally:
-            self._ended_at = self._clock()
             self._run = None
+            self._last = replace(ended, elapsed_s=self._clock() - self._began_at)
 
-    async def _planning(self) -> None:
+    async def _planning(self) -> Snapshot:
         async with self._library.plan_sync() as run:
             self._run = run
             plan = await run.finished()
-            was_stopped = run.is_stopping
-        if was_stopped:
-            self._phase = Phase.IDLE
-            return
-        self._plan, self._plan_id = plan, secrets.token_hex(8)
-        self._phase = Phase.PLANNED
+            if run.is_stopping:
+                return Snapshot()
+        price = estimate(plan.work)
+        return Snapshot(Phase.PLANNED, plan_id=secrets.token_hex(8), plan=plan, price=price)
 
-    async def _running(self, plan: SyncPlan) -> None:
+    async def _running(self, plan: SyncPlan) -> Snapshot:
         async with self._library.sync(plan) as run:
             self._run = run
             async for event in run.events:
                 if isinstance(event, SyncPhase):
-                    self._doing = event.value
+                    self._last = replace(self._last, doing=event.value)
                 elif isinstance(event, ev.Event):
-                    self._progress = advance(self._progress, event)
-            self._outcome = run.progress
-        self._plan, self._plan_id = None, None
-        self._phase = Phase.OVER
+                    progress = advance(self._last.progress, event)
+                    self._last = replace(self._last, progress=progress)
+            outcome = run.progress
+        last = self._last
+        return Snapshot(Phase.OVER, doing=last.doing, progress=last.progress, outcome=outcome)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from objlib import backend
+from objlib.backend import is_loopback as is_loopback
 from objlib.config import Settings
 from objlib.redaction import redacted, secrets_of
 

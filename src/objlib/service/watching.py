@@ -66,7 +66,7 @@ class Next(Enum):
 
 
 class Due(Enum):
-    """What is due while a folder is watched."""
+    """The next thing that is due while a folder is watched."""
 
     NOTHING = "nothing"
     #: A round, if the folder is not as it was at the last one.

@@ -18,9 +18,10 @@ from starlette.types import ASGIApp
 
 from objlib import Library, Settings
 from objlib.errors import BackendUnavailable, CatalogError, ConfigurationError, ObjlibError
+from objlib.service.servers import is_loopback
 from objlib.web import pages, rounds
 from objlib.web.desk import Desk
-from objlib.web.door import Door, Guarded, is_loopback
+from objlib.web.door import Door, Guarded
 from objlib.web.rendering import respond, static
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""What the pages of one running `objlib web` share."""
+"""The things that the pages of one running `objlib web` share."""
 
 from __future__ import annotations
 

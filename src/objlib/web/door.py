@@ -15,13 +15,14 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from objlib.service.servers import is_loopback
 
 #: `Referrer-Policy` is `same-origin` and not `no-referrer`: with that one a browser sends
 #: `Origin: null` with a form, and ours could not be told from another's. Nothing goes elsewhere.
@@ -41,14 +42,6 @@ CLOSED = (
     "This is somebody's library, and it opens with the address that `objlib web` printed.\n"
     "That address works once; start `objlib web` again for a new one.\n"
 )
-
-
-def is_loopback(host: str) -> bool:
-    """Return True if only this machine can reach an address."""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(slots=True)
@@ -81,7 +74,7 @@ class Door:
 
     @property
     def form_token(self) -> str:
-        """What a form of ours carries."""
+        """The token that a form of ours carries."""
         return hmac.new(self._session.encode(), b"form", hashlib.sha256).hexdigest()
 
     def exchanged(self, token: str) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from objlib.errors import ConfigurationError
 from objlib.service.files import folders_below
-from objlib.service.hits import Answered, Hit
+from objlib.service.hits import Answered
 from objlib.service.passages import locate
 from objlib.service.texts import Original, original_of, text_of
 from objlib.web.desk import Desk
@@ -319,9 +319,9 @@ async def health(request: Request) -> Response:
     return respond(request, "health.html", record)
 
 
-def state_in_a_word(states: object, unread: int) -> str:
+def state_in_a_word(states: Mapping[str, Mapping[str, int]], unread: int) -> str:
     """Return `searchable`, `waiting`, `working`, `trouble` or `empty`."""
-    files = {name: tally["files"] for name, tally in dict(states).items()}  # type: ignore[call-overload]
+    files = {name: tally["files"] for name, tally in states.items()}
     if files["uploading"] or files["processing"]:
         return "working"
     if files["failed"] or unread:
@@ -329,6 +329,3 @@ def state_in_a_word(states: object, unread: int) -> str:
     if files["untracked"]:
         return "waiting"
     return "searchable" if files["indexed"] else "empty"
-
-
-__all__ = ["Hit", "failures", "file", "files", "health", "original", "passage", "search"]

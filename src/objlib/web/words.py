@@ -1,21 +1,15 @@
-"""How the page puts things: states, sizes, times, remedies. Plain words, for people."""
+"""The words of the page for remedies, reasons and moments. Plain, for people."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from objlib import FileRecord, Remedy
+from objlib import Remedy
 from objlib.service.numbers import ago, count, dollars, duration, size
+from objlib.service.states import STATES, state_of
 
-__all__ = ["ago", "count", "dollars", "duration", "size"]
+__all__ = ["STATES", "ago", "count", "dollars", "duration", "size", "state_of"]
 
-STATES = {
-    "indexed": "searchable",
-    "processing": "being indexed",
-    "uploading": "on its way",
-    "untracked": "waiting",
-    "failed": "not searchable",
-}
 REMEDIES = {
     Remedy.INSTALL: "Install what the reason names, then sync.",
     Remedy.RETRY: "It may succeed next time: sync again.",
@@ -32,15 +26,6 @@ REASONS = {
     "failed before": "failed before",
     "forced": "sent again on request",
 }
-
-
-def state_of(record: FileRecord) -> str:
-    """Return the state of a file in words."""
-    if record.is_deleted:
-        return "gone from the folder"
-    if record.skip_reason:
-        return "cannot be searched"
-    return STATES[record.gemini_state.value]
 
 
 def when(moment: str | None, now: datetime | None = None) -> str:
