@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import reactivex.operators as ops
@@ -16,6 +16,7 @@ from objlib.catalog.tallies import Work as PlannedWork
 from objlib.catalog.tallies import planned_page
 from objlib.documents.payload import Source
 from objlib.service.runs import Run, Runs, Work
+from objlib.service.steering import steered
 from objlib.service.stores import Connection
 from objlib.upload import events as ev
 from objlib.upload.estimate import estimate
@@ -143,7 +144,7 @@ class Account:
     """The account of an upload, opened when its store has just been looked up."""
 
     def __init__(self, catalog: Catalog, client: FileSearchClient, expected: PlannedWork) -> None:
-        self._catalog = catalog
+        self.catalog = catalog
         self._client = client
         self._expected = expected
         self._requests_before = client.requests - 1  # the store was looked up for this upload
@@ -158,7 +159,7 @@ class Account:
         """Return the outcome of the upload, which is over."""
         elapsed_s = time.monotonic() - self._begun_at_s
         requests = self._client.requests - self._requests_before
-        left = await expected_work(self._catalog, Options(retry_failed=True))
+        left = await expected_work(self.catalog, Options(retry_failed=True))
         failed = left.reasons.get(FAILED_BEFORE, 0)
         return Uploaded(
             progress,
@@ -169,7 +170,7 @@ class Account:
             waiting=left.files - failed,
             failed=failed,
             was_interrupted=was_interrupted,
-            to_be_reset=await count_to_be_reset(self._catalog),
+            to_be_reset=await count_to_be_reset(self.catalog),
         )
 
 
@@ -184,6 +185,12 @@ class Uploading:
         """Return the outcome, once the work is over."""
         is_stopping = self.work.shutdown.is_stopping
         return await self.account.closed(self.work.report(), was_interrupted=is_stopping)
+
+
+async def steered_upload(prepared: Awaitable[Uploading]) -> Uploading:
+    """Return an upload that can be paused and stopped through the catalog as well."""
+    uploading = await prepared
+    return replace(uploading, work=steered(uploading.account.catalog, uploading.work))
 
 
 class UploadingRun(Run[ev.Event, Progress]):
