@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.formats.decoding import NO_MARK, after_all_turns, decode_text, examined, mark_of
+from objlib.formats.decoding import (
+    NO_MARK,
+    _lines,
+    after_all_turns,
+    decode_text,
+    examined,
+    mark_of,
+)
 from objlib.formats.text import extract, extracted
 from objlib.library.content import Content
 from objlib.library.hashing import Fingerprint
@@ -91,6 +99,43 @@ def test_a_text_in_pieces_is_read_as_the_whole(pieces: list[bytes]) -> None:
 
     assert "".join(decoding.decoded(pieces)) == text
     assert b"".join(decoding.as_utf_8(pieces)) == text.encode()
+
+
+@given(
+    st.lists(st.sampled_from([b"a", b"\xe9", b"\n", b"\r", b"\r\n"]), max_size=12),
+    st.lists(st.integers(0, 20), max_size=6),
+)
+def test_lines_are_the_same_wherever_the_pieces_end(parts: list[bytes], cuts: list[int]) -> None:
+    """For all line ends, also one that is cut in two."""
+    content = b"".join(parts)
+    places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    pieces = [content[begin:end] for begin, end in pairwise(places)]
+    lines = [line for some in _lines(pieces) for line in some]
+    assert lines == content.splitlines(keepends=True)
+
+
+def test_a_text_without_line_ends_takes_no_time_to_speak_of() -> None:
+    """Each piece of it is copied once: by the square of their number it would take an hour."""
+    lines = [line for some in _lines([b"\xe9 " * 50] * 200_000) for line in some]
+    assert [len(line) for line in lines] == [20_000_000]
+
+
+def test_others_have_turns_while_a_text_is_looked_through() -> None:
+    """One a piece from the first piece on, for a text may have a hundred megabytes."""
+    read: list[int] = []
+
+    class Pieces:
+        """Three pieces of a text, which note that they are read."""
+
+        def __iter__(self) -> Iterator[bytes]:
+            for number in range(3):
+                read.append(number)
+                yield b"text "
+
+    work = extracted(Pieces(), "text/plain")
+    next(work)
+    assert read == [0]
+    assert "".join(after_all_turns(work)) == "text " * 3
 
 
 ESCAPES = st.sampled_from(
