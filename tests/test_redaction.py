@@ -58,6 +58,14 @@ def test_a_page_full_of_escapes_takes_no_longer_than_another(flood: str) -> None
     assert redacted(flood, ["AIza/Sy+of=somebody~0123456789"]) == flood
 
 
+@pytest.mark.parametrize("secret", ["ab\\\\cd", "ab\\\\\\cd"])
+def test_backslashes_in_a_secret_make_no_page_take_for_ever(secret: str) -> None:
+    """Two ways for one run of them would be tried in all their combinations."""
+    flood = ("ab" + "\\" * 16) * 5_000
+    assert redacted(flood, [secret]) == flood
+    assert redacted(f"<{secret}>", [secret]) == "<***>"
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

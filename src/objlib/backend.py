@@ -136,12 +136,10 @@ async def serve(
         raise ConfigurationError(str(error)) from error
     except RefusedToListen as error:
         raise ConfigurationError(f"{error} (OBJLIB_SERVE_KEY)") from error
-    except (sqlite3.Error, NotADirectoryError, PermissionError) as error:
-        if isinstance(error, PermissionError) and error.filename is None:  # of the port
+    except (sqlite3.Error, OSError) as error:
+        if isinstance(error, OSError) and error.filename is None:  # of the port
             raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
         raise ConfigurationError(f"cannot open the data {data} ({error})") from error
-    except OSError as error:
-        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 def _is_origin(url: str) -> bool:

@@ -19,9 +19,8 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 from objlib.congestion.pressure import TIERS
 from objlib.errors import ConfigurationError, Hint
-from objlib.formats.hook import Hooks
+from objlib.formats.hook import KEPT_TEXTS, Hooks
 from objlib.library.metadata import DEFAULT_TEMPLATES, PathTemplate
-from objlib.library.selection import KEPT_TEXTS
 from objlib.redaction import without_credentials
 from objlib.values import About, Setting
 from objlib.waits import Waits
@@ -363,6 +362,8 @@ def _as_noted(path: Path) -> str:
 
 
 def _is_trusted(path: Path) -> bool:
+    if path.resolve() == user_file().resolve():
+        return True
     try:
         return _as_noted(path) in (_user_folder() / _TRUSTED).read_text("utf-8").splitlines()
     except (OSError, ValueError):

@@ -122,5 +122,6 @@ def _anyhow(letter: str, *, is_first: bool) -> str:
     if letter == " ":
         ways.append(r"\+")
     ways.append(_BACKSLASHES if letter == "\\" else re.escape(letter))  # the shortest is the last
-    escaped = "" if is_first or letter.isalnum() else r"\\{0,8}"
+    # Before a backslash there are others in its own way: two ways for a run would take for ever.
+    escaped = "" if is_first or letter.isalnum() or letter == "\\" else r"\\{0,8}"
     return f"{escaped}(?:{'|'.join(ways)})"

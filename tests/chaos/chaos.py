@@ -96,10 +96,6 @@ CATALOG_TROUBLE = 0.2
 OLDER_VERSIONS = (23, 24)
 
 
-def _names_a_way_on(output: str) -> bool:
-    return RECOVER in output or NO_STORE in output
-
-
 class Chaos:
     """A working folder with a library, a served store, and a history of violence."""
 
@@ -115,6 +111,8 @@ class Chaos:
         self._problems: list[str] = []
         #: The catalog was lost, and no recovery has come to its end since.
         self._is_lost = False
+        #: A file was in the store.
+        self._has_store = False
         #: Seconds that the last scan took.
         self._scan_s = 1.0
         self._began = time.monotonic()
@@ -177,8 +175,10 @@ class Chaos:
         if "Traceback" in output or "a bug in objlib" in output:
             self._problems.append(f"{process.args!r} printed: {output[-500:]}")
         # Before the first upload there is no store, and a command that needs one says so.
-        names = NO_STORE in output or (self._is_lost and _names_a_way_on(output))
-        is_told = process.returncode == 2 and names
+        is_right = (NO_STORE in output and not self._has_store) or (
+            RECOVER in output and self._is_lost
+        )
+        is_told = process.returncode == 2 and is_right
         if process.returncode not in (0, 1, 3, 130, -9) and not is_told:
             self._problems.append(f"{process.args!r} ended with {process.returncode}: {output}")
         return output
@@ -226,7 +226,9 @@ class Chaos:
             assert isinstance(process.args, list)
             self._killed_as[str(process.args[3])] += 1
             if self._has_catalog():
-                self._killed_in.update(self._states())
+                states = self._states()
+                self._killed_in.update(states)
+                self._has_store |= "indexed" in states
         else:
             self._counted["ran to the end"] += 1
         return self._end(process)

@@ -172,6 +172,14 @@ def test_a_lost_catalog_comes_back_and_nothing_is_sent_again(
     assert cli("store-sync").exit_code == 0
 
 
+def test_its_own_events_are_no_file_of_the_library(cli: Cli, uploaded: Path, rows: Query) -> None:
+    """A file that it writes into the library, now or the last time, is not taken."""
+    for _ in range(2):
+        lose_the_catalog()
+        assert from_store(cli, uploaded, "--events", str(uploaded / "e.jsonl")).exit_code == 0
+    assert rows("SELECT COUNT(*) FROM files WHERE file_path = 'e.jsonl'") == [(0,)]
+
+
 def test_every_row_comes_back_by_the_legal_road(cli: Cli, uploaded: Path, rows: Query) -> None:
     """Three moves a file, each with the reason `adopted`; none jumps into `indexed`."""
     lose_the_catalog()

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import fcntl
 import io
+import json
 import os
 import pty
 import re
 import struct
+import subprocess
+import sys
 import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
@@ -171,3 +175,10 @@ def test_names_are_spelt_as_their_language_does() -> None:
     """Joiners move nothing; what could move the cursor or hide text is shown as what it is."""
     assert one_line("می\u200cروم") == "می\u200cروم"
     assert one_line("a\u202eb\x1b[2Jc\n") == "a\\u202eb\\x1b[2Jc\\n"
+
+
+def test_notices_are_no_output_where_standard_error_is_closed(library: Path) -> None:
+    """`--json 2>&-` prints JSON and nothing else."""
+    command = f"{sys.executable} -m objlib sync --library {library} --yes --json 2>&-"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["scan"]["found"] == 6

@@ -101,3 +101,9 @@ def test_faults_that_cannot_be_used_are_a_usage_error(cli: Cli, workplace: Path)
 def test_latency_is_a_number_of_seconds(cli: Cli, latency: str) -> None:
     """Not negative and not endless."""
     assert cli("serve", "--latency", latency).exit_code == 2
+
+
+def test_data_that_cannot_be_made_is_told_from_a_port_that_is_taken(cli: Cli) -> None:
+    """Each is named as what it is."""
+    outcome = cli("serve", "--port", "0", "--data", "/proc/nope/x.db")
+    assert outcome.exit_code == 2 and "cannot open the data /proc/nope/x.db" in outcome.err

@@ -79,6 +79,10 @@ def test_the_users_own_files_may_set_everything(cli: Cli, library: Path, workpla
     own = workplace / ".config" / "objlib" / "objlib.toml"
     own.write_text('store = "of mine"\n')
     assert origin() == str(own)
+    with contextlib.chdir(own.parent):  # found there, it is still the user's own
+        own.write_text('model = "gemini-x"\n')
+        assert cli("config", "show").exit_code == 0
+        own.write_text('store = "of mine"\n')
     Path("objlib.toml").write_text("concurrency = 2\n")
     assert origin() == str(own)
     Path("objlib.toml").unlink()

@@ -235,8 +235,9 @@ def test_without_the_extra_one_line_says_how_to_get_it(workplace: Path) -> None:
         assert command in done.stderr and done.stderr.count(b"\n") == 1
 
 
-def test_a_page_that_is_no_address_is_refused(workplace: Path) -> None:
+@pytest.mark.parametrize("page", ["nonsense", "http://["])
+def test_a_page_that_is_no_address_is_refused(workplace: Path, page: str) -> None:
     """Before anything is served."""
-    plug = started(workplace, "--page", "nonsense")
+    plug = started(workplace, "--page", page)
     _, said = plug.communicate(timeout=ENDS_WITHIN_S)
     assert plug.returncode == 2 and b"--page takes an address" in said

@@ -10,7 +10,7 @@ import jsonschema
 
 from objlib.config import load_settings
 from objlib.mcp.desk import Desk
-from tests.mcp.conftest import called, fill, objlib, plugged, refused
+from tests.mcp.conftest import PAGE, called, fill, objlib, plugged, refused
 
 
 def test_a_plan_is_made_shown_and_done(workplace: Path) -> None:
@@ -24,7 +24,7 @@ def test_a_plan_is_made_shown_and_done(workplace: Path) -> None:
         assert message and total is None
 
     async def sync() -> None:
-        async with plugged(Desk(load_settings(), may_write=True)) as client:
+        async with plugged(Desk(load_settings(), PAGE, may_write=True)) as client:
             assert "that plan is old" in await refused(client, "sync", plan_id="made-up")
             plan = await called(client, "plan_sync")
             assert plan["files"] == 8 and plan["dollars"] == 0.0
@@ -47,7 +47,7 @@ def test_two_rounds_at_once_are_refused(workplace: Path) -> None:
     objlib(workplace, "scan", "--library", "library")
 
     async def plan_twice() -> None:
-        async with plugged(Desk(load_settings(), may_write=True)) as client:
+        async with plugged(Desk(load_settings(), PAGE, may_write=True)) as client:
             both = await asyncio.gather(
                 client.call_tool("plan_sync", {}), client.call_tool("plan_sync", {})
             )

@@ -14,7 +14,7 @@ from mcp.shared.exceptions import MCPError
 from mcp import types
 from objlib.config import load_settings
 from objlib.mcp.desk import Desk
-from tests.mcp.conftest import HOSTILE, called, fill, objlib, plugged, refused
+from tests.mcp.conftest import HOSTILE, PAGE, called, fill, objlib, plugged, refused
 
 LOOKING = ["search", "fetch", "ask", "list_files", "file_status", "library_status"]
 MARKED = re.compile(r"\[quotation (\w+) begins: [^\]]+\]\n(.*)\n\[quotation \1 ends\]", re.DOTALL)
@@ -50,7 +50,7 @@ def test_only_what_looks_is_there_unless_writing_is_allowed(library: Path) -> No
             assert [tool.name for tool in tools] == LOOKING
             assert all(tool.annotations and tool.annotations.read_only_hint for tool in tools)
             assert "there is no tool 'sync'" in await refused(client, "sync", plan_id="x")
-        async with plugged(Desk(load_settings(), may_write=True)) as client:
+        async with plugged(Desk(load_settings(), PAGE, may_write=True)) as client:
             tools = (await client.list_tools()).tools
             assert [tool.name for tool in tools] == [*LOOKING, "plan_sync", "sync"]
             assert [

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.search.places import Place, place_of
+from objlib.library.content import Content, read_content
+from objlib.search import places
+from objlib.search.places import Place, place_of, placed
+from objlib.search.query import Citation, SearchResult
+from objlib.threads import in_thread
 
 NOTES = "# Bees\n\nThey fly.\n\n## Wax ##\nIt\n  melts at 62 degrees.\n\nHoney\n=====\nSweet.\n"
 
@@ -39,3 +46,31 @@ def test_what_stands_in_a_text_is_found(text: str, start: int, has_headings: boo
     assert (place is None) == (not text[start:].strip())
     if place is not None:
         assert 1 <= place.line <= text.count("\n") + 1
+
+
+def test_a_file_is_read_once_for_all_its_passages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is no text has no lines."""
+    (tmp_path / "notes.md").write_text(NOTES)
+    (tmp_path / "scan.bin").write_bytes(b"\x00\xff\xfe" * 99 + b"They fly." + b"\x00" * 99)
+    cited = [
+        Citation("notes.md", "Notes", "They fly.", {}),
+        Citation("notes.md", "Notes", "Sweet.", {}),
+        Citation("scan.bin", "Scan", "They fly.", {}),
+    ]
+
+    read: list[str] = []
+
+    def reading(root: Path, path: str, links_to: tuple[Path, ...]) -> Content:
+        read.append(path)
+        return read_content(root, path, links_to)
+
+    monkeypatch.setattr(places, "read_content", reading)
+
+    async def go() -> list[int | None]:
+        result = await placed(SearchResult("", cited, ""), tmp_path, (), in_thread)
+        return [citation.line for citation in result.citations]
+
+    assert asyncio.run(go()) == [3, 11, None]
+    assert read == ["notes.md", "scan.bin"]

@@ -36,6 +36,7 @@ def test_what_is_named_is_a_reason_for_files_that_have_it() -> None:
     """And for no others."""
     named = {"year": (1984, 1985), "title": ("Reagan",)}
     assert why("x", "y", {"year": 1984, "title": "Bush"}, named).named == {"year": 1984}
+    assert why("x", "y", {"title": ["Bush", "Reagan"]}, named).named == {"title": "Reagan"}
 
 
 @given(st.text(max_size=60), st.text(max_size=200))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from objlib import Library
+from objlib import DocumentClass, Library, Progress, Synced, SyncReport, Uploaded, Work
+from objlib.catalog.verdicts import Verdicts
 from objlib.errors import (
     AccessRefused,
     BackendUnavailable,
@@ -50,8 +52,18 @@ def test_what_time_mends_is_waited_for(error: ObjlibError, at_first: Next, later
     assert after_error(error, is_first=False) is later
 
 
+def test_files_that_are_left_alone_are_no_reason_for_another_round() -> None:
+    """Each would list the whole store. The next one begins with the next change."""
+    nothing = dict.fromkeys(DocumentClass, 0)
+    clean = SyncReport("fileSearchStores/s", "library", nothing, 0, 0, 0, cast(Verdicts, None))
+    uploaded = Uploaded(Progress(), Work({}), 0, 0, 0.0, 0, 0, was_interrupted=False)
+    left_alone = SyncOutcome(uploaded, Synced(clean), left_alone=3)
+    assert not left_alone.is_worth_another
+    assert after_outcome(left_alone) is Next.CHANGE
+
+
 def test_an_unfinished_round_is_carried_out_again_by_itself() -> None:
-    """Files that are left alone are no reason for another round."""
+    """One that was interrupted ends the watch."""
     interrupted = SyncOutcome(was_interrupted=True)
     unfinished = SyncOutcome()
     assert after_outcome(interrupted) is Next.END

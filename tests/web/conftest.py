@@ -61,11 +61,15 @@ def objlib(folder: Path, *arguments: str) -> None:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str) -> Iterator[Site]:
-    """Start the page in a folder, and stop it as Ctrl-C does."""
+def running(folder: Path, *arguments: str, **more: str) -> Iterator[Site]:
+    """Start the page in a folder, and stop it as Ctrl-C does.
+
+    Args:
+        more: variables of the environment.
+    """
     command = [sys.executable, "-m", "objlib", "web", "--port", "0", *arguments]
     process = subprocess.Popen(
-        command, cwd=folder, env=environment(), stdout=subprocess.PIPE, text=True
+        command, cwd=folder, env={**environment(), **more}, stdout=subprocess.PIPE, text=True
     )
     try:
         assert process.stdout is not None
@@ -74,9 +78,10 @@ def running(folder: Path, *arguments: str) -> Iterator[Site]:
         assert found, said
         yield Site(found[1], found[0], folder, process)
     finally:
-        process.send_signal(signal.SIGINT)
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
         try:
-            process.wait(60)
+            assert process.wait(60) == 0
         except subprocess.TimeoutExpired:
             process.kill()
             raise

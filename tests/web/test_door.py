@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from starlette.datastructures import Headers
 
+from objlib.web.door import Door
 from tests.web.conftest import TOKEN, Site, environment, fill, objlib, running
 
 ADDRESSES = ("/", "/files", "/file?path=x", "/run", "/failures", "/verify", "/health", "/nothing")
@@ -119,3 +121,10 @@ def test_an_address_that_others_can_reach_needs_a_token(tmp_path: Path) -> None:
 
     assert done.returncode == 2
     assert "--token" in done.stderr and len(done.stderr.splitlines()) == 1
+
+
+def test_the_port_of_http_may_be_left_out() -> None:
+    """A browser does not say `:80`."""
+    door = Door("127.0.0.1", 80)
+    assert door.is_addressed(Headers({"host": "127.0.0.1"}), "127.0.0.1")
+    assert not door.is_addressed(Headers({"host": "evil.example"}), "127.0.0.1")

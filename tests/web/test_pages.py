@@ -209,3 +209,23 @@ def test_the_catalog_gone_is_a_sentence(tmp_path: Path) -> None:
         answer = client.get("/", params={"q": "arches"})
         assert answer.status_code >= 400
         assert "Traceback" not in answer.text and "no store" in answer.text
+
+
+def test_a_long_line_shows_its_passage_and_can_be_read_on(tmp_path: Path) -> None:
+    """A transcript is one line; the window begins before the passage, and the next one after it."""
+    library = tmp_path / "library"
+    library.mkdir()
+    line = " ".join(f"word{number}" for number in range(9_000))
+    (library / "talk.txt").write_text("A talk\n" + line + " The zyzzyva ends it.\n")
+    objlib(tmp_path, "scan", "--library", "library")
+    objlib(tmp_path, "sync", "--yes")
+    with running(tmp_path, "--token", TOKEN) as site, site.inside() as client:
+        hit = first_hit(client, "zyzzyva")
+        page = client.get(str(hit["url"]))
+        assert '<mark id="hit">' in page.text
+        begins, address = [], f"/passage/{hit['id']}"
+        for begin in (0, 12_000, 24_000):
+            shown = client.get(address, params={"from": begin}, headers=JSON).json()
+            begins.append(shown["from"])
+        assert begins == sorted(set(begins))
+        assert begins[-1] > 20_000

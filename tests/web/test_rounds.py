@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
-from tests.web.conftest import Site
+from objlib.filestore import Fault, Kind
+from tests.cli.servers import server
+from tests.web.conftest import TOKEN, Site, fill, objlib, running
 from tests.web.test_door import form_token
 
 
@@ -69,3 +76,27 @@ def test_what_cannot_be_done_is_said(new_site: Site) -> None:
         assert post(new_site, client, do="explode").status_code == 400
         assert post(new_site, client, do="stop").status_code == 303
         assert client.get("/run.json").json()["run"]["phase"] == "idle"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_round_before_the_page(tmp_path: Path, number: int) -> None:
+    """What was on its way is finished, nothing stays leased, and the exit code is 0."""
+    fill(tmp_path)
+    with server(tmp_path / "served.db", Fault(Kind.LATENCY, seconds=0.3)) as url:
+        objlib(tmp_path, "scan", "--library", "library")
+        with (
+            running(tmp_path, "--token", TOKEN, OBJLIB_BASE_URL=url) as site,
+            site.inside() as client,
+        ):
+            post(site, client, do="plan")
+            planned = until(client, lambda run: run["phase"] == "planned")
+            post(site, client, do="start", plan_id=planned["plan_id"])
+            until(client, lambda run: bool(run["progress"]["in_flight"]))
+            site.process.send_signal(number)
+            assert site.process.wait(60) == 0
+    with closing(sqlite3.connect(tmp_path / "data" / "library.db")) as catalog:
+        held = catalog.execute(
+            "SELECT COUNT(*) FROM files WHERE lease_owner IS NOT NULL"
+            " OR gemini_state IN ('uploading', 'processing')"
+        ).fetchone()
+    assert held == (0,)

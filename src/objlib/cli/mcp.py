@@ -46,7 +46,7 @@ def command(invocation: Invocation, page: str, allow_write: bool) -> int:
         raise ConfigurationError("there is no standard input or output to speak the protocol on")
     if not _is_sdk(_version_of_sdk()):
         raise ConfigurationError(f"`objlib mcp` needs the extra of that name: {_installing()}")
-    if urlsplit(page).scheme not in ("http", "https") or not urlsplit(page).netloc:
+    if not _is_address(page):
         raise ConfigurationError(f"--page takes an address such as {USUAL_PAGE}, not {page!r}")
     from objlib.mcp.serving import serve
 
@@ -77,3 +77,11 @@ def _installing() -> str:
     """Return what installs the extra where objlib is: pipx keeps it apart from everything else."""
     is_of_pipx = Path(sys.prefix, "pipx_metadata.json").exists()
     return f"pipx inject objlib '{SDK}'" if is_of_pipx else "pip install 'objlib[mcp]'"
+
+
+def _is_address(page: str) -> bool:
+    try:
+        parts = urlsplit(page)
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.netloc)

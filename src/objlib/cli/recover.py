@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -86,11 +86,13 @@ async def _recover(
     settings = invocation.settings(library=library)
     invocation.name_the_store(settings)
     rebuilt: RebuildReport | None = None
+    files = Files(events)
     async with Library.open(settings.library if from_store else None, settings=settings) as opened:
         if from_store:
+            opened.selection = replace(opened.selection, own=(1, 2, *files.paths))
             await opened.scan()
             rebuilt = await opened.rebuild(library_id)
-        report, was_interrupted = await _follow_recovery(invocation, opened, Files(events))
+        report, was_interrupted = await _follow_recovery(invocation, opened, files)
         waiting = (await opened.plan()).files
         requests = opened.client.requests
     if invocation.json:

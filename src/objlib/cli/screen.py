@@ -36,6 +36,7 @@ class Screen(Console):
         # No markup and no emoji: a file may be called "[red]" or ":smile:".
         super().__init__(
             file=stream if file is None else file,
+            stderr=is_for_notices,  # also where that is closed: notices are no output
             highlight=False,
             markup=False,
             emoji=False,

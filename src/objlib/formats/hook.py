@@ -26,6 +26,8 @@ from objlib.formats.reading import NoText, Unreadable
 
 #: Part of each treatment: raise it when the same output of a command gives another text.
 _VERSION = 1
+#: The end of the name of a folder beside the catalog, with texts that commands have made.
+KEPT_TEXTS = ".converted"
 #: The place of the file in an argument.
 PATH = "{path}"
 #: What a document may have at the API.

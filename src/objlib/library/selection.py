@@ -10,16 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from objlib.formats.hook import NO_HOOKS, Hooks
+from objlib.formats.hook import KEPT_TEXTS, NO_HOOKS, Hooks
 from objlib.library.mime import VERDICTS_VERSION
 from objlib.library.unasked import unasked_rules
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
 
 #: The reason for leaving out what objlib itself is writing at that moment.
 OWN = "written by objlib"
-
-#: The end of the name of a folder beside the catalog, with texts that commands have made.
-KEPT_TEXTS = ".converted"
 
 _SPECIAL = re.compile(r"([\\*?[\]!# ])")
 

@@ -16,8 +16,6 @@ from objlib.service.hits import Answers
 from objlib.service.pilot import Pilot
 
 _log = logging.getLogger(__name__)
-#: Where `objlib web` shows the library unless it is told otherwise.
-USUAL_PAGE = "http://127.0.0.1:8470"
 URI = "objlib://file/"
 MESSAGE_CHARS_MAX = 500
 #: Characters of a passage that an address carries: enough to find it.
@@ -46,7 +44,7 @@ class Desk:
 
     settings: Settings
     #: The address of the page, without a closing slash.
-    page: str = USUAL_PAGE
+    page: str
     may_write: bool = False
     _open: Open | None = None
     _resources: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)

@@ -11,6 +11,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS
 
 from mcp import types
+from objlib import FilePage
 from objlib.errors import ObjlibError
 from objlib.mcp import shapes, tools
 from objlib.mcp.desk import URI, Desk, Unanswerable, uri_of
@@ -26,13 +27,19 @@ async def listed(
 ) -> types.ListResourcesResult:
     """Return a page of the files that can be searched."""
     cursor = clean(params.cursor) if params is not None and params.cursor else None
-    taken = shapes.ListTaken.model_construct(folder="", state="indexed", after=cursor)
-    page = await _or_refused(desk, lambda: tools.list_files(desk, taken))
+
+    async def page_of() -> FilePage:
+        library = (await desk.at()).library
+        return await library.files(state="indexed", after=cursor, size=tools.PAGE_FILES)
+
+    page = await _or_refused(desk, page_of)
     return types.ListResourcesResult(
         resources=[
-            types.Resource(uri=uri_of(one.id), name=one_line(one.path), mime_type="text/plain")
+            types.Resource(
+                uri=uri_of(one.upload_key), name=one_line(one.file_path), mime_type="text/plain"
+            )
             for one in page.files
-            if one.id is not None
+            if one.upload_key is not None
         ],
         next_cursor=page.next_after,
     )

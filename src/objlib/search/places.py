@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from objlib.formats.decoding import is_text
 from objlib.library.content import read_content
 from objlib.library.hashing import FileChanged
 from objlib.search.query import Citation, SearchResult
@@ -37,10 +38,18 @@ async def placed(
     What has pages or parts has a place already.
     """
 
+    texts: dict[str, str | None] = {}
+
     def one(citation: Citation) -> Citation:
-        if citation.path is None or citation.page is not None or citation.part is not None:
+        path = citation.path
+        if path is None or citation.page is not None or citation.part is not None:
             return citation
-        place = _place_in_file(root, citation.path, links_to, citation.text)
+        if path not in texts:
+            texts[path] = _text(root, path, links_to)
+        if (text := texts[path]) is None:
+            return citation
+        has_headings = PurePosixPath(path).suffix.lower() in _MARKDOWN
+        place = place_of(citation.text, text, has_headings=has_headings)
         return (
             citation if place is None else replace(citation, line=place.line, heading=place.heading)
         )
@@ -49,16 +58,15 @@ async def placed(
     return replace(result, citations=citations)
 
 
-def _place_in_file(root: Path, path: str, links_to: tuple[Path, ...], passage: str) -> Place | None:
-    """Return the place of a passage in a file as it is now; None where it is not to be found."""
+def _text(root: Path, path: str, links_to: tuple[Path, ...]) -> str | None:
+    """Return the text of a file as it is now; None for what is none, or cannot be read."""
     try:
         if (root / path).stat().st_size > TEXT_BYTES_MAX:
             return None
-        text = read_content(root, path, links_to).text
+        content = read_content(root, path, links_to)
     except (OSError, FileChanged):
         return None
-    has_headings = PurePosixPath(path).suffix.lower() in _MARKDOWN
-    return place_of(passage, text, has_headings=has_headings)
+    return content.text if is_text(content.raw) else None
 
 
 def place_of(passage: str, text: str, *, has_headings: bool) -> Place | None:

@@ -22,6 +22,7 @@ from objlib.search.filters import doubts_about, with_equals
 from objlib.search.merging import merged
 from objlib.search.naming import filter_of, named_in, subsets, without
 from objlib.search.reasons import Why, why
+from objlib.threads import in_thread
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
@@ -119,9 +120,13 @@ async def search(
         metadata_filter = with_equals(metadata_filter, facets)
     named = await _named(catalog, query, facets)
     asking = _Asking(client, store_name, model, top_k, notifier)
-    plain, of_named = await asyncio.gather(
-        asking.answer(query, metadata_filter), asking.of_named(query, metadata_filter, named)
-    )
+    apart = asyncio.ensure_future(asking.of_named(query, metadata_filter, named))
+    try:
+        plain = await asking.answer(query, metadata_filter)
+        of_named = await apart
+    finally:  # where the question itself failed, nobody wants the other answer
+        apart.cancel()
+        await asyncio.gather(apart, return_exceptions=True)
     answer = plain if of_named is None else of_named
     cited = await resolve(catalog, answer.passages, library_id)
     found = list(dict.fromkeys(cited))
@@ -162,7 +167,7 @@ class _NamedFiles:
 
 async def _named(catalog: Catalog, query: str, facets: Sequence[Facet]) -> _NamedFiles | None:
     """Return the files that a question names, where they are some few and do exist."""
-    named = named_in(query, facets)
+    named = await in_thread(lambda: named_in(query, facets))  # the index of all values
     if not named:
         return None
     few = max(_FEW_FILES, int(await count_indexed(catalog) * _FEW_SHARE))

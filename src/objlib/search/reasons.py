@@ -61,7 +61,7 @@ def why(
         key: value
         for key, values in named.items()
         for value in values
-        if metadata.get(key) == value
+        if (has := metadata.get(key)) == value or (isinstance(has, list) and value in has)
     }
     return Why(words, nearly, of_file)
 

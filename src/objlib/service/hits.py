@@ -58,12 +58,20 @@ class Answers:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._kept: OrderedDict[_Asked, SearchResult] = OrderedDict()
+        self._facets: tuple[int, dict[str, list[Facet]]] | None = None
 
     async def facets(self) -> dict[str, list[Facet]]:
-        """Return the values of the metadata by key, the most frequent first."""
+        """Return the values of the metadata by key, the most frequent first.
+
+        They are kept, like the answers, while nothing in the store has changed.
+        """
+        moment = await last_move(self._library.catalog)
+        if self._facets is not None and self._facets[0] == moment:
+            return self._facets[1]
         by_key: dict[str, list[Facet]] = {}
         for facet in await facets_of(self._library.catalog):
             by_key.setdefault(facet.key, []).append(facet)
+        self._facets = (moment, by_key)
         return by_key
 
     async def answer(

@@ -157,6 +157,15 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_listening()
 
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Hear signals and do not repeat them: the round ends before the process does."""
+        with super().capture_signals():
+            try:
+                yield
+            finally:
+                self._captured_signals.clear()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._desk.closing.set()
         await asyncio.sleep(0)

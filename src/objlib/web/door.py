@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -37,6 +38,8 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 _SAFE = frozenset({"GET", "HEAD"})
+
+_PORT = re.compile(r":\d+$")
 
 CLOSED = (
     "This is somebody's library, and it opens with the address that `objlib web` printed.\n"
@@ -98,7 +101,8 @@ class Door:
             return False
         if not is_loopback(self.host):
             return True  # the token protects it: a foreign name has no cookie of ours
-        name, _, port = hosts[0].rpartition(":")
+        said = hosts[0] if _PORT.search(hosts[0]) else f"{hosts[0]}:80"  # which is left out
+        name, _, port = said.rpartition(":")
         is_ours = is_loopback(name.strip("[]").lower()) and port == str(self.port)
         return is_ours and (peer is None or is_loopback(peer))
 

@@ -144,7 +144,8 @@ async def passage(request: Request) -> Response:
     begin = _number(request, "from", max(0, place.start - WINDOW // 3) if place else 0)
     begin = max(0, min(begin, max(0, len(found.text) - 1)))
     if begin:
-        begin = found.text.rfind("\n", 0, begin) + 1 or begin
+        # At the beginning of a line, where one is near.
+        begin = found.text.rfind("\n", max(0, begin - WINDOW // 6), begin) + 1 or begin
     end = min(len(found.text), begin + WINDOW)
     inside = place is not None and place.start < end and place.end > begin
     start = max(place.start, begin) if place and inside else end
