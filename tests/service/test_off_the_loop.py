@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 
 from objlib import Library
+from objlib.catalog.protocol import Catalog
+from objlib.catalog.readings import unknown_readers_page
 from objlib.library.content import opened, read_content
 from objlib.library.hashing import look_into
 from objlib.threads import one_thread
+from tests.catalog.catalogs import use
 from tests.conftest import write_library
 
 
@@ -78,6 +81,18 @@ def test_a_large_text_is_prepared_and_verified_off_the_loop(
     assert sent["large.txt"] != threading.get_ident()
     assert sent["small.txt"] == threading.get_ident()
     assert threading.get_ident() not in verified.values()
+
+
+def test_documents_without_a_reader_are_looked_for_off_the_loop(tmp_path: Path) -> None:
+    """Others get their turn while the catalog is searched."""
+
+    async def story(catalog: Catalog) -> bool:
+        turns: list[bool] = []
+        asyncio.get_running_loop().call_soon(turns.append, True)
+        assert await unknown_readers_page(catalog, ["application/epub+zip"], "", 9) == []
+        return bool(turns)
+
+    assert use(tmp_path / "library.db", story)
 
 
 def test_work_in_one_thread_is_over_when_its_owner_is() -> None:

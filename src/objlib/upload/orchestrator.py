@@ -111,8 +111,9 @@ class UploadOrchestrator:
     #: For calls that met a refusal or a passing failure.
     retry: Retry
     _endings: list[RunEnded] = field(default_factory=list)
-    #: Files that became `failed` since the backend accepted one.
-    _failed_in_vain: list[str] = field(default_factory=list)
+    #: Files that became `failed` since the backend accepted one: path -> it is counted as failed.
+    #: A retry pass takes the counts of all back before it begins.
+    _failed_in_vain: dict[str, bool] = field(default_factory=dict)
 
     def run(self, options: Options) -> Observable[None]:
         """A cold run: recovery, first pass, retry pass. Emits nothing and completes.
@@ -238,6 +239,7 @@ class UploadOrchestrator:
                 return rx.empty()
             wait_s = self.context.waits.retry_pass_delay_s
             self.context.emit(ev.RetryPassScheduled(files, wait_s))
+            self._failed_in_vain.update(dict.fromkeys(self._failed_in_vain, False))
             rows = paged(
                 lambda last: from_coroutine(
                     lambda: reserve_second_chances(
@@ -347,7 +349,7 @@ class UploadOrchestrator:
                 self.gate.outcomes.tell(GivenUp())
                 if self.gate.state.in_vain == 1:  # one was accepted since the last
                     self._failed_in_vain.clear()
-                self._failed_in_vain.append(record.file_path)
+                self._failed_in_vain[record.file_path] = True
                 if accepts_nothing(self.gate.state):
                     error = BackendUnavailable(
                         f"{error}; {self.gate.state.in_vain} files in a row were given up and none "
