@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+from objlib.library.mime import HOOKED_TYPE
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath
 
 
@@ -33,6 +34,13 @@ class KnownFile(NamedTuple):
     sidecar_mtime: float | None = None
     #: The last scan could not read it.
     is_unread: bool = False
+    #: The MIME type of a file that is not in the store.
+    unsent_type: str | None = None
+
+    @property
+    def depends_on_verdict(self) -> bool:
+        """True if another verdict may make another row: it is not sent, or a command is to help."""
+        return self.skip_reason is not None or self.unsent_type == HOOKED_TYPE
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
 from objlib.catalog.writes import FileFacts, Unread
 from objlib.errors import ConfigurationError, Hint, OCCConflictError
+from objlib.formats.hook import Hooks
 from objlib.library.ahead import map_ahead
 from objlib.library.changes import (
     Change,
@@ -40,6 +41,7 @@ from objlib.library.changes import (
 )
 from objlib.library.looks import Looks
 from objlib.library.metadata import PathTemplate
+from objlib.library.mime import HOOKED_TYPE
 from objlib.library.parts import in_parts
 from objlib.library.reach import Reach
 from objlib.library.root import RootIdentity, identity_of, is_folder, library_gone
@@ -121,6 +123,7 @@ async def scan_library(
     again = _Again(
         everything=checksum or is_current is not None,
         skipped=await queries.get_info(catalog, VERDICTS) != selection.verdicts,
+        hooks=selection.hooks,
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
@@ -175,10 +178,18 @@ class _Again:
 
     Args:
         skipped: files that an earlier objlib could not upload; the verdicts may be others now.
+        hooks: the commands there are; a file that waits for another one is looked at again.
     """
 
     everything: bool
     skipped: bool
+    hooks: Hooks
+
+    def wants(self, known: KnownFile) -> bool:
+        """Return True for a file that depends on a verdict which may be another one now."""
+        if known.skip_reason is not None:
+            return self.skipped
+        return self.hooks.hook_for(known.path) is None
 
 
 _SAME = (Unchanged, Confirmed)
@@ -191,12 +202,12 @@ def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator
     for change in changes:
         if isinstance(change, _SAME):  # asked first: nearly all are
             tally.found += 1
-            is_skipped = change.known.skip_reason is not None
-            if again.everything or (is_skipped and again.skipped):
+            known = change.known
+            if again.everything or (known.depends_on_verdict and again.wants(known)):
                 batch.append(Suspect(change.found, change.known))
             else:
                 tally.unchanged += 1
-                tally.skipped += is_skipped
+                tally.skipped += known.skip_reason is not None
                 if isinstance(change, Confirmed):
                     batch.append(change)
         elif isinstance(change, Unreadable):
@@ -368,7 +379,10 @@ class _Scan:
             return CHANGED
         if row.metadata != dict(facts.metadata or {}):
             return METADATA_CHANGED
-        if self.is_current is not None and row.gemini_state is State.INDEXED and row.upload_key:
+        is_in_store = row.gemini_state is State.INDEXED
+        if row.mime_type == HOOKED_TYPE != facts.mime_type and not is_in_store:
+            return SENT_DIFFERENTLY  # the command it waits for is no more
+        if self.is_current is not None and is_in_store and row.upload_key:
             return None if self.is_current(row) else SENT_DIFFERENTLY
         return None
 
