@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -121,3 +123,32 @@ def test_work_in_one_thread_is_over_when_its_owner_is() -> None:
         return done
 
     assert asyncio.run(story()) == ["the work", "the owner"]
+
+
+_NOTING_THE_IMPORT = """
+import asyncio, sys, threading
+from objlib import Library
+
+class Noting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "google.genai":
+            print(threading.current_thread() is threading.main_thread())
+
+sys.meta_path.insert(0, Noting())
+
+async def story():
+    async with Library.open("library") as library:
+        await library.scan()
+        await library.upload(limit=0)
+
+asyncio.run(story())
+"""
+
+
+def test_the_sdk_is_loaded_off_the_loop(workplace: Path) -> None:
+    """It takes half a second, in which a web server that embeds a library answers."""
+    write_library(workplace / "library", 1)
+    done = subprocess.run(
+        [sys.executable, "-c", _NOTING_THE_IMPORT], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
