@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from objlib.catalog.part_names import part_path
+from objlib.formats.hook import Hook, Hooks
 from objlib.library import hashing, parts
 from objlib.library import scan as scan_module
+from objlib.library.mime import HOOKED_TYPE
+from objlib.library.selection import Selection
 from objlib.states import State
 from tests.catalog.catalogs import session
 from tests.library.test_containers import OFFICE, archive
@@ -180,3 +183,42 @@ def test_what_an_earlier_objlib_refused_is_looked_at_once_more(
 
     monkeypatch.setattr(hashing, "look_into", lambda *_: pytest.fail("nothing is to be read"))
     assert shelf.scan()["unchanged"] == 8
+
+
+@pytest.mark.parametrize("state", [State.UNTRACKED, State.FAILED, State.PROCESSING])
+@pytest.mark.parametrize(
+    ("path", "mime_type"), [("scan.txt", "text/plain"), ("talk.mp3", None)], ids=["text", "sound"]
+)
+def test_a_command_that_is_no_more_is_no_verdict(
+    shelf: Shelf, state: State, path: str, mime_type: str | None
+) -> None:
+    """A file that waits for its text is what it is without one, also when it is in flight."""
+    hooks = Hooks((Hook.parse("scan.txt", "a {path}"), Hook.parse("*.mp3", "a {path}")))
+    shelf.write(path)
+    shelf.scan(selection=Selection(hooks=hooks))
+    assert shelf.row(path).mime_type == HOOKED_TYPE
+    shelf.bring(path, state)
+
+    found = shelf.scan()
+    if state is State.PROCESSING:
+        assert (shelf.row(path).gemini_state, found["in_flight"]) == (state, 1)
+        shelf.fail(path)
+        shelf.scan()
+
+    row = shelf.row(path)
+    assert (row.gemini_state, row.mime_type) == (State.UNTRACKED, mime_type)
+    assert (row.skip_reason is None) is (mime_type is not None)
+
+
+def test_what_a_command_has_made_stays_when_the_command_goes(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are not read once must not empty a store."""
+    hooks = Hooks((Hook.parse("*.mp3", "a {path}"),))
+    shelf.write("talk.mp3")
+    shelf.scan(selection=Selection(hooks=hooks))
+    shelf.bring("talk.mp3", State.INDEXED)
+    before = shelf.row("talk.mp3")
+    monkeypatch.setattr(hashing, "look_into", lambda *_: pytest.fail("nothing is to be read"))
+    shelf.scan()
+    assert shelf.row("talk.mp3") == before

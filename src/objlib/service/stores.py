@@ -111,7 +111,7 @@ class Connection:
         if not options.new_store:
             return options
         wanted = await self._wanted()
-        if await self._persistently(lambda: is_gone(self._catalog, self.client, wanted)):
+        if await self._persistently(lambda: gone_store(self._catalog, self.client, wanted)):
             return options
         await self.store()  # which puts right what rows say of the gone one
         return replace(options, new_store=False)
@@ -238,8 +238,8 @@ async def bind_store(
     return store
 
 
-async def is_gone(catalog: Catalog, client: FileSearchClient, wanted: Binding) -> bool:
-    """Return True if the bound store is gone, and False if another one has just taken its place.
+async def gone_store(catalog: Catalog, client: FileSearchClient, wanted: Binding) -> str | None:
+    """Return the name of the bound store, which is gone; None if another one is in its place now.
 
     Raises:
         ConfigurationError: it is there, or there never was one.
@@ -254,24 +254,24 @@ async def is_gone(catalog: Catalog, client: FileSearchClient, wanted: Binding) -
     try:
         await client.get_store(name)
     except NotFound:
-        return True
+        return name
     if not await is_exchanged(catalog):
         raise ConfigurationError(
             f"the store {wanted.display_name!r} ({name}) that this catalog belongs to is there, "
             "so no new one takes its place",
             hint=Hint.LEAVE_OUT_NEW_STORE,
         )
-    return False
+    return None
 
 
 async def replace_gone_store(catalog: Catalog, client: FileSearchClient, wanted: Binding) -> None:
     """Bind a catalog whose store is gone to the one of that display name: found, or made.
 
-    Raises: what `is_gone` raises.
+    Raises: what `gone_store` raises.
     """
-    if not await is_gone(catalog, client, wanted):
+    gone = await gone_store(catalog, client, wanted)
+    if gone is None:
         return
-    gone = str(await get_info(catalog, STORE_NAME))
     store = await client.find_store(wanted.display_name)
     is_ours = store is None
     store = store or await client.create_store(wanted.display_name)
