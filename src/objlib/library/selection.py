@@ -12,6 +12,7 @@ from pathlib import Path
 
 from objlib.formats.hook import KEPT_TEXTS, NO_HOOKS, Hooks
 from objlib.library.mime import VERDICTS_VERSION
+from objlib.library.narrowing import Narrowing
 from objlib.library.unasked import unasked_rules
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
 
@@ -32,6 +33,7 @@ class Selection:
         own: paths and descriptors of files that this process writes; where they lie in the library
             they are none of it, or each scan would find them changed by the one before.
         hooks: commands that make text of files; these are wanted, whatever they are.
+        narrowing: what this run alone leaves out; it is neither new nor missing.
     """
 
     links_to: tuple[Path, ...] = ()
@@ -39,6 +41,7 @@ class Selection:
     gitignore: bool = False
     own: tuple[Path | int, ...] = ()
     hooks: Hooks = NO_HOOKS
+    narrowing: Narrowing | None = None
 
     @property
     def verdicts(self) -> str:
@@ -65,7 +68,7 @@ class Selection:
             patterns = [f"/{db}{end}" for db in ("*.db", name) for end in endings]
             folder = database.parent.relative_to(inside).as_posix()
             rules = rules.within("" if folder == "." else folder, patterns)
-        walked = walk(root, rules, self.links_to)
+        walked = walk(root, rules, self.links_to, self.narrowing)
         own = set(filter(None, map(_regular, self.own)))
         return _without(walked, own) if own else walked
 

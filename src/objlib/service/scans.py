@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from reactivex.subject import Subject
 
 from objlib.catalog import readings
 from objlib.catalog.binding import BoundLibrary
+from objlib.catalog.held import Held
 from objlib.catalog.protocol import Catalog
 from objlib.config import Settings
 from objlib.documents.payload import Source, is_current, reader_of
@@ -17,9 +19,12 @@ from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
 from objlib.library.selection import Selection
 from objlib.service.runs import Work
+from objlib.service.stores import source_of
 from objlib.threads import one_thread
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
+
+ScanWork: TypeAlias = Work[ScanReport, ScanReport]
 
 #: Rows that are looked through at a time.
 _PAGE = 500
@@ -39,17 +44,19 @@ def scanning(
     catalog: Catalog,
     bound: BoundLibrary,
     settings: Settings,
-    source: Source,
     selection: Selection,
     refresh_metadata: bool,
     checksum: bool,
-) -> Work[ScanReport, ScanReport]:
+    held: Held | None = None,
+) -> ScanWork:
     """Return the work of recording what is on disk.
 
     Args:
         refresh_metadata: compare what is sent for each file with what its document has, too.
         checksum: hash every file, whatever its size and times say.
+        held: told of every known file that the narrowing of the selection leaves out.
     """
+    source = source_of(settings, bound)
     shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]
 
     def tell(report: ScanReport) -> None:
@@ -64,6 +71,7 @@ def scanning(
                 templates=settings.path_templates,
                 lifecycle=AsyncUploadStateManager(catalog),
                 selection=selection,
+                held=held,
                 is_current=partial(is_current, source=source) if refresh_metadata else None,
                 checksum=checksum,
                 on_progress=tell,

@@ -27,6 +27,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.catalog import queries
+from objlib.catalog.held import Held
 from objlib.catalog.records import FileRecord
 from objlib.catalog.reservations import reserve_page, reserve_second_chances
 from objlib.congestion.gate import RequestGate
@@ -85,6 +86,8 @@ class Options:
     reset_existing: bool = False
     #: The store that the catalog is bound to is gone: begin with a new one in its place.
     new_store: bool = False
+    #: Files that are left as they are; None for none.
+    held: Held | None = None
 
 
 #: Errors after which a file comes to rest, and the others go on.
@@ -213,7 +216,7 @@ class UploadOrchestrator:
         current = states.index(last.gemini_state) if last is not None else 0
         after = last.file_path if last is not None else None
         for state in states[current:]:
-            if page := await reserve_page(
+            while page := await reserve_page(
                 self.context.catalog,
                 state.value,
                 self.context.lease(),
@@ -222,7 +225,9 @@ class UploadOrchestrator:
                 leave_alone_s=options.leave_alone_s,
                 not_tried_by=tried_by,
             ):
-                return page
+                after = page[-1].file_path
+                if taken := page if options.held is None else await options.held.rest_of(page):
+                    return taken
             after = None
         return []
 
