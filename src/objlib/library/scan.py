@@ -11,13 +11,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from objlib.catalog import queries, tallies, writes
+from objlib.catalog import queries, writes
 from objlib.catalog.held import Held as HeldRows
 from objlib.catalog.part_names import file_of
 from objlib.catalog.protocol import Catalog
@@ -41,7 +41,8 @@ from objlib.library.changes import (
     Unreadable,
     compare,
 )
-from objlib.library.looks import Looks
+from objlib.library.emptiness import emptiness, until_the_first, would_be_taken
+from objlib.library.looks import BOOK_TYPES, Looks
 from objlib.library.metadata import PathTemplate
 from objlib.library.mime import HOOKED_TYPE
 from objlib.library.narrowing import NOT_THIS_TIME, Narrowing
@@ -120,9 +121,9 @@ async def scan_library(
     identity = identity_of(root)
     tally = Tally()
     walked = selection.walk(root, catalog.data_file)
-    first = await offload(lambda: _until_the_first(walked))
-    if not first or not _would_be_taken(first[-1]):
-        await _refuse_emptiness(catalog, root)
+    first = await offload(lambda: until_the_first(walked))
+    if not would_be_taken(first):
+        raise await emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
     again = _Again(
@@ -157,32 +158,6 @@ async def scan_library(
     tally.new = max(0, tally.new - len(tally.moved))
     tally.missing = max(0, tally.missing - len(tally.moved))
     return tally.report()
-
-
-def _until_the_first(
-    walked: Iterator[FoundFile | SkippedPath | LeftOut],
-) -> list[FoundFile | SkippedPath | LeftOut]:
-    """Return the beginning of a walk, up to the first entry that a whole scan would take."""
-    entries: list[FoundFile | SkippedPath | LeftOut] = []
-    for entry in walked:
-        entries.append(entry)
-        if _would_be_taken(entry):
-            break
-    return entries
-
-
-def _would_be_taken(entry: FoundFile | SkippedPath | LeftOut) -> bool:
-    return not isinstance(entry, LeftOut) or entry.reason == NOT_THIS_TIME
-
-
-async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
-    known = await tallies.count_files(catalog)
-    if known:
-        raise ConfigurationError(
-            f"{root} is empty, but the catalog knows {known:,} files there; is its disk mounted? "
-            "Nothing was changed"
-        )
-    raise ConfigurationError(f"there are no files in {root}; is it the right folder?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +257,7 @@ class _Scan:
             await self.held.add(c.known.path for c, _ in batch if isinstance(c, Held))
         inserted: list[FileFacts] = []
         seen_again: list[FileFacts] = []
+        books: set[str] = set()
         gone = await self._unasked([c.known.path for c, _ in batch if isinstance(c, Unasked)])
         confirmed: list[tuple[str, int]] = []
         hidden: list[Unread] = []
@@ -306,6 +282,8 @@ class _Scan:
                 inserted.append(facts)
             else:
                 seen_again.append(facts)
+                if isinstance(change, Suspect) and _is_same_book(change, facts):
+                    books.add(facts.file_path)
                 continue
             self.tally.skipped += facts.skip_reason is not None
         if gone:
@@ -313,7 +291,7 @@ class _Scan:
         self.tally.new += sum(facts.skip_reason is None for facts in inserted)
         self.tally.missing += len(gone)
         await writes.insert_files(self.catalog, inserted)
-        await self._update(seen_again)
+        await self._update(seen_again, books)
         await writes.mark_deleted(self.catalog, gone)
         await writes.confirm_unchanged(self.catalog, confirmed)
         await writes.note_unread(self.catalog, hidden)
@@ -339,7 +317,12 @@ class _Scan:
                 gone.append(path)
         return gone
 
-    async def _update(self, seen_again: Sequence[FileFacts]) -> None:
+    async def _update(self, seen_again: Sequence[FileFacts], books: Set[str]) -> None:
+        """Write what is known of files that were known before.
+
+        Args:
+            books: those that are described by themselves alone, or by the sidecar they had.
+        """
         rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
         followed: list[FileFacts] = []
         unread: list[Unread] = []
@@ -356,19 +339,27 @@ class _Scan:
                 unread.append(Unread(row.file_path, reason, forgets_time=was_seen))
                 continue
             self.tally.skipped += facts.skip_reason is not None
-            followed += await self._follow(row, self._with_metadata_of(row, facts))
+            followed += await self._follow(row, self._with_metadata_of(row, facts, books))
         await writes.update_facts(self.catalog, followed)
         await writes.note_unread(self.catalog, unread)
 
-    def _with_metadata_of(self, row: FileRecord, facts: FileFacts) -> FileFacts:
+    def _with_metadata_of(self, row: FileRecord, facts: FileFacts, books: Set[str]) -> FileFacts:
         """The facts with the metadata a row has, where what was read now must not replace it.
 
         A document of the earlier generation carries what its row says, and is left alone; a sidecar
-        that cannot be read says nothing.
+        that cannot be read says nothing. A book that was touched is not sent again because more is
+        read in it today than when it was sent.
         """
         is_earlier = row.upload_key is None and row.gemini_state is State.INDEXED and row.metadata
         is_unknown = facts.metadata is None
-        return replace(facts, metadata=row.metadata) if is_earlier or is_unknown else facts
+        is_same_book = (
+            self.is_current is None
+            and row.gemini_state is State.INDEXED
+            and row.file_path in books
+            and row.content_hash == facts.content_hash
+        )
+        keeps = is_earlier or is_unknown or is_same_book
+        return replace(facts, metadata=row.metadata) if keeps else facts
 
     async def _follow(self, row: FileRecord, facts: FileFacts) -> list[FileFacts]:
         """Count what happened to a known file, and move its row if its document is another.
@@ -439,6 +430,12 @@ def _keeps_its_document(row: FileRecord, facts: FileFacts) -> bool:
     is_known = row.skip_reason is None and not row.is_deleted
     could_not_look = facts.mtime is None and facts.skip_reason is not None
     return could_not_look and is_known and has_document and row.gemini_state not in IN_FLIGHT
+
+
+def _is_same_book(change: Suspect, facts: FileFacts) -> bool:
+    """Return whether a file is a book, and nothing beside it describes it otherwise than before."""
+    is_book = facts.mime_type in BOOK_TYPES
+    return is_book and change.known.sidecar_mtime == change.found.sidecar_mtime
 
 
 def _is_light(change: Change) -> bool:

@@ -20,7 +20,7 @@ from objlib.library.described import (
     read_sidecar,
 )
 from objlib.library.front_matter import FrontMatter, front_matter_of
-from objlib.library.looks import beginning_of
+from objlib.library.looks import beginning_of, book_of
 from objlib.library.metadata import MetadataValue
 from objlib.library.mime import HOOKED_TYPE, Accepted, Unsupported, look_at
 from objlib.library.parts import count_parts
@@ -122,5 +122,6 @@ def _described(
         templates=settings.path_templates,
         front_matter=front_matter.entries,
         sidecar=sidecar,
+        book=book_of(root / relative, verdict.mime_type, opener),
     )
     return description, front_matter, verdict.mime_type
