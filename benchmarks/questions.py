@@ -61,6 +61,11 @@ def questions(path: Path = QUESTIONS) -> list[Question]:
     return found
 
 
+def unanswered(path: Path = QUESTIONS) -> list[str]:
+    """Return the questions of a file that nothing in the library answers."""
+    return [entry["text"] for entry in tomllib.loads(path.read_text("utf-8"))["nothing"]]
+
+
 def ranked(question: Question, passages: Sequence[Passage]) -> Ranked:
     """Look where the right file and the right passage are. Files count once each."""
     files = {file: place for place, file in enumerate(dict.fromkeys(p.file for p in passages), 1)}

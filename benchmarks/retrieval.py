@@ -25,6 +25,7 @@ import sqlite3
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import bm25s
@@ -43,11 +44,13 @@ from benchmarks.questions import (
     Ranked,
     questions,
     ranked,
+    unanswered,
 )
-from objlib import Library
+from objlib import Library, SearchResult
 from objlib.backend import EMBEDDED_URL, in_process
 from objlib.documents.payload import PATH
 from objlib.filestore import Embedder, EmbedderMissing, FileStore, MultilingualE5, create_app
+from objlib.filestore.answer import NOTHING_FOUND, NOTHING_QUOTED
 from objlib.filestore.quoting import TOKENIZER
 from objlib.filestore.retrieval import values_of
 from objlib.filestore.semantic import Nearness, packed
@@ -66,6 +69,19 @@ PAGE = Path("docs/search.md")
 
 Way = Callable[[str], Sequence[Passage]]
 Ways = dict[str, list[Ranked]]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluated:
+    """What an evaluation found.
+
+    Args:
+        ways: way of searching -> the places of what was looked for.
+        quoting: way -> the questions without an answer that it quoted something for, all the same.
+    """
+
+    ways: Ways
+    quoting: dict[str, list[str]]
 
 
 def texts(library: Path, *, with_header: bool) -> Iterator[tuple[str, bytes]]:
@@ -114,12 +130,16 @@ class Remembered:
 
 
 async def evaluate(
-    library: Path, asked: Sequence[Question], *, embedder: Embedder | None = None
-) -> Ways:
+    library: Path,
+    asked: Sequence[Question],
+    nothing: Sequence[str] = (),
+    *,
+    embedder: Embedder | None = None,
+) -> Evaluated:
     """Upload a library to a store of its own, and ask.
 
-    Returns:
-        Way of searching -> the places of what was looked for.
+    Args:
+        nothing: questions that nothing answers.
     """
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
@@ -137,38 +157,45 @@ async def evaluate(
                     way: [ranked(one, ask(one.text)) for one in asked] for way, ask in ways.items()
                 }
 
-                async def by_objlib() -> list[Ranked]:
+                quoting: dict[str, list[str]] = {}
+
+                async def ask_objlib(way: str) -> None:
                     transport = in_process(create_app(store))
-                    places = []
                     async with FileSearchClient(
                         api_key=None, base_url=EMBEDDED_URL, transport=transport
                     ) as client:
-                        for one in asked:
-                            result = await search(
+
+                        async def answer(text: str) -> SearchResult:
+                            return await search(
                                 client,
                                 lib.catalog,
                                 store_name=f"fileSearchStores/{store_id}",
-                                query=one.text,
+                                query=text,
                                 model="gemini-any",
                                 library_id=library_id,
                                 top_k=TOP_K,
                             )
-                            passages = [
-                                Passage(Path(citation.path or "").stem, citation.text)
-                                for citation in result.citations
-                            ]
-                            places.append(ranked(one, passages))
-                    return places
 
-                found["words"] = await by_objlib()
+                        found[way] = [ranked(one, _cited(await answer(one.text))) for one in asked]
+                        quoting[way] = [
+                            text
+                            for text in nothing
+                            if (await answer(text)).answer not in (NOTHING_FOUND, NOTHING_QUOTED)
+                        ]
+
+                await ask_objlib("words")
                 if embedder is not None:
                     _fill_vectors(store, embedder, chunks)
                     found["meaning"] = [
                         ranked(one, _by_meaning(store, embedder, chunks, one.text)) for one in asked
                     ]
                     store.embedder = embedder
-                    found["fused"] = await by_objlib()
-                return found
+                    await ask_objlib("fused")
+                return Evaluated(found, quoting)
+
+
+def _cited(result: SearchResult) -> list[Passage]:
+    return [Passage(Path(one.path or "").stem, one.text) for one in result.citations]
 
 
 Chunks = Mapping[int, Passage]
@@ -290,16 +317,25 @@ def main() -> None:
             library = Path(folder)
             there = {path.stem for path in library.rglob("*.txt")}
             every = [one for one in every if one.files & there]
-        ways = asyncio.run(evaluate(library, every, embedder=embedder))
+        nothing = {path.stem: unanswered(path) for path in (QUESTIONS, HELD_OUT)}
+        silent = [text for some in nothing.values() for text in some]
+        evaluated = asyncio.run(evaluate(library, every, silent, embedder=embedder))
     tables = ""
     for name, some in asked.items():
         those = {
-            way: [one for one in places if one.question in some] for way, places in ways.items()
+            way: [one for one in places if one.question in some]
+            for way, places in evaluated.ways.items()
         }
         _show(name, those)
-        tables += _page_table(name, those)
+        quoting = "; ".join(
+            f"{way} {sum(text in nothing[name] for text in texts)}"
+            for way, texts in evaluated.quoting.items()
+        )
+        line = f"Of {len(nothing[name])} that nothing answers, quoted all the same: {quoting}."
+        print(line)
+        tables += f"{_page_table(name, those)}{line}\n\n"
     if arguments.misses:
-        _print_misses(ways)
+        _print_misses(evaluated)
     if arguments.write:
         mark = "eval of a part" if arguments.passages else "eval"
         page = PAGE.read_text("utf-8")
@@ -307,15 +343,17 @@ def main() -> None:
         PAGE.write_text(re.sub(pattern, rf"\g<1>{tables}\g<2>", page, flags=re.DOTALL), "utf-8")
 
 
-def _print_misses(ways: Ways) -> None:
+def _print_misses(evaluated: Evaluated) -> None:
     for way in ("words", "fused"):
-        for one in ways.get(way, ()):
+        for one in evaluated.ways.get(way, ()):
             is_late = one.question.phrases and (one.passage is None or one.passage > 5)
             if one.file != 1 or is_late:
                 print(
                     f"{way}  file {one.file or '-':>3}  passage {one.passage or '-':>3}  "
                     f"{one.question.kind:10}  {one.question.text}"
                 )
+        for text in evaluated.quoting.get(way, ()):
+            print(f"{way}  quoted all the same  {text}")
 
 
 def _groups(asked: Sequence[Question]) -> Iterator[tuple[str, list[Question]]]:

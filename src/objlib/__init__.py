@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from objlib.config import Settings
     from objlib.errors import ObjlibError
     from objlib.gemini.resources import AnswerOutcome
+    from objlib.library.narrowing import Narrowing
     from objlib.library.scan_report import ScanReport
     from objlib.search.citing import RestsOn
     from objlib.search.proof import Proof, ProofReport, Subset, Verdict
@@ -69,6 +70,7 @@ _HOMES = {
     "MaxDelete": "sync.plan",
     "MetadataEntry": "service.metadata",
     "MetadataKey": "service.keys",
+    "Narrowing": "library.narrowing",
     "NextStep": "service.steps",
     "ObjlibError": "errors",
     "Options": "upload.orchestrator",
@@ -124,6 +126,7 @@ __all__ = [
     "MaxDelete",
     "MetadataEntry",
     "MetadataKey",
+    "Narrowing",
     "NextStep",
     "ObjlibError",
     "Options",

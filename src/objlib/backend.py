@@ -7,6 +7,7 @@ three cases, and nothing behind it knows which one it has.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -32,6 +33,7 @@ from objlib.filestore import (
 from objlib.filestore.net import is_loopback as is_loopback
 from objlib.gemini.transport import network_transport
 from objlib.redaction import without_credentials
+from objlib.threads import in_thread
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
@@ -178,7 +180,9 @@ def in_process(app: Any) -> httpx2.AsyncBaseTransport:
 @contextlib.asynccontextmanager
 async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSearchClient]:
     """A client for the backend; the embedded server is opened and closed with it."""
-    from objlib.gemini.client import FileSearchClient  # with it comes the SDK: half a second
+    # With it comes the SDK: half a second, which is nobody's turn of the loop.
+    module = await in_thread(lambda: importlib.import_module("objlib.gemini.client"))
+    new_client: type[FileSearchClient] = module.FileSearchClient
 
     with contextlib.ExitStack() as stack:
         transport: httpx2.AsyncBaseTransport
@@ -195,7 +199,7 @@ async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSe
                 ) from error
             stack.callback(store.close)
             transport = in_process(create_app(store))
-        async with FileSearchClient(
+        async with new_client(
             api_key=backend.api_key, base_url=backend.base_url, transport=transport, gate=gate
         ) as client:
             yield client

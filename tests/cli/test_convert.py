@@ -106,6 +106,26 @@ def test_a_command_that_is_no_more_is_said(
     assert rows("SELECT COUNT(*) FROM files WHERE gemini_state = 'indexed'") == [(1,)]
 
 
+def test_a_command_that_is_no_more_leaves_no_failure_behind(
+    cli: Cli, library: Path, settings: Path, rows: Query
+) -> None:
+    """A text goes up as it is, then, and a recording is named for what it is."""
+    with settings.open("a") as more:
+        more.write('"Scan.txt" = ["false", "{path}"]\n')
+    (library / "Scan.txt").write_text("Damsons are sour.\n")
+    (library / "Silence.mp3").write_bytes(b"ID3silence")
+    assert cli("--config", settings, "sync", "--yes", "--library", library).exit_code == 1
+    assert rows("SELECT COUNT(*) FROM files WHERE gemini_state = 'failed'") == [(2,)]
+
+    assert cli("sync", "--yes").exit_code == 0
+    assert rows("SELECT filename, gemini_state, skip_reason IS NULL FROM files ORDER BY 1") == [
+        ("Notes.txt", "indexed", 1),
+        ("Scan.txt", "indexed", 1),
+        ("Silence.mp3", "untracked", 0),
+        ("Talk.mp3", "indexed", 1),
+    ]
+
+
 @pytest.mark.parametrize("command", ["scan", "sync", "status"])
 def test_settings_that_came_with_a_library_run_nothing(
     cli: Cli, library: Path, workplace: Path, command: str

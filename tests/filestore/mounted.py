@@ -225,6 +225,12 @@ def metadata_of(values: dict[str, Any]) -> list[dict[str, Any]]:
     return entries
 
 
+def content_of(store: FileStore, owner: str) -> bytes:
+    """The whole content of a raw file (`files/{id}`) or an upload."""
+    rows = store.all("SELECT content FROM pieces WHERE owner = :owner ORDER BY offset", owner=owner)
+    return b"".join(content for (content,) in rows)
+
+
 def error_of(response: httpx2.Response) -> Any:
     """The error in an answer, checked for Google's shape."""
     assert response.status_code >= 400, response.text

@@ -15,8 +15,8 @@ from google.genai import errors
 
 from objlib.filestore import Fault, FileStore, Kind
 from objlib.filestore.documents import delete_document, document_row
-from objlib.filestore.rawfiles import content_of, expire_file, file_row, forget_old
-from tests.filestore.mounted import mounted
+from objlib.filestore.rawfiles import expire_file, file_row, forget_old
+from tests.filestore.mounted import content_of, mounted
 
 DAY_S = 24 * 3600.0
 

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from objlib.filestore.filters import MetadataValue, parse_filter
-from objlib.filestore.rawfiles import content_of
-from tests.filestore.mounted import Mounted, mounted
+from tests.filestore.mounted import Mounted, content_of, mounted
 
 T = TypeVar("T")
 

@@ -282,6 +282,38 @@ def test_words_that_say_nothing_find_nothing(
 
 
 @pytest.mark.parametrize(
+    ("question", "listed", "quoted"),
+    [
+        ("who won the football match of the old town last week", 0, 0),
+        ("an old football", 2, 2),
+        ("where is the old lighthouse keeper", 3, 0),
+        ("the tall lighthouse of the old town", 1, 1),
+        ("lighthouse storm winter keeper salt rope lamp stair " * 3 + "glass of 1841", 1, 0),
+    ],
+)
+def test_a_passage_with_few_of_the_words_is_no_answer(
+    tmp_path: Path, question: str, listed: int, quoted: int
+) -> None:
+    """With a word or two of a long question it is not listed; with two fifths of it, quoted."""
+    texts = (
+        "The old mill turns.",
+        "Old is the bridge.",
+        "Glass, lamp, stair and rope of the tower.",
+    )
+
+    async def story() -> None:
+        async with mounted(tmp_path) as server:
+            store = await server.new_store()
+            for text in (*texts, "The tall lighthouse of the town."):
+                await server.add(store, text)
+            grounding = (await server.ask(question, store)).get("groundingMetadata", {})
+            assert len(grounding.get("groundingChunks", [])) == listed
+            assert len(grounding.get("groundingSupports", [])) == quoted
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize(
     "question", ["arches " * 4_500, "😀😀", "the", "კაცი ბუნება", "\u200b", "a" * 32_000]
 )
 def test_odd_questions_are_answered(tmp_path: Path, question: str) -> None:

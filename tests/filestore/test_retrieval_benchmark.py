@@ -16,6 +16,7 @@ from benchmarks.questions import (
     Ranked,
     questions,
     ranked,
+    unanswered,
 )
 from benchmarks.retrieval import evaluate, smaller
 
@@ -32,7 +33,8 @@ def test_there_are_enough_questions_and_a_third_of_them_is_held_out() -> None:
     tuned, held_out = questions(QUESTIONS), questions(HELD_OUT)
     assert len(tuned) + len(held_out) >= 150
     assert len(held_out) * 3 >= len(tuned) + len(held_out)
-    assert len({one.text for one in tuned + held_out}) == len(tuned) + len(held_out)
+    texts = [one.text for one in tuned + held_out] + unanswered(QUESTIONS) + unanswered(HELD_OUT)
+    assert len(set(texts)) == len(texts)
 
 
 @pytest.mark.parametrize("path", [QUESTIONS, HELD_OUT], ids=lambda path: path.stem)
@@ -84,7 +86,10 @@ def test_a_library_is_uploaded_and_asked(tmp_path: Path) -> None:
         asked("honey", "Talks - 1656 - Clocks", said="und Öl"),
         asked("the talk of 1656", "Talks - 1656 - Clocks"),
     ]
-    found = asyncio.run(evaluate(tmp_path / "library", wanted))
+    nothing = ["the price of a ticket to Tokyo", "wax"]
+    evaluated = asyncio.run(evaluate(tmp_path / "library", wanted, nothing))
+    found = evaluated.ways
+    assert evaluated.quoting == {"words": ["wax"]}
     assert found.keys() == {"FTS5", "bm25s", "words"}
     assert [one.file for one in found["words"]] == [1, 1, None, 1]
     assert [one.passage for one in found["words"]] == [1, 1, None, None]

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect
 
 from objlib.filestore import Fault, Kind
-from objlib.filestore.rawfiles import content_of
-from tests.filestore.mounted import error_of, mounted, starting
+from tests.filestore.mounted import content_of, error_of, mounted, starting
 
 DAY_S = 24 * 3600.0
 MIB = 1024 * 1024

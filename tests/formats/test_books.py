@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import struct
 import zipfile
+from io import BytesIO
 
 import pytest
 
-from objlib.formats import Reading, Unreadable, epub, fictionbook, read
+from objlib.formats import Reading, Unreadable, read
+from objlib.formats import zipped as zipped_module
+from objlib.formats.about import about
 from tests.formats.test_formats import EPUB, FB2, zipped
 
 CONTAINER = '<container><rootfiles><rootfile full-path="OEBPS/book.opf"/></rootfiles></container>'
@@ -118,17 +122,17 @@ def test_a_chapter_that_is_damaged_is_named() -> None:
 
 def test_author_and_title_of_a_book_are_known_and_read() -> None:
     """They go before the text, so that they are found."""
-    about = (
+    said = (
         '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>On\n Arches</dc:title>'
         "<dc:creator>Ada &amp; Co</dc:creator><dc:creator>Bo</dc:creator></metadata>"
     )
     members = {
         "META-INF/container.xml": CONTAINER,
-        "OEBPS/book.opf": package(TWO, ref("a"), about),
+        "OEBPS/book.opf": package(TWO, ref("a"), said),
         **PAGES,
     }
     content = zipped(members)
-    assert epub.properties(content) == {"title": "On Arches", "authors": ["Ada & Co", "Bo"]}
+    assert about(BytesIO(content), EPUB) == {"title": "On Arches", "author": ["Ada & Co", "Bo"]}
     assert [page.text for page in read(content, EPUB).pages] == [
         "On Arches\n\nAda & Co, Bo",
         "zqeone",
@@ -188,7 +192,7 @@ def test_a_fictionbook_that_is_not_quite_xml_is_read(content: bytes, expected: s
     assert reading.pages[-1].text == expected
     assert reading.pages[0].text == "Ада Бо\n\nАрки"
     assert reading.missing == ()
-    assert fictionbook.properties(content) == {"title": "Арки", "authors": ["Ада Бо"]}
+    assert about(BytesIO(content), FB2) == {"title": "Арки", "author": "Ада Бо"}
 
 
 def test_a_zipped_fictionbook_is_read() -> None:
@@ -196,8 +200,43 @@ def test_a_zipped_fictionbook_is_read() -> None:
     content = zipped({"Arches.fb2": fiction("<p>Камни</p>")})
     kind = "application/x-zip-compressed-fb2"
     assert [page.text for page in read(content, kind).pages][-1] == "Камни"
+    assert about(BytesIO(content), kind) == {"title": "Арки", "author": "Ада Бо"}
     with pytest.raises(Unreadable, match="no FictionBook in the archive"):
         read(zipped({"a.txt": "x"}), kind)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        (EPUB, b""),
+        (EPUB, b"PK\x03\x04 half a download"),
+        (EPUB, zipped({"a.txt": "no book"})),
+        (EPUB, zipped({"book.opf": "<package><metadata><title> </title><creator/>"})),
+        (EPUB, zipped({"book.opf": "<!DOCTYPE p [<!ENTITY a 'b'>]><p><title>&a;</title></p>"})),
+        (EPUB, zipped({"book.opf": "<a>" * 50_000})),
+        (EPUB, zipped({"book.opf": "\0" * 900})),
+        (FB2, b"no XML"),
+        (FB2, fiction("").replace("Арки", "").replace("Ада", "").replace("Бо", "").encode()),
+        ("application/x-zip-compressed-fb2", zipped({"a.txt": "x"})),
+    ],
+)
+def test_a_book_that_does_not_name_itself_has_no_name(kind: str, content: bytes) -> None:
+    """Whatever is wrong with it: that is told when its text is read."""
+    assert about(BytesIO(content), kind) == {}
+
+
+def test_no_more_of_a_book_is_looked_at_than_names_it() -> None:
+    """A scan does so in its own process: neither a large member nor a large directory is read."""
+    named = "<package><metadata><title>Arches</title><creator>Ada</creator></metadata>"
+    names = [f"{number * 7919 % 100_003}" for number in range(30_000)]
+    large = zipped({"book.opf": f"{named}<manifest>{''.join(map(item, names, names))}"})
+    assert about(BytesIO(large), EPUB) == {"title": "Arches", "author": "Ada"}
+    late = fiction("<p>x</p>" * 200_000)
+    assert about(BytesIO(late.encode()), FB2) == {"title": "Арки", "author": "Ада Бо"}
+    directory = bytearray(zipped({"book.opf": named}))
+    at = directory.rindex(b"PK\x05\x06")
+    struct.pack_into("<I", directory, at + 12, zipped_module.DIRECTORY_BYTES_MAX + 1)
+    assert about(BytesIO(bytes(directory)), EPUB) == {}
 
 
 @pytest.mark.parametrize(

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objlib.formats.decoding import NO_MARK, after_all_turns, decode_text, examined, mark_of
+from objlib.formats.decoding import (
+    NO_MARK,
+    _lines,
+    after_all_turns,
+    decode_text,
+    examined,
+    mark_of,
+)
 from objlib.formats.text import extract, extracted
 from objlib.library.content import Content
 from objlib.library.hashing import Fingerprint
@@ -48,6 +56,7 @@ def test_texts_are_read_in_the_encoding_they_are_in(content: bytes, text: str) -
     assert decode_text(content) == text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_are_beyond_reading(content: bytes) -> None:
     """For all bytes there is a text, and for UTF-8 it is the right one."""
@@ -57,6 +66,7 @@ def test_no_bytes_are_beyond_reading(content: bytes) -> None:
     assert decode_text(text.encode()) == text.removeprefix("\ufeff")
 
 
+@settings(deadline=None)
 @given(st.lists(SENTENCES, min_size=1, max_size=3), st.sampled_from(_UTF + _SINGLE_BYTE))
 def test_library_and_store_read_the_same_text(sentences: list[str], encoding: str) -> None:
     """For every text in every encoding, the text that is sent is the text that the store reads."""
@@ -66,12 +76,14 @@ def test_library_and_store_read_the_same_text(sentences: list[str], encoding: st
     assert extract(content, "text/plain") == Content(content, fingerprint).text
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200).filter(lambda content: b"\0" not in content))
 def test_any_bytes_are_the_same_text_on_both_sides(content: bytes) -> None:
     """For all bytes without a NUL the store reads what the library reads."""
     assert extract(content, "text/plain") == decode_text(content)
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -93,11 +105,50 @@ def test_a_text_in_pieces_is_read_as_the_whole(pieces: list[bytes]) -> None:
     assert b"".join(decoding.as_utf_8(pieces)) == text.encode()
 
 
+@settings(deadline=None)
+@given(
+    st.lists(st.sampled_from([b"a", b"\xe9", b"\n", b"\r", b"\r\n"]), max_size=12),
+    st.lists(st.integers(0, 20), max_size=6),
+)
+def test_lines_are_the_same_wherever_the_pieces_end(parts: list[bytes], cuts: list[int]) -> None:
+    """For all line ends, also one that is cut in two."""
+    content = b"".join(parts)
+    places = [0, *sorted(min(cut, len(content)) for cut in cuts), len(content)]
+    pieces = [content[begin:end] for begin, end in pairwise(places)]
+    lines = [line for some in _lines(pieces) for line in some]
+    assert lines == content.splitlines(keepends=True)
+
+
+def test_a_text_without_line_ends_takes_no_time_to_speak_of() -> None:
+    """Each piece of it is copied once: by the square of their number it would take an hour."""
+    lines = [line for some in _lines([b"\xe9 " * 50] * 200_000) for line in some]
+    assert [len(line) for line in lines] == [20_000_000]
+
+
+def test_others_have_turns_while_a_text_is_looked_through() -> None:
+    """One a piece from the first piece on, for a text may have a hundred megabytes."""
+    read: list[int] = []
+
+    class Pieces:
+        """Three pieces of a text, which note that they are read."""
+
+        def __iter__(self) -> Iterator[bytes]:
+            for number in range(3):
+                read.append(number)
+                yield b"text "
+
+    work = extracted(Pieces(), "text/plain")
+    next(work)
+    assert read == [0]
+    assert "".join(after_all_turns(work)) == "text " * 3
+
+
 ESCAPES = st.sampled_from(
     ["\\", "\\\\", "\\u00e9", "\\ud83c", "\\udf5e", "\\u4e2d", "\\u00", "u", "d", '"']
 )
 
 
+@settings(deadline=None)
 @given(st.lists(ESCAPES, max_size=12), st.lists(st.integers(0, 80), max_size=5))
 def test_json_in_pieces_is_read_as_the_whole(parts: list[str], cuts: list[int]) -> None:
     """For all escapes, wherever the pieces end: within one, or between the halves of a pair."""

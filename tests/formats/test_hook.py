@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from objlib.formats import hook as hook_module
 from objlib.formats.hook import Hook, HookFailed, Hooks
 from objlib.formats.reading import NoText
 
@@ -129,6 +133,122 @@ def test_a_text_is_made_once_for_a_content_and_a_command(talk: Path, tmp_path: P
     with pytest.raises(HookFailed):
         text("raise SystemExit(1)", talk, cache)
     assert len(list(cache.iterdir())) == 3
+
+
+def test_a_text_that_was_kept_is_the_one_that_was_made(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To the line end, or its checksum would change; another treatment makes another."""
+    program = r"import os; os.write(1, b'a\r\nb\rc\n')"
+    cache = tmp_path / "kept"
+    assert [text(program, talk, cache) for _ in range(2)] == ["a\r\nb\rc\n"] * 2
+    monkeypatch.setattr(hook_module, "_VERSION", 2)
+    text(program, talk, cache)
+    assert len(list(cache.iterdir())) == 2
+
+
+def test_a_text_is_kept_for_one_extension(talk: Path, tmp_path: Path) -> None:
+    """The command sees it, and may go by it."""
+    cache = tmp_path / "kept"
+    hooks = Hooks((hook("import sys; print(sys.argv[1][-4:])"),), cache)
+
+    def of(name: str) -> str:
+        opened = lambda: talk.open("rb")  # noqa: E731
+        return asyncio.run(hooks.text(hooks.hooks[0], name, opened, _digest(talk)))
+
+    assert [of("a.mp3"), of("a.wav"), of("b.MP3")] == [".mp3\n", ".wav\n", ".mp3\n"]
+    assert len(list(cache.iterdir())) == 2
+
+
+@pytest.mark.parametrize("damaged", [b"", b"caf\xe9"])
+def test_a_text_that_was_damaged_is_made_again(talk: Path, tmp_path: Path, damaged: bytes) -> None:
+    """A power cut leaves an empty file, and no command makes an empty text."""
+    cache = tmp_path / "kept"
+    text("print('x')", talk, cache)
+    (kept,) = cache.iterdir()
+    kept.write_bytes(damaged)
+    assert text("print('x')", talk, cache) == "x\n"
+    assert kept.read_bytes() == b"x\n"
+
+
+def test_a_full_disk_keeps_nothing_and_costs_no_text(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not half of a text under a name of its own, either."""
+
+    class Full:
+        """A file on a disk that is full."""
+
+        def __init__(self, descriptor: int) -> None:
+            self.descriptor = descriptor
+
+        def __enter__(self) -> Full:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            os.close(self.descriptor)
+
+        def write(self, _text: object) -> int:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    cache = tmp_path / "kept"
+    with monkeypatch.context() as full:
+        full.setattr(os, "fdopen", lambda descriptor, *_, **__: Full(descriptor))
+        hook_module._keep(cache / "a.txt", "text")
+    assert list(cache.iterdir()) == []
+    hook_module._keep(cache / "a.txt", "text")
+    assert [path.name for path in cache.iterdir()] == ["a.txt"]
+
+
+def test_files_are_read_and_written_beside_the_event_loop(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow disk holds up no other file."""
+    loop_thread = threading.get_ident()
+    seen: list[str] = []
+
+    def noting(name: str) -> Any:
+        real = getattr(hook_module, name)
+
+        def noted(*arguments: Any) -> Any:
+            assert threading.get_ident() != loop_thread
+            seen.append(name)
+            return real(*arguments)
+
+        return noted
+
+    for name in ("_kept", "_copy", "_keep"):
+        monkeypatch.setattr(hook_module, name, noting(name))
+    for _ in range(2):
+        text("print('x')", talk, tmp_path / "kept")
+    assert seen == ["_kept", "_copy", "_keep", "_kept"]
+
+
+def test_without_what_macos_lacks_a_command_still_ends(
+    talk: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It had no `waitid` for long, and a group of dead processes may not be signalled there."""
+    guard = tmp_path / "guard.py"
+    guard.write_text(f"""
+import os, runpy
+del os.waitid
+really = os.killpg
+def killpg(group, number):
+    really(group, number)
+    raise PermissionError
+os.killpg = killpg
+runpy.run_path({str(hook_module._GUARD)!r}, run_name="__main__")
+""")
+    monkeypatch.setattr(hook_module, "_GUARD", guard)
+    left = tmp_path / "left"
+    program = f"""
+import subprocess, sys
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(10**6)"])
+open({str(left)!r}, "w").write(str(child.pid))
+print("x")
+"""
+    assert text(program, talk) == "x\n"
+    until_gone(int(left.read_text()))
 
 
 def test_whoever_is_cancelled_ends_the_command_and_what_it_has_started(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from objlib.language.stop_words import ENGLISH
-from objlib.language.words import question_terms, terms
+from objlib.language.words import question_terms, telling_terms, terms
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,33 @@ def test_a_composed_and_a_decomposed_letter_are_the_same_term() -> None:
 def test_words_that_say_nothing_are_dropped_from_a_question_once_others_remain() -> None:
     """Stop words and single letters do not blur the ranking."""
     assert question_terms("What is the arch, and why does the arch stand?") == ["arch", "stand"]
+
+
+@pytest.mark.parametrize(
+    ("question", "telling"),
+    [
+        ("Please tell me something about the keystone", "keystone"),
+        ("Was sagt die Erklärung über die Ehe?", "erklärung ehe"),
+        ("Wat sê die verklaring oor die huwelik?", "verklaring huwelik"),
+        ("Vad säger förklaringen om äktenskapet?", "förklaringen äktenskapet"),
+        ("Hvad siger erklæringen om ægteskabet?", "erklæringen ægteskabet"),
+        ("Hva sier erklæringen om ekteskapet?", "erklæringen ekteskapet"),
+        ("Mitä julistus sanoo siitä, kuka on vapaa?", "julistus vapaa"),
+        ("Co deklaracja mówi o prawie do pracy?", "deklaracja prawie pracy"),
+        ("Kdo má právo na práci a co je to?", "právo práci"),
+        ("Kto má právo na prácu a čo je to?", "právo prácu"),
+        ("Mit mond a nyilatkozat a házasságról?", "nyilatkozat házasságról"),
+        ("Ce spune declarația despre dreptul la muncă?", "declarația dreptul muncă"),
+        ("Bildirge evlilik hakkında ne diyor ve kim için?", "bildirge evlilik diyor"),
+        ("Apa yang ada dalam deklarasi tentang perkawinan?", "deklarasi perkawinan"),
+        ("Què diu la declaració sobre el matrimoni?", "declaració matrimoni"),
+        ("Τι λέει η διακήρυξη για τον γάμο;", "διακήρυξη γάμο"),
+        ("Що каже декларація про шлюб і про що це?", "каже декларація шлюб"),
+    ],
+)
+def test_words_that_say_nothing_are_known_in_many_languages(question: str, telling: str) -> None:
+    """Each question keeps what it is about."""
+    assert telling_terms(question) == terms(telling)
 
 
 def test_a_question_of_stop_words_keeps_them() -> None:

@@ -228,6 +228,19 @@ def test_a_block_that_is_longer_than_the_head_is_read() -> None:
         assert set(front_matter_of(head, MARKDOWN, more).entries) == {"title", "abstract", "by"}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize("in_block", [0, 300])
+def test_a_long_text_of_wide_characters_keeps_its_front_matter(
+    encoding: str, mark: str, in_block: int
+) -> None:
+    """Whatever it is cut behind: half a line end is no character."""
+    line = "A line of some length, as there are many.\n"
+    block = f"{mark}---\ntitle: Wide\nabstract: |\n{('  ' + line) * (in_block // 10)}by: Ada\n---\n"
+    head, more = beginning((block + line * 300).encode(encoding))
+    assert set(front_matter_of(head, MARKDOWN, more).entries) == {"title", "abstract", "by"}
+
+
 def test_a_block_without_an_end_is_named() -> None:
     """Where it looks like one: the fence is what is wrong, and nothing is sent of it."""
     found = front_matter_of(b"---\ntitle: Open\nThe text goes on.\n", MARKDOWN)

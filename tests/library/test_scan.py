@@ -85,6 +85,16 @@ class Shelf:
     def bring(self, path: str, state: State, document: str | None = None) -> FileRecord:
         return use(self.db, lambda c: bring_to(c, path, state, document=document))
 
+    def fail(self, path: str) -> FileRecord | None:
+        """Let a row fail that is in flight."""
+
+        async def story(catalog: Catalog) -> FileRecord | None:
+            row = await existing(catalog, path)
+            manager = AsyncUploadStateManager(catalog)
+            return await manager.fail(row, reason="no", transient=False, document_name=None)
+
+        return use(self.db, story)
+
     def row(self, path: str) -> FileRecord:
         return use(self.db, lambda catalog: existing(catalog, path))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -10,10 +11,14 @@ from typing import Any
 import pytest
 
 from objlib.catalog.part_names import part_path
+from objlib.formats.hook import Hook, Hooks
 from objlib.library import hashing, parts
 from objlib.library import scan as scan_module
+from objlib.library.mime import HOOKED_TYPE
+from objlib.library.selection import Selection
 from objlib.states import State
 from tests.catalog.catalogs import session
+from tests.formats.test_formats import zipped
 from tests.library.test_containers import OFFICE, archive
 from tests.library.test_scan import Shelf
 
@@ -180,3 +185,89 @@ def test_what_an_earlier_objlib_refused_is_looked_at_once_more(
 
     monkeypatch.setattr(hashing, "look_into", lambda *_: pytest.fail("nothing is to be read"))
     assert shelf.scan()["unchanged"] == 8
+
+
+@pytest.mark.parametrize("state", [State.UNTRACKED, State.FAILED, State.PROCESSING])
+@pytest.mark.parametrize(
+    ("path", "mime_type"), [("scan.txt", "text/plain"), ("talk.mp3", None)], ids=["text", "sound"]
+)
+def test_a_command_that_is_no_more_is_no_verdict(
+    shelf: Shelf, state: State, path: str, mime_type: str | None
+) -> None:
+    """A file that waits for its text is what it is without one, also when it is in flight."""
+    hooks = Hooks((Hook.parse("scan.txt", "a {path}"), Hook.parse("*.mp3", "a {path}")))
+    shelf.write(path)
+    shelf.scan(selection=Selection(hooks=hooks))
+    assert shelf.row(path).mime_type == HOOKED_TYPE
+    shelf.bring(path, state)
+
+    found = shelf.scan()
+    if state is State.PROCESSING:
+        assert (shelf.row(path).gemini_state, found["in_flight"]) == (state, 1)
+        shelf.fail(path)
+        shelf.scan()
+
+    row = shelf.row(path)
+    assert (row.gemini_state, row.mime_type) == (State.UNTRACKED, mime_type)
+    assert (row.skip_reason is None) is (mime_type is not None)
+
+
+def test_what_a_command_has_made_stays_when_the_command_goes(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are not read once must not empty a store."""
+    hooks = Hooks((Hook.parse("*.mp3", "a {path}"),))
+    shelf.write("talk.mp3")
+    shelf.scan(selection=Selection(hooks=hooks))
+    shelf.bring("talk.mp3", State.INDEXED)
+    before = shelf.row("talk.mp3")
+    monkeypatch.setattr(hashing, "look_into", lambda *_: pytest.fail("nothing is to be read"))
+    shelf.scan()
+    assert shelf.row("talk.mp3") == before
+
+
+BOOK = {
+    "META-INF/container.xml": '<container><rootfile full-path="a.opf"/></container>',
+    "a.opf": "<package><metadata><title>On Arches</title><creator>Ada</creator></metadata>"
+    '<manifest><item id="a" href="a.xhtml"/></manifest><spine><itemref idref="a"/></spine>'
+    "</package>",
+    "a.xhtml": "<p>Arches stand.</p>",
+}
+
+
+def test_a_book_is_described_by_itself(shelf: Shelf) -> None:
+    """Its title goes before that of its path, and a sidecar before both."""
+    for name in ("one.epub", "two.epub"):
+        (shelf.root / name).write_bytes(zipped(BOOK))
+    (shelf.root / "two.epub.meta.toml").write_text('title = "Bridges"\n')
+    shelf.scan()
+    assert shelf.row("one.epub").metadata == {"title": "On Arches", "author": "Ada"}
+    assert shelf.row("two.epub").metadata == {"title": "Bridges", "author": "Ada"}
+
+
+def test_a_book_that_says_more_today_is_not_sent_again_by_itself(shelf: Shelf) -> None:
+    """It was sent by an objlib that read no title in it. A touch, or a look at every file, leaves
+    its document. Asked for, it is another one."""
+    (shelf.root / "one.epub").write_bytes(zipped(BOOK))
+    shelf.scan()
+    with sqlite3.connect(shelf.db) as catalog:
+        said, where = """metadata_json = '{"title": "one"}'""", "file_path = 'one.epub'"
+        catalog.execute(f"UPDATE files SET {said} WHERE {where}")
+    shelf.bring("one.epub", State.INDEXED)
+    shelf.touch("one.epub")
+    assert shelf.scan().get("changed", 0) == 0
+    assert shelf.scan(checksum=True).get("changed", 0) == 0
+    assert shelf.row("one.epub").metadata == {"title": "one"}
+    assert shelf.row("one.epub").gemini_state is State.INDEXED
+    assert shelf.scan(is_current=lambda _row: True)["changed"] == 1
+    assert shelf.row("one.epub").metadata["author"] == "Ada"
+
+
+def test_a_new_sidecar_of_a_book_counts_as_ever(shelf: Shelf) -> None:
+    """Only what the book says of itself waits until it is asked for."""
+    (shelf.root / "one.epub").write_bytes(zipped(BOOK))
+    shelf.scan()
+    shelf.bring("one.epub", State.INDEXED)
+    (shelf.root / "one.epub.meta.toml").write_text('title = "Bridges"\n')
+    assert shelf.scan()["changed"] == 1
+    assert shelf.row("one.epub").metadata["title"] == "Bridges"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -11,9 +13,12 @@ from typing import Any
 import pytest
 
 from objlib import Library
+from objlib.catalog.protocol import Catalog
+from objlib.catalog.readings import unknown_readers_page
 from objlib.library.content import opened, read_content
 from objlib.library.hashing import look_into
 from objlib.threads import one_thread
+from tests.catalog.catalogs import use
 from tests.conftest import write_library
 
 
@@ -80,6 +85,18 @@ def test_a_large_text_is_prepared_and_verified_off_the_loop(
     assert threading.get_ident() not in verified.values()
 
 
+def test_documents_without_a_reader_are_looked_for_off_the_loop(tmp_path: Path) -> None:
+    """Others get their turn while the catalog is searched."""
+
+    async def story(catalog: Catalog) -> bool:
+        turns: list[bool] = []
+        asyncio.get_running_loop().call_soon(turns.append, True)
+        assert await unknown_readers_page(catalog, ["application/epub+zip"], "", 9) == []
+        return bool(turns)
+
+    assert use(tmp_path / "library.db", story)
+
+
 def test_work_in_one_thread_is_over_when_its_owner_is() -> None:
     """Whoever is cancelled waits for the piece that has begun."""
 
@@ -106,3 +123,32 @@ def test_work_in_one_thread_is_over_when_its_owner_is() -> None:
         return done
 
     assert asyncio.run(story()) == ["the work", "the owner"]
+
+
+_NOTING_THE_IMPORT = """
+import asyncio, sys, threading
+from objlib import Library
+
+class Noting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "google.genai":
+            print(threading.current_thread() is threading.main_thread())
+
+sys.meta_path.insert(0, Noting())
+
+async def story():
+    async with Library.open("library") as library:
+        await library.scan()
+        await library.upload(limit=0)
+
+asyncio.run(story())
+"""
+
+
+def test_the_sdk_is_loaded_off_the_loop(workplace: Path) -> None:
+    """It takes half a second, in which a web server that embeds a library answers."""
+    write_library(workplace / "library", 1)
+    done = subprocess.run(
+        [sys.executable, "-c", _NOTING_THE_IMPORT], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from objlib.catalog.accounts import has_news, note_listed
 from objlib.catalog.lease import Lease, owner_of_this_process
 from objlib.catalog.new_store import exchange_is_over, exchange_store, is_exchanged
 from objlib.catalog.queries import claim_info, get_file, get_info
@@ -133,6 +134,7 @@ def test_nothing_of_the_gone_store_is_left_in_any_row(tmp_path: Path) -> None:
         )
         async with catalog.transaction():
             await catalog.execute("INSERT INTO leftovers VALUES ('documents/old', 'a', '')")
+        await note_listed(catalog, 9, news=3)
         await begin_reset(catalog)
 
         await exchange(world)
@@ -140,6 +142,7 @@ def test_nothing_of_the_gone_store_is_left_in_any_row(tmp_path: Path) -> None:
         assert await names_in(world) == set()
         assert await catalog.fetch_all("SELECT * FROM leftovers") == []
         assert await count_to_be_reset(catalog) == 0
+        assert not await has_news(catalog)
         assert await world.states() == {"untracked": 5, "uploading": 1}
         assert (await world.upload()).indexed == 5
         assert await names_in(world) == {world.store_name}

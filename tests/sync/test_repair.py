@@ -15,6 +15,7 @@ import pytest
 from reactivex import Observable
 from reactivex import operators as ops
 
+from objlib.catalog.accounts import account, begin_look
 from objlib.catalog.lease import Lease
 from objlib.catalog.queries import get_file
 from objlib.congestion.pressure import Pressure, is_down
@@ -545,5 +546,18 @@ def test_a_disk_that_got_another_number_is_no_trouble_while_nothing_is_missing(
         )
         await add_orphans(world, 1)
         assert (await mend(world, EVERYTHING)).deleted == 1
+
+    story(tmp_path, tell)
+
+
+def test_a_look_that_was_not_finished_stays_unfinished(tmp_path: Path) -> None:
+    """A repair counts from what the last listing said; where that is unknown it knows no more."""
+
+    async def tell(world: World) -> None:
+        await add_orphans(world, 2)
+        repair = await repair_of(world)
+        await begin_look(world.catalog)  # by another process, which is killed
+        assert (await repair.carry_out()).deleted == 2
+        assert (await account(world.catalog)).unnamed is None
 
     story(tmp_path, tell)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from objlib.catalog.queries import get_file
+from objlib.catalog.readings import Made
 from objlib.catalog.records import FileRecord
-from objlib.errors import LibraryGone
+from objlib.documents.payload import NoPayload, Payload, Source, prepare
+from objlib.errors import LibraryGone, NotConvertible
+from objlib.filestore import Fault, Kind
 from objlib.library.hashing import sha256_file
 from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload.claim import claim
 from objlib.upload.context import Taken
 from tests.catalog.catalogs import pending_page
-from tests.upload.world import World, make_world
+from tests.upload.world import IMPORT, World, make_world
 
 
 async def listed(world: World) -> FileRecord:
@@ -88,5 +92,43 @@ def test_a_file_that_is_gone_is_recorded_as_such(tmp_path: Path) -> None:
             with pytest.raises(LibraryGone):
                 await claim(world.new_run().context, other)
             assert await get_file(world.catalog, other.file_path) == other
+
+    asyncio.run(scenes())
+
+
+HALF = Made("epub:1", ("chapter 2 is missing",), 9)
+
+
+@pytest.mark.parametrize(
+    ("problems", "faults"),
+    [
+        ([], [Fault(Kind.ERROR, route=IMPORT, status=500, times=5)]),
+        ([NotConvertible("the hook was cut off", may_pass=True)], []),
+    ],
+    ids=["the import is refused first", "it is not converted first"],
+)
+def test_every_run_says_once_of_a_file_that_it_is_partly_read(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    problems: list[NotConvertible],
+    faults: list[Fault],
+) -> None:
+    """By its first attempt or, where that had nothing to send, by the retry pass; and next time."""
+    left = list(problems)
+
+    async def half(record: FileRecord, source: Source) -> Payload:
+        payload = await prepare(record, source)
+        if left:
+            raise NoPayload(record.file_path, payload.fingerprint, left.pop())
+        return replace(payload, made=HALF)
+
+    async def scenes() -> None:
+        monkeypatch.setattr("objlib.upload.claim.prepare", half)
+        async with make_world(tmp_path, files=1, faults=faults) as world:
+            first = await world.upload()
+            assert (first.indexed, first.partly_read) == (1, 1)
+            assert len(world.events(ev.FileStarted)) == 2
+            again = await world.upload(reset_existing=True)
+            assert (again.indexed, again.partly_read) == (1, 1)
 
     asyncio.run(scenes())

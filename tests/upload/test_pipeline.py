@@ -229,7 +229,7 @@ def test_a_second_signal_cancels_and_recovery_resumes(tmp_path: Path) -> None:
     """Tasks are over when the run returns; the next run adopts what got through."""
 
     async def scenes() -> None:
-        async with make_world(tmp_path, files=20, indexing_delay_s=0.3, lease_s=0.1) as world:
+        async with make_world(tmp_path, files=20, indexing_delay_s=0.3) as world:
             run = world.new_run(concurrency=4)
 
             def kill_at_fifth(event: ev.Event) -> None:
@@ -242,7 +242,7 @@ def test_a_second_signal_cancels_and_recovery_resumes(tmp_path: Path) -> None:
             await run.until_done()
             assert asyncio.all_tasks() == before
             assert set(await world.states()) & {"uploading", "processing"}
-            await asyncio.sleep(0.15)  # the lease of a living process has to run out
+            await world.expire_leases()
             await world.upload()
             await assert_all_canonical(world, files=20)
 
@@ -301,7 +301,7 @@ def test_a_forced_upload_that_is_cut_short_leaves_every_file_searchable(tmp_path
     """At no moment is a document deleted before its successor is indexed."""
 
     async def scenes() -> None:
-        async with make_world(tmp_path, files=12, lease_s=0.05) as world:
+        async with make_world(tmp_path, files=12) as world:
             await world.upload()
             world.store.indexing_delay_s = 0.1
             for _ in range(2):
@@ -316,7 +316,7 @@ def test_a_forced_upload_that_is_cut_short_leaves_every_file_searchable(tmp_path
                 await run.until_done()
                 active = {d.metadata[PATH] for d in await world.documents() if d.is_active}
                 assert len(active) == 12
-                await asyncio.sleep(0.1)  # the leases of a living process have to run out
+                await world.expire_leases()
             await world.upload()
             await assert_all_canonical(world, files=12)
 

@@ -215,7 +215,7 @@ def test_a_listing_that_never_gets_through_releases_nothing(
         assert world.count(":importFile") == 24
 
         meddler.spoil = lambda page: None
-        await world.catalog.fetch_all("UPDATE files SET lease_expires_at = 0")
+        await world.expire_leases()
         await world.upload()
         assert await world.states() == {"indexed": 24}
         assert world.count(":importFile") == 24

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from objlib.errors import BackendUnavailable
 from objlib.filestore import Fault, Kind
 from objlib.reactive.bridge import LoopScheduler
 from objlib.upload import events as ev
+from objlib.upload.reports import Progress, advance
 from objlib.waits import Waits
 from tests.upload.virtual_loop import VirtualLoop, run
 from tests.upload.world import GET_DOCUMENT, IMPORT, UPLOAD, World, make_world
@@ -376,3 +378,39 @@ def test_what_failed_before_an_acceptance_stays_failed(tmp_path: Path) -> None:
         Fault(Kind.ERROR, route=IMPORT, status=500, times=10),
         Fault(Kind.ERROR, route=IMPORT, status=500, after=11),
     )
+
+
+@pytest.mark.parametrize(
+    ("faults", "indexed", "had_failed"),
+    [
+        ([Fault(Kind.ERROR, route=IMPORT, status=500)], 0, [False, False]),
+        (
+            [
+                Fault(Kind.ERROR, route=IMPORT, status=500, times=10),
+                Fault(Kind.ERROR, route=IMPORT, status=500, after=11),
+            ],
+            1,
+            [False, False, True],
+        ),
+    ],
+    ids=["each failed once", "one failed again in the retry pass"],
+)
+def test_a_failure_is_taken_back_once(
+    tmp_path: Path, faults: list[Fault], indexed: int, had_failed: list[bool]
+) -> None:
+    """The retry pass has taken it back already when an outage ends the run within that pass."""
+    files = len(had_failed)
+
+    async def story(world: World, _loop: VirtualLoop) -> None:
+        with pytest.raises(BackendUnavailable):
+            await world.upload(concurrency=1)
+        assert world.events(ev.RetryPassScheduled)
+        states = await world.states()
+        assert (states["untracked"], states.get("indexed", 0)) == (files, indexed)
+        told = list(accumulate(world.seen, advance, initial=Progress()))
+        assert min(progress.failed for progress in told) == 0
+        assert (told[-1].failed, told[-1].failed_for_now, told[-1].released) == (0, 0, files)
+        released = [event for event in world.seen if isinstance(event, ev.FileReleased)]
+        assert sorted(event.had_failed for event in released) == had_failed
+
+    play(tmp_path, story, *faults, files=files + indexed)

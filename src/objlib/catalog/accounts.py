@@ -94,10 +94,15 @@ async def has_news(catalog: Catalog) -> bool:
 
 
 async def note_repaired(catalog: Catalog, named_before: int, deleted: int) -> None:
-    """Remember what a repair has deleted of a store that was listed before it."""
-    unnamed = int(await get_info(catalog, UNNAMED) or 0)
-    unnamed += named_before - deleted - await count_named(catalog)
-    await set_info(catalog, **{UNNAMED: str(unnamed)})
+    """Remember what a repair has deleted of a store that was listed before it.
+
+    Nothing is known while another look at the store is unfinished, and stays so.
+    """
+    unnamed = await get_info(catalog, UNNAMED)
+    if unnamed == _UNKNOWN:
+        return
+    left = int(unnamed or 0) + named_before - deleted - await count_named(catalog)
+    await set_info(catalog, **{UNNAMED: str(left)})
 
 
 async def has_uploaded(catalog: Catalog) -> bool:

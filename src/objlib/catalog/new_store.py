@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from objlib.catalog.accounts import RECOVERING, UNNAMED
+from objlib.catalog.accounts import NEWS, RECOVERING, UNNAMED
 from objlib.catalog.binding import STORE_NAME
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import forget_info, get_info
@@ -40,8 +40,8 @@ async def exchange_store(catalog: Catalog, gone: str, new: str) -> str:
             # Counts, documents and a reset of the gone store; every file goes round again anyhow.
             await catalog.execute("DELETE FROM leftovers")
             await catalog.execute(
-                "DELETE FROM catalog_info WHERE key IN (?, ?, ?)",
-                (UNNAMED, RECOVERING, RESET_SINCE),
+                "DELETE FROM catalog_info WHERE key IN (?, ?, ?, ?)",
+                (UNNAMED, NEWS, RECOVERING, RESET_SINCE),
             )
         row = await catalog.fetch_one("SELECT value FROM catalog_info WHERE key = ?", (STORE_NAME,))
     return str(row[0]) if row else new

@@ -92,7 +92,8 @@ async def stream_known_files(catalog: Catalog) -> Generator[tuple[Any, ...], Non
     return await catalog.stream(
         "SELECT file_path, file_size, mtime, inode, ctime,"
         " content_hash IS NOT NULL OR skip_reason IS NOT NULL,"
-        " is_deleted, skip_reason, sidecar_mtime, read_problem IS NOT NULL"
+        " is_deleted, skip_reason, sidecar_mtime, read_problem IS NOT NULL,"
+        " CASE WHEN gemini_state <> 'indexed' THEN mime_type END"
         f" FROM files WHERE {_IN_THE_LIBRARY} ORDER BY file_path"
     )
 

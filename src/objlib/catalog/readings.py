@@ -92,7 +92,7 @@ async def unknown_readers_page(
 ) -> list[FileRecord]:
     """Return files in the store of these types of which the reader is not on record, by path."""
     types = tuple(mime_types)
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         f"SELECT {COLUMNS} FROM files WHERE reader IS NULL AND upload_key IS NOT NULL"
         f" AND {_INDEXED} AND mime_type IN ({marks(types)})"
         " AND file_path > ? ORDER BY file_path LIMIT ?",

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 
+from objlib.catalog.held import Held, but_for
 from objlib.catalog.part_names import SEPARATOR, part_path
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import IS_PROVEN, RESTED, marks, rested_since
@@ -81,10 +82,11 @@ async def tally_of_parts(catalog: Catalog) -> TallyOfParts:
     return TallyOfParts(int(row[0]), int(row[1]))
 
 
-async def count_deleted(catalog: Catalog) -> tuple[int, int]:
+async def count_deleted(catalog: Catalog, held: Held | None = None) -> tuple[int, int]:
     """(files gone from disk, those of them that still have a document)."""
     row = await catalog.reader.fetch_one(
         "SELECT COUNT(*), COUNT(gemini_store_doc_id) FROM files WHERE is_deleted = 1"
+        + but_for(held)
     )
     return (int(row[0]), int(row[1])) if row else (0, 0)
 
@@ -195,6 +197,7 @@ async def work_of_upload(
     leave_alone_s: float = 0.0,
     in_new_store: bool = False,
     is_grouped: bool = False,
+    held: Held | None = None,
 ) -> Work:
     """Return the work of an upload of files in these states, up to a limit.
 
@@ -202,8 +205,10 @@ async def work_of_upload(
         leave_alone_s: without those that the store could not index within so many seconds.
         in_new_store: what the rows say of the store holds no more.
         is_grouped: name folders and extensions, too.
+        held: files that are left as they are.
     """
     reason, replaces, condition = _taken(in_new_store)
+    condition += but_for(held)
     most = _NO_LIMIT if limit is None else limit
     parameters = (*states, rested_since(catalog, leave_alone_s), most)
 
@@ -236,11 +241,11 @@ async def work_of_upload(
     )
 
 
-async def count_left_alone(catalog: Catalog, leave_alone_s: float) -> int:
+async def count_left_alone(catalog: Catalog, leave_alone_s: float, held: Held | None = None) -> int:
     """Count the files that the store could not index within so many seconds."""
     row = await catalog.reader.fetch_one(
         f"SELECT COUNT(*) FROM files WHERE gemini_state = 'failed' AND {UPLOADABLE}"
-        f" AND NOT {RESTED}",
+        f" AND NOT {RESTED}{but_for(held)}",
         (rested_since(catalog, leave_alone_s),),
     )
     return int(row[0]) if row else 0
@@ -254,13 +259,14 @@ async def planned_page(
     *,
     leave_alone_s: float = 0.0,
     in_new_store: bool = False,
+    held: Held | None = None,
 ) -> list[tuple[str, str, int]]:
     """(path, reason, bytes) of files that an upload of these states would take, by path."""
     reason, _, condition = _taken(in_new_store)
     rows = await catalog.reader.fetch_all(
         f"SELECT file_path, {reason}, COALESCE(file_size, 0) FROM files"
         f" WHERE gemini_state IN ({marks(states)}) AND {UPLOADABLE} AND {condition}"
-        " AND file_path > ?"
+        f"{but_for(held)} AND file_path > ?"
         " ORDER BY file_path LIMIT ?",
         (*states, rested_since(catalog, leave_alone_s), after or "", size),
     )

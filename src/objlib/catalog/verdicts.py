@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Self
 
+from objlib.catalog.held import Held, but_for
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import marks
 from objlib.catalog.records import COLUMNS, UPLOADABLE, FileRecord
@@ -79,6 +80,7 @@ class Verdicts:
             " AND NOT EXISTS (SELECT 1 FROM transitions AS moved"
             f" WHERE moved.file_path = files.file_path AND moved.id > {since})"
         )
+        self._missing = f"gemini_state <> 'indexed' AND {UPLOADABLE}"
         self._since = since
 
     @classmethod
@@ -163,7 +165,7 @@ class Verdicts:
 
     async def count_missing(self) -> int:
         """Return how many files should be in the store and are not yet."""
-        return await self._count(_MISSING)
+        return await self._count(self._missing)
 
     async def ghost_page(self, after: str | None, size: int) -> list[FileRecord]:
         """Rows that say `indexed` while the store has no usable document for them, after a path."""
@@ -171,10 +173,25 @@ class Verdicts:
 
     async def missing_page(self, after: str | None, size: int) -> list[FileRecord]:
         """Files that should be in the store and are not yet, after a path."""
-        return await self._page(_MISSING, after, size)
+        return await self._page(self._missing, after, size)
 
-    async def count_rows(self) -> RowCounts:
-        """Count the rows that are not proved to be in the store."""
+    async def spare(self, held: Held, sign: str) -> int:
+        """Leave files that are held as they are: none of them is a ghost any more, or missing.
+
+        Returns:
+            The number of their documents in one class, which are forgotten.
+        """
+        self._ghost += but_for(held)
+        self._missing += but_for(held)
+        condition = f"sign = ? AND path IN (SELECT file_path FROM {held.table})"
+        row = await self._session.fetch_one(
+            f"SELECT COUNT(*) FROM {self._table} WHERE {condition}", (sign,)
+        )
+        await self._session.execute(f"DELETE FROM {self._table} WHERE {condition}", (sign,))
+        return int(row[0]) if row else 0
+
+    async def count_rows(self, held: Held | None = None) -> RowCounts:
+        """Count the rows that are not proved to be in the store, but for those that are held."""
         readable = f"{UPLOADABLE} AND read_problem IS NULL"
         row = await self._session.fetch_one(
             f"""SELECT
@@ -186,7 +203,7 @@ class Verdicts:
                 COUNT(*) FILTER (WHERE {readable} AND gemini_state = 'indexed' AND NOT EXISTS (
                     SELECT 1 FROM {self._table} AS seen
                     WHERE seen.path = file_path AND seen.sign IN ('=', 'a')))
-            FROM files WHERE is_deleted = 0"""
+            FROM files WHERE is_deleted = 0{but_for(held)}"""
         )
         assert row is not None, "an aggregate always answers"
         return RowCounts(*map(int, row))
@@ -203,8 +220,6 @@ class Verdicts:
         )
         return [FileRecord.from_row(row) for row in rows]
 
-
-_MISSING = f"gemini_state <> 'indexed' AND {UPLOADABLE}"
 
 #: Of several documents for one file one is canonical: the one that the row names, else the first.
 _ONE_CANONICAL = """

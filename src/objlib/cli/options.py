@@ -215,6 +215,21 @@ yes_option = click.option("--yes", is_flag=True, help="Go on without asking, as 
 hidden_option = click.option(
     "--hidden", is_flag=True, default=None, help="Take in hidden files and folders, too."
 )
+exclude_option = click.option(
+    "--exclude",
+    metavar="PATTERN",
+    multiple=True,
+    help="Leave out what matches, this time only; written as in .objlibignore.",
+)
+include_option = click.option(
+    "--include",
+    metavar="PATTERN",
+    multiple=True,
+    help="Take only what matches, this time.",
+)
+max_size_option = click.option(
+    "--max-size", metavar="SIZE", help="Leave out larger files, this time only: 500k, 10M, 1.5G."
+)
 max_delete_option = click.option(
     "--max-delete",
     callback=_max_delete,

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import click
 
-from objlib import Library, ScanReport
+from objlib import Library, Narrowing, ScanReport
 from objlib.cli import terminal
 from objlib.cli.manual import Manual
+from objlib.cli.narrowing import narrowing_of
 from objlib.cli.options import (
     Invocation,
     accept_home_option,
     checksum_option,
     common_options,
+    exclude_option,
     hidden_option,
+    include_option,
+    max_size_option,
 )
 from objlib.cli.outdated import outdated_as_json, outdated_line
 from objlib.config import Settings
@@ -34,6 +38,7 @@ NAMED_MOVES = 10
         "objlib scan --library ~/Lectures",
         "objlib scan --refresh-metadata",
         "objlib scan --checksum",
+        "objlib scan --exclude 'Archive/' --max-size 20M",
     ],
     see_also=["sync", "fsm-upload", "metadata", "failures"],
 )
@@ -50,6 +55,9 @@ NAMED_MOVES = 10
 )
 @checksum_option
 @hidden_option
+@exclude_option
+@include_option
+@max_size_option
 @accept_home_option
 @common_options
 def command(
@@ -58,6 +66,9 @@ def command(
     refresh_metadata: bool,
     checksum: bool,
     hidden: bool | None,
+    exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    max_size: str | None,
     accept_home: bool,
 ) -> int:
     """Record every file of a library in the catalog.
@@ -67,6 +78,7 @@ def command(
     only read; nothing is sent anywhere. What cannot be uploaded is recorded with its reason
     (`objlib failures` shows it), and what .objlibignore lists is left out.
     So are hidden files, locks, backups, keys and the like (docs/what-is-sent.md), unless asked for.
+    --exclude, --include and --max-size narrow this scan alone: what they leave out stays as it is.
 
     Metadata comes from sidecars, front matter and paths (`objlib metadata FILE` shows it). A moved
     file, and a change of templates, keep the documents that are in the store; with
@@ -75,19 +87,22 @@ def command(
     """
     settings = invocation.settings(library=library, hidden=hidden)
     wanted = (refresh_metadata, checksum, accept_home)
-    return asyncio.run(_scan(invocation, settings, *wanted))
+    narrowing = narrowing_of(exclude, include, max_size)
+    return asyncio.run(_scan(invocation, settings, narrowing, *wanted))
 
 
 async def _scan(
     invocation: Invocation,
     settings: Settings,
+    narrowing: Narrowing | None,
     refresh_metadata: bool,
     checksum: bool,
     accept_home: bool,
 ) -> int:
     await invocation.question(settings, accept_home)
     async with Library.open(settings.library, settings=settings) as library:
-        library.selection = replace(library.selection, own=(1, 2))  # its own output
+        own = (1, 2)  # its own output
+        library.selection = replace(library.selection, own=own, narrowing=narrowing)
         with invocation.notices().status("scanning") as status:
             wanted = library.scan(refresh_metadata=refresh_metadata, checksum=checksum)
             async with wanted as run:
@@ -134,6 +149,10 @@ def print_scan(invocation: Invocation, report: ScanReport, root: Path, outdated:
             f"  {total:>7,}  not looked at: {groups} (! in .objlibignore takes them in)",
             whole=True,
         )
+    if report.not_this_time:
+        say(f"  {report.not_this_time:>7,}  files and folders left out this time")
+    if report.held:
+        say(f"  {report.held:>7,}  known files stay as they are")
     if outdated.files:
         say(f"  {outdated_line(outdated)}", whole=True)
     for path in report.kept[:NAMED_MOVES]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from reactivex.subject import Subject
 
-from objlib import Library, MaxDelete, SyncReport
+from objlib import Library, MaxDelete, Narrowing, SyncReport
 from objlib import events as ev
 from objlib.cli import terminal
 from objlib.cli.event_files import Files, events_option, results_option
@@ -21,14 +21,18 @@ from objlib.cli.fsm_upload import spare_the_collector
 from objlib.cli.interrupts import interruptible
 from objlib.cli.main import INTERRUPTED
 from objlib.cli.manual import CAN_BE_INTERRUPTED, TALKS_TO_A_STORE, Manual
+from objlib.cli.narrowing import narrowing_of
 from objlib.cli.options import (
     Invocation,
     accept_device_option,
     accept_home_option,
     checksum_option,
     common_options,
+    exclude_option,
     hidden_option,
+    include_option,
     max_delete_option,
+    max_size_option,
     new_library_option,
     new_store_option,
     tier_option,
@@ -62,6 +66,7 @@ class _Wish:
     files: Files
     #: Somebody else says what came of it.
     is_brief: bool = False
+    narrowing: Narrowing | None = None
 
     def is_silent(self, invocation: Invocation) -> bool:
         """Return whether nothing is said on the way."""
@@ -81,6 +86,7 @@ class _Wish:
         "objlib sync --dry-run",
         "objlib sync --yes --quiet",
         "objlib sync --yes --watch",
+        "objlib sync --include '*.pdf' --exclude 'Drafts/'",
     ],
     see_also=["status", "failures", "store-sync"],
 )
@@ -107,6 +113,9 @@ class _Wish:
 @new_library_option
 @new_store_option
 @hidden_option
+@exclude_option
+@include_option
+@max_size_option
 @tier_option
 @events_option
 @results_option
@@ -125,6 +134,9 @@ def command(
     new_library: bool,
     new_store: bool,
     hidden: bool | None,
+    exclude: tuple[str, ...],
+    include: tuple[str, ...],
+    max_size: str | None,
     tier: str | None,
     events: Path | None,
     results: Path | None,
@@ -135,6 +147,9 @@ def command(
     that the store could not index, once a day. A changed file stays searchable in its old version
     until the new one is active. Documents of files that are gone are deleted last, within
     --max-delete, and never when the library's disk looks unmounted.
+
+    --exclude, --include and --max-size narrow this run alone: what they leave out is neither sent
+    nor deleted.
 
     With --watch it stays and does so whenever a file changes. When the store cannot be reached or
     refuses the key it waits, and goes on by itself when all is well again.
@@ -148,7 +163,10 @@ def command(
     if new_store and is_watching:
         raise ConfigurationError("--new-store and --watch exclude each other")
     files = Files(events, results)
-    wish = _Wish(limits, new_store, refresh_metadata, checksum, dry_run, yes, files)
+    narrowing = narrowing_of(exclude, include, max_size)
+    wish = _Wish(
+        limits, new_store, refresh_metadata, checksum, dry_run, yes, files, narrowing=narrowing
+    )
     wanted = (is_watching, new_library, accept_home)
     return asyncio.run(_sync(invocation, settings, wish, *wanted))
 
@@ -164,7 +182,9 @@ async def _sync(
     await invocation.question(settings, accept_home)
     invocation.name_the_store(settings)
     async with Library.open(settings.library, settings=settings) as library:
-        library.selection = replace(library.selection, own=(1, 2, *wish.files.paths))
+        library.selection = replace(
+            library.selection, own=(1, 2, *wish.files.paths), narrowing=wish.narrowing
+        )
         if new_library:
             await library.declare_new_library()
         if wish.dry_run:

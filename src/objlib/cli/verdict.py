@@ -20,9 +20,11 @@ def verdict_lines(verdict: SyncVerdict) -> list[str]:
     but = f", but for {skipped} that cannot be uploaded" if verdict.skipped else ""
     if verdict.is_exact:
         return [f"{EXACTLY}{but}"]
+    others = f", and {count(verdict.foreign, 'document')} of others" if verdict.foreign else ""
+    if verdict.is_in_step and verdict.is_narrowed:
+        return [f"The store holds what this run looked at{but}{others}"]
     if verdict.is_in_step:
-        others = count(verdict.foreign, "document")
-        return [f"The store holds what the library does{but}, and {others} of others"]
+        return [f"The store holds what the library does{but}{others}"]
     facts = (
         (verdict.in_flight, "file", "another run is at work on"),
         (verdict.waiting, "file", "not in the store yet"),

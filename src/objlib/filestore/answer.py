@@ -19,7 +19,7 @@ MetadataForm = Literal["list", "map"]
 
 QUOTED_HITS = 3
 NOTHING_FOUND = "Nothing in the file search stores matches this question."
-NOTHING_QUOTED = "No sentence holds the question's words. The files below fit by their names."
+NOTHING_QUOTED = "No sentence holds enough of the question's words. Nearest are the files below."
 NO_TOOL = (
     "This server answers from file search stores only; give the fileSearch tool to search one."
 )
@@ -38,7 +38,7 @@ class Part:
 def quote(found: Found) -> list[Part]:
     """Return for each of the best hits the sentence that answers best, if there is one."""
     parts: list[Part] = []
-    passages = [hit.text for hit in found.hits[:QUOTED_HITS]]
+    passages = [hit.text if hit.is_near else "" for hit in found.hits[:QUOTED_HITS]]
     for index, sentence in enumerate(best_sentences(found.asked, passages, found.weights)):
         if sentence is not None and all(sentence != part.text for part in parts):
             parts.append(Part(sentence, index))

@@ -37,7 +37,7 @@ _STAGE_DIRECTION = re.compile(r"\s*(?:\([^()]*\)|\[[^\[\]]*\])[\s.,;:!?]*")
 #: `[name:1]`, lines of `key: value`, `[/name]`; or what a cut between two passages left of it.
 _HEADER = re.compile(
     r"\s*(?:\[(?P<name>\w+):\d+\]\n(?:[^\n]+\n)*?\[/(?P=name)\](?:\s+|$)"
-    r"|[^\n]*\n?(?:[\w-]+: [^\n]*\n)*\[/\w+\](?:\s+|$)"
+    r"|(?:[^\n]*\n(?:[\w-]+: [^\n]*\n)*)?\[/\w+\](?:\s+|$)"
     r"|\[\w+:\d+\]\n(?:[^\n]+\n?)*$)"
 )
 

@@ -109,12 +109,6 @@ class Stored:
             raise ApiError(403, f"The content of {self.owner} was deleted while it was read.")
 
 
-def content_of(store: FileStore, owner: str) -> bytes:
-    """The whole content of a raw file (`files/{id}`) or an upload."""
-    rows = store.all("SELECT content FROM pieces WHERE owner = :owner ORDER BY offset", owner=owner)
-    return b"".join(content for (content,) in rows)
-
-
 def delete_file(store: FileStore, identifier: str) -> None:
     """Delete a raw file; its documents stay. Raises 403 like `file_row`."""
     with store.transaction():

@@ -121,9 +121,6 @@ class Nearness:
         self._ids = np.array(ids, np.int64)
         self._cosines = np.concatenate(cosines) if cosines else np.empty(0, np.float32)
 
-    def __len__(self) -> int:
-        return len(self._ids)
-
     def best(self, depth: int) -> list[Near]:
         """Return the nearest, best first, ties by id."""
         import numpy as np

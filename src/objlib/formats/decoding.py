@@ -224,14 +224,24 @@ def _is_utf_8(line: bytes) -> bool:
 
 
 def _lines(pieces: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Yield for each piece the lines that are whole with it, then the last one."""
-    begun = b""
+    """Yield for each piece the lines that are whole with it, then the last one.
+
+    A line is joined once, at its end: it may have a hundred megabytes.
+    """
+    begun: list[bytes] = []
     for piece in pieces:
-        lines = (begun + piece).splitlines(keepends=True)
-        # A line feed may follow on a carriage return.
-        begun = lines.pop() if lines and not lines[-1].endswith(b"\n") else b""
+        if piece and begun and begun[-1].endswith(b"\r"):  # a line feed may follow on it
+            piece, begun = b"".join((*begun, piece)), []
+        *lines, last = piece.splitlines(keepends=True) or [b""]
+        if lines:
+            lines[0], begun = b"".join((*begun, lines[0])), []
+        if last:
+            begun.append(last)
+        if last.endswith(b"\n"):
+            lines.append(b"".join(begun))
+            begun = []
         yield lines
-    yield begun.splitlines(keepends=True)
+    yield [b"".join(begun)] if begun else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import unquote
 
 from objlib.formats import html, tree
 from objlib.formats.declared import decoded
 from objlib.formats.reading import Missing, Unreadable, counted
-from objlib.formats.zipped import Archive, opened
+from objlib.formats.zipped import Archive, opened, opened_on_disk
 
 #: What says that a book is protected: Adobe's, Readium's and Apple's.
 _PROTECTIONS = ("META-INF/rights.xml", "META-INF/license.lcpl", "META-INF/sinf.xml")
 _CHAPTERS = (".xhtml", ".html", ".htm", ".xml")
+#: Of the beginning of a package document, in which the book names itself.
+PACKAGE_BYTES_MAX = 1024 * 1024
 _CHAPTER_TYPES = frozenset({"application/xhtml+xml", "text/html", "text/x-oeb1-document"})
 
 
@@ -59,12 +61,18 @@ def chapters(content: bytes) -> Iterator[str | Missing]:
         yield Missing(f"{counted(pictures, 'picture')} without a description")
 
 
-def properties(content: bytes) -> dict[str, str | list[str]]:
-    """Return title and authors as the book names them; a key is left out where it does not."""
-    with opened(content) as archive:
-        book = _book(archive)
-    found: dict[str, str | list[str]] = {"title": book.title, "authors": list(book.authors)}
-    return {key: value for key, value in found.items() if value}
+def properties(file: BinaryIO) -> tuple[str, tuple[str, ...]]:
+    """Return title and authors as the book names them.
+
+    Raises:
+        Unreadable: it is damaged, or its package document is far too large.
+    """
+    with opened_on_disk(file) as archive:
+        path = _package_path(archive)
+        if path is None:
+            return "", ()
+        package = tree.tree(archive.beginning(path, PACKAGE_BYTES_MAX))
+        return next(_said(package, "title"), ""), tuple(_said(package, "creator"))
 
 
 def _book(archive: Archive) -> _Book:
@@ -102,7 +110,8 @@ def _package_path(archive: Archive) -> str | None:
     """Return the member that is the package document; None for a book without one."""
     container = archive.find("META-INF/container.xml")
     if container is not None:
-        for rootfile in tree.named(tree.tree(archive.read(container)), "rootfile"):
+        described = archive.beginning(container, PACKAGE_BYTES_MAX)
+        for rootfile in tree.named(tree.tree(described), "rootfile"):
             if (found := archive.find(rootfile.get("full-path", ""))) is not None:
                 return found
     return next((name for name in archive.file.namelist() if name.lower().endswith(".opf")), None)

@@ -6,12 +6,14 @@ Source: the schema of FictionBook 2.0, gribuser.ru/xml/fictionbook.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, BinaryIO
 
 from objlib.formats import tree
 from objlib.formats.reading import Missing, Unreadable, counted
-from objlib.formats.zipped import opened
+from objlib.formats.zipped import Archive, opened, opened_on_disk
 
+#: Of the beginning of a book, in which it names itself.
+DESCRIPTION_BYTES_MAX = 256 * 1024
 _BLOCKS = frozenset({"p", "v", "subtitle", "text-author", "book-title", "td", "th", "date"})
 _NAMES = ("first-name", "middle-name", "last-name", "nickname")
 
@@ -34,23 +36,44 @@ def sections(content: bytes) -> Iterator[str | Missing]:
 def zipped(content: bytes) -> Iterator[str | Missing]:
     """Yield the text of the books in an archive, which is one as a rule."""
     with opened(content) as archive:
-        names = [name for name in archive.file.namelist() if name.lower().endswith(".fb2")]
-        if not names:
-            raise Unreadable("There is no FictionBook in the archive; unpack it here.")
-        for name in names:
+        for name in _books_in(archive):
             yield from sections(archive.read(name))
 
 
-def properties(content: bytes) -> dict[str, str | list[str]]:
-    """Return title and authors as the book names them; a key is left out where it does not."""
-    found: dict[str, str | list[str]] = {}
-    for part in tree.named(_book(content)[0], "title-info"):
-        title = next(tree.named(part, "book-title"), None)
-        if title is not None and (said := " ".join("".join(title.itertext()).split())):
-            found["title"] = said
-        if authors := _authors(part):
-            found["authors"] = authors
-    return found
+def properties(file: BinaryIO) -> tuple[str, tuple[str, ...]]:
+    """Return title and authors as the book names them, in its beginning.
+
+    Raises:
+        Unreadable: it is no FictionBook.
+    """
+    file.seek(0)
+    return _named_in(file.read(DESCRIPTION_BYTES_MAX))
+
+
+def zipped_properties(file: BinaryIO) -> tuple[str, tuple[str, ...]]:
+    """Return title and authors of the first book in an archive.
+
+    Raises:
+        Unreadable: it is no archive, or there is no FictionBook in it.
+    """
+    with opened_on_disk(file) as archive:
+        return _named_in(archive.beginning(_books_in(archive)[0], DESCRIPTION_BYTES_MAX))
+
+
+def _named_in(beginning: bytes) -> tuple[str, tuple[str, ...]]:
+    part = next(tree.named(_book(beginning)[0], "title-info"), None)
+    if part is None:
+        return "", ()
+    title = next(tree.named(part, "book-title"), None)
+    said = "" if title is None else " ".join("".join(title.itertext()).split())
+    return said, tuple(_authors(part))
+
+
+def _books_in(archive: Archive) -> list[str]:
+    names = [name for name in archive.file.namelist() if name.lower().endswith(".fb2")]
+    if not names:
+        raise Unreadable("There is no FictionBook in the archive; unpack it here.")
+    return names
 
 
 def _book(content: bytes) -> tuple[Any, bool]:

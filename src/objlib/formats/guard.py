@@ -34,7 +34,8 @@ def main() -> int:
         if sys.platform == "win32":
             child.kill()
             return
-        with contextlib.suppress(ProcessLookupError):
+        # macOS permits no signal to a group in which all are dead.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
 
     def until_unwanted() -> None:
@@ -45,10 +46,14 @@ def main() -> int:
         os._exit(NOT_STARTED)
 
     threading.Thread(target=until_unwanted, daemon=True).start()
-    if sys.platform != "win32":
+    if sys.platform != "win32" and hasattr(os, "waitid"):
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         end()  # what it has left behind; its number is taken until the next line
-    code = child.wait()
+        code = child.wait()
+    else:  # macOS before Python 3.13: whoever is left in the group keeps its number taken
+        code = child.wait()
+        if sys.platform != "win32":
+            end()
     return code if code >= 0 else SIGNALLED - code
 
 

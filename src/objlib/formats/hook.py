@@ -100,7 +100,7 @@ class Hooks:
     """The commands of the user, and where their texts are kept."""
 
     hooks: tuple[Hook, ...] = ()
-    #: A folder for texts by content and command; None to keep none.
+    #: A folder for texts by content, command and extension; None to keep none.
     cache: Path | None = None
     timeout_s: float = 3600.0
     _slots: asyncio.Semaphore = field(
@@ -130,20 +130,20 @@ class Hooks:
             HookFailed: the command fails, takes too long, or its output is no text.
             OSError: the file cannot be read, or not be copied.
         """
-        kept = self.cache and self.cache / f"{sha256[:40]}-{hook.treatment.rpartition(':')[2]}.txt"
-        if kept:
-            with suppress(OSError, UnicodeDecodeError):
-                return kept.read_text("utf-8")
+        suffix = _plain_suffix(name)
+        kept = self.cache and self.cache / _name_of_kept(sha256, hook, suffix)
+        if kept and (text := await asyncio.to_thread(_kept, kept)):
+            return text
         async with self._slots:
             with tempfile.TemporaryDirectory(
                 prefix="objlib-", ignore_cleanup_errors=True
             ) as folder:
-                copy = Path(folder) / f"document{_plain_suffix(name)}"
+                copy = Path(folder) / f"document{suffix}"
                 if await asyncio.to_thread(_copy, opened, copy) != sha256:
                     raise HookFailed("It was written to meanwhile.", may_pass=True)
                 text = _text_of(await self._output(hook, folder, copy), hook)
         if kept:
-            _keep(kept, text)
+            await asyncio.to_thread(_keep, kept, text)
         return text
 
     async def _output(self, hook: Hook, folder: str, copy: Path) -> bytes:
@@ -246,12 +246,30 @@ def _is_harmless(name: str) -> bool:
     return _VARIABLES.fullmatch(name.upper()) is not None
 
 
+def _name_of_kept(sha256: str, hook: Hook, suffix: str) -> str:
+    """Return a name that is another one for everything that may give another text."""
+    made_of = "\0".join((sha256, hook.treatment, suffix))
+    return f"{hashlib.sha256(made_of.encode()).hexdigest()}.txt"
+
+
+def _kept(place: Path) -> str:
+    """Return the text that was kept; an empty one where none was, for no text is empty."""
+    try:
+        return place.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _keep(place: Path, text: str) -> None:
-    """Write a text for the next time; on a disk that is full there is none."""
+    """Write a text for the next time; a full disk keeps none."""
     with suppress(OSError):
         place.parent.mkdir(mode=0o700, exist_ok=True)
-        beside = place.with_suffix(f".{os.getpid()}.part")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-        beside.replace(place)
+        # Two threads may keep the same text at the same time, each in a file of its own.
+        descriptor, beside = tempfile.mkstemp(suffix=".part", dir=place.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(text.encode("utf-8"))
+            Path(beside).replace(place)
+        except OSError:
+            Path(beside).unlink(missing_ok=True)
+            raise

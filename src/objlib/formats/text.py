@@ -62,11 +62,19 @@ def extracted(pieces: Iterable[bytes], mime_type: str) -> Generator[None, None, 
         raise NoText(
             f"Documents of the type {kind} cannot be read; save it in a newer format or as PDF."
         )
-    if any(b"\x00" in piece for piece in pieces) and not is_text(beginning(pieces, _TELLING_BYTES)):
+    if (yield from _has_nul(pieces)) and not is_text(beginning(pieces, _TELLING_BYTES)):
         raise NoText("The document is damaged: it is no text.")
     decoding = yield from examined(pieces)
     text = decoding.decoded(pieces)
     return _without_escapes(text) if kind == _JSON else text
+
+
+def _has_nul(pieces: Iterable[bytes]) -> Generator[None, None, bool]:
+    for piece in pieces:
+        if b"\0" in piece:
+            return True
+        yield
+    return False
 
 
 def _without_escapes(pieces: Iterable[str]) -> Iterator[str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import posixpath
+import struct
 import zipfile
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Self
+from typing import BinaryIO, Self
 from urllib.parse import unquote
 
 from objlib.formats.reading import Unreadable
@@ -18,6 +20,11 @@ UNPACKED_BYTES_MAX = 500 * 1024 * 1024
 #: Beyond a first megabyte; XML of office documents is compressed ten to fifty to one.
 RATIO_MAX = 200
 MEMBERS_MAX = 20_000
+#: Of a directory: some thousand members have less.
+DIRECTORY_BYTES_MAX = 2 * 1024 * 1024
+#: The end of an archive, with the longest comment there may be; and what stands before it where
+#: another, larger directory counts.
+_END_BYTES, _ZIP64 = 22 + 0xFFFF, b"PK\x06\x07"
 #: How a document under a password begins: Office puts it into a compound file.
 _COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -54,6 +61,14 @@ class Archive:
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
             raise Unreadable(f"The document is damaged: {name} cannot be unpacked.") from error
 
+    def beginning(self, name: str, size_bytes: int) -> bytes:
+        """Return no more than the first bytes of a member. Raise `Unreadable` if it is damaged."""
+        try:
+            with self.file.open(name) as member:
+                return member.read(size_bytes)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+            raise Unreadable(f"The document is damaged: {name} cannot be unpacked.") from error
+
     def __enter__(self) -> Self:
         return self
 
@@ -72,15 +87,37 @@ def opened(content: bytes) -> Archive:
     """
     if content.startswith(_COMPOUND) and "EncryptedPackage".encode("utf-16-le") in content:
         raise Unreadable("The document is encrypted; save it without a password.")
+    return _harmless(io.BytesIO(content), len(content))
+
+
+def opened_on_disk(file: BinaryIO) -> Archive:
+    """Return the archive in an open file, of which not even the directory is read if it is large.
+
+    Raises:
+        Unreadable: as `opened`.
+    """
+    size_bytes = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size_bytes - _END_BYTES))
+    tail = file.read(_END_BYTES)
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) - end < 22:
+        raise Unreadable("The document is damaged: it is no ZIP archive.")
+    (directory_bytes,) = struct.unpack_from("<I", tail, end + 12)
+    if directory_bytes > DIRECTORY_BYTES_MAX or tail[max(0, end - 20) : end].startswith(_ZIP64):
+        raise Unreadable("The document has too many parts.")
+    return _harmless(file, size_bytes)
+
+
+def _harmless(file: BinaryIO, size_bytes: int) -> Archive:
     try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
+        archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, ValueError, NotImplementedError) as error:
         raise Unreadable("The document is damaged: it is no ZIP archive.") from error
     members = archive.infolist()
     if any(member.flag_bits & 0x1 for member in members):
         raise Unreadable("The document is encrypted; save it without a password.")
     size = sum(member.file_size for member in members)
-    too_dense = size > 1024 * 1024 and size > RATIO_MAX * max(1, len(content))
+    too_dense = size > 1024 * 1024 and size > RATIO_MAX * max(1, size_bytes)
     if size > UNPACKED_BYTES_MAX or len(members) > MEMBERS_MAX or too_dense:
         raise Unreadable("The document is too large once it is unpacked.")
     return Archive(archive)

@@ -8,10 +8,12 @@ gone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias, TypeVar
 
+from objlib.library.mime import HOOKED_TYPE
+from objlib.library.narrowing import NOT_THIS_TIME
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath
 
 
@@ -33,6 +35,13 @@ class KnownFile(NamedTuple):
     sidecar_mtime: float | None = None
     #: The last scan could not read it.
     is_unread: bool = False
+    #: The MIME type of a file that is not in the store.
+    unsent_type: str | None = None
+
+    @property
+    def depends_on_verdict(self) -> bool:
+        """True if another verdict may make another row: it is not sent, or a command is to help."""
+        return self.skip_reason is not None or self.unsent_type == HOOKED_TYPE
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +96,31 @@ class Unasked:
     known: KnownFile
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """It is known, and this run leaves it as it is, whether it is there or not."""
+
+    known: KnownFile
+
+
 Change: TypeAlias = (
-    New | Suspect | Unchanged | Confirmed | Missing | Skipped | Unreadable | Unasked | LeftOut
+    New
+    | Suspect
+    | Unchanged
+    | Confirmed
+    | Missing
+    | Skipped
+    | Unreadable
+    | Unasked
+    | Held
+    | LeftOut
 )
 
 
 def compare(
-    found: Iterable[FoundFile | SkippedPath | LeftOut], known: Iterable[KnownFile]
+    found: Iterable[FoundFile | SkippedPath | LeftOut],
+    known: Iterable[KnownFile],
+    is_held: Callable[[str], bool] = lambda _path: False,
 ) -> Iterator[Change]:
     """Yield the changes between the catalog's snapshot and the disk's, in the order of paths.
 
@@ -101,19 +128,25 @@ def compare(
     do. The device is not compared: its number may change whenever a disk is mounted. What a default
     leaves out is passed on.
 
+    Args:
+        is_held: whether this run leaves a known path as it is.
+
     Raises:
         ValueError: an input does not ascend; going on would report files as missing.
     """
     disk, catalog = _ascending(found), _ascending(known)
     here, there = next(disk, None), next(catalog, None)
-    left_out = "/"  # the folder last seen that only a default leaves out
+    left_out, why = "/", ""  # the folder last seen that is left out, and its reason
     unreadable = ""  # the folder last seen that could not be read
     while here is not None or there is not None:
         if here is None or (there is not None and there.path < here.path):
             assert there is not None
-            if not there.is_deleted:
+            is_left_out = there.path.startswith(left_out)
+            if is_held(there.path) or (is_left_out and why == NOT_THIS_TIME):
+                yield Held(there)
+            elif not there.is_deleted:
                 is_hidden = unreadable and there.path.startswith(unreadable)
-                if there.path.startswith(left_out):
+                if is_left_out:
                     yield Unasked(there)
                 else:
                     yield Unreadable(there) if is_hidden else Missing(there)
@@ -127,9 +160,11 @@ def compare(
             unreadable = here.path if here.is_folder else unreadable
         else:
             yield here
-            if same is not None and not same.is_deleted:
+            if same is not None and here.reason == NOT_THIS_TIME:
+                yield Held(same)
+            elif same is not None and not same.is_deleted:
                 yield Unasked(same)
-            left_out = here.path.rstrip("/") + "/"  # of a file: its parts
+            left_out, why = here.path.rstrip("/") + "/", here.reason  # of a file: its parts
         here = next(disk, None)
         there = there if same is None else next(catalog, None)
 

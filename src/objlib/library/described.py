@@ -1,12 +1,11 @@
-"""Descriptions of a file besides its content: from a sidecar, its front matter and its path.
+"""Descriptions of a file: from a sidecar, its front matter, what a book says of itself, its path.
 
 A sidecar lies beside the file and is called like it, with `.meta.toml` or `.meta.json` at the end.
-Where several sources name a key, the sidecar wins over the front matter, and both win over the
-path.
+Where several sources name a key, the first of them wins, in this order.
 
 The API takes 20 entries for a document, four of which are objlib's own. The title comes first, then
-what the sidecar says, the front matter, the path, each in its order; what comes after the sixteenth
-is left out.
+what the sidecar says, the front matter, the book, the path, each in its order; what comes after the
+sixteenth is left out.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from objlib.library.metadata import (
 )
 from objlib.library.reach import Opener, open_regular, without_waiting
 
-SIDECAR, FRONT_MATTER, PATH = "sidecar", "front matter", "path"
+SIDECAR, FRONT_MATTER, BOOK, PATH = "sidecar", "front matter", "book", "path"
 
 SIDECAR_SUFFIXES = (".meta.toml", ".meta.json")
 SIDECAR_BYTES_MAX = 64 * 1024
@@ -55,7 +54,7 @@ class Description:
     """The metadata that are sent for a file, and the source of each entry.
 
     Args:
-        origins: key -> `SIDECAR`, `FRONT_MATTER` or `PATH`.
+        origins: key -> `SIDECAR`, `FRONT_MATTER`, `BOOK` or `PATH`.
         left_out: key as it was written -> why it is not sent.
     """
 
@@ -70,11 +69,13 @@ def describe(
     templates: Sequence[PathTemplate] = DEFAULT_TEMPLATES,
     front_matter: Mapping[str, object] | None = None,
     sidecar: Mapping[str, object] | None = None,
+    book: Mapping[str, object] | None = None,
 ) -> Description:
     """Merge what the sources say about the file at `path`."""
     result = Description()
     candidates: dict[str, tuple[MetadataValue, str]] = {}
-    for origin, said in ((SIDECAR, sidecar or {}), (FRONT_MATTER, front_matter or {})):
+    sources = ((SIDECAR, sidecar), (FRONT_MATTER, front_matter), (BOOK, book))
+    for origin, said in ((origin, said or {}) for origin, said in sources):
         names: dict[str, str] = {}
         for written, value in said.items():
             name = str(written).encode("utf-8", "backslashreplace").decode("utf-8")

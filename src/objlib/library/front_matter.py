@@ -19,7 +19,7 @@ from typing import Any
 
 import yaml
 
-from objlib.formats.decoding import decode_text
+from objlib.formats.decoding import decode_text, form_of
 from objlib.library.mime import HEAD_BYTES
 
 #: A longer block is no front matter.
@@ -108,16 +108,22 @@ def front_matter_of(
 
 def _begins_with_fence(head: bytes) -> bool:
     """Return True for a fence in any encoding; a cheap look, for it is taken at every text."""
-    start = head[:20]
+    start = head[:20].translate(None, b"\0")
     for mark in _MARKS:
         start = start.removeprefix(mark)
-    return start.translate(None, b"\0").startswith(_FENCES)
+    return start.startswith(_FENCES)
 
 
 def _decoded(head: bytes, *, is_cut: bool) -> str:
-    if is_cut:  # a character that is cut in two looks like another encoding
-        head = head[: head.rfind(b"\n") + 1 or len(head)]
-    return decode_text(head).replace("\r\n", "\n").replace("\r", "\n")
+    unit_bytes = form_of(head).unit_bytes if is_cut else 1
+    if unit_bytes > 1:  # half a unit, too: a line feed is in more than one byte
+        text = decode_text(head[: len(head) // unit_bytes * unit_bytes])
+        text = text[: text.rfind("\n") + 1 or len(text)]
+    elif is_cut:  # a character that is cut in two looks like another encoding
+        text = decode_text(head[: head.rfind(b"\n") + 1 or len(head)])
+    else:
+        text = decode_text(head)
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _without_end(fence: str, text: str, *, is_all: bool) -> FrontMatter:

@@ -25,6 +25,15 @@ from objlib.library.mime import (
 from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, open_regular
 from objlib.library.walk import FoundFile
 
+#: Types of books that may name their title and their authors.
+BOOK_TYPES = frozenset(
+    {
+        "application/epub+zip",
+        "application/x-fictionbook+xml",
+        "application/x-zip-compressed-fb2",
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Looks:
@@ -41,6 +50,8 @@ class Looks:
     bad_sidecars: dict[str, str]
     bad_lines: dict[str, Sequence[str]]
     hooks: Hooks = NO_HOOKS
+    #: The store takes pictures.
+    pictures: bool = False
 
     def look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
         """Read a file once, for its type, its own metadata and its hash."""
@@ -51,7 +62,11 @@ class Looks:
 
         def is_wanted(head: bytes) -> bool:
             nonlocal verdict
-            verdict = Accepted(HOOKED_TYPE) if hook else judged(path, head, self.opener)
+            verdict = (
+                Accepted(HOOKED_TYPE)
+                if hook
+                else judged(path, head, self.opener, pictures=self.pictures)
+            )
             return isinstance(verdict, Accepted) and not problem
 
         if not found.size_bytes:
@@ -120,9 +135,23 @@ class Looks:
         if said.bad_lines:
             self.bad_lines[path] = [str(line) for line in said.bad_lines]
         described = describe(
-            path, templates=self.templates, front_matter=said.entries, sidecar=sidecar
+            path,
+            templates=self.templates,
+            front_matter=said.entries,
+            sidecar=sidecar,
+            book=book_of(self.root / path, mime_type, self.opener),
         )
         return described.metadata, found.sidecar_mtime
+
+
+def book_of(path: Path, mime_type: str, opener: Opener) -> dict[str, str | list[str]]:
+    """Return what a book says of itself; nothing for other files. Raises `OSError`."""
+    if mime_type not in BOOK_TYPES:
+        return {}
+    from objlib.formats.about import about  # with it comes lxml, of no use to most libraries
+
+    with open_regular(path, opener) as file:
+        return about(file, mime_type)
 
 
 def beginning_of(path: Path, opener: Opener) -> bytes:

@@ -11,23 +11,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
-from objlib.catalog import queries, tallies, writes
+from objlib.catalog import queries, writes
+from objlib.catalog.held import Held as HeldRows
 from objlib.catalog.part_names import file_of
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
 from objlib.catalog.tallies import METADATA_CHANGED, SENT_DIFFERENTLY
 from objlib.catalog.writes import FileFacts, Unread
 from objlib.errors import ConfigurationError, Hint, OCCConflictError
+from objlib.formats.hook import Hooks
 from objlib.library.ahead import map_ahead
 from objlib.library.changes import (
     Change,
     Confirmed,
+    Held,
     KnownFile,
     Missing,
     New,
@@ -38,8 +41,11 @@ from objlib.library.changes import (
     Unreadable,
     compare,
 )
-from objlib.library.looks import Looks
+from objlib.library.emptiness import emptiness, until_the_first, would_be_taken
+from objlib.library.looks import BOOK_TYPES, Looks
 from objlib.library.metadata import PathTemplate
+from objlib.library.mime import HOOKED_TYPE
+from objlib.library.narrowing import NOT_THIS_TIME, Narrowing
 from objlib.library.parts import in_parts
 from objlib.library.reach import Reach
 from objlib.library.root import RootIdentity, identity_of, is_folder, library_gone
@@ -84,6 +90,7 @@ async def scan_library(
     templates: Sequence[PathTemplate],
     lifecycle: Lifecycle,
     selection: Selection = USUAL,
+    held: HeldRows | None = None,
     is_current: Callable[[FileRecord], bool] | None = None,
     checksum: bool = False,
     workers: int | None = None,
@@ -95,6 +102,7 @@ async def scan_library(
 
     Args:
         selection: the files that are wanted.
+        held: told of every known file that the narrowing of the selection leaves out.
         is_current: whether a document is what would be sent of its row today. Where it is given,
             every file is looked at again, and those whose documents are not current are changed.
         checksum: hash every file, whatever its size and times say.
@@ -113,20 +121,25 @@ async def scan_library(
     identity = identity_of(root)
     tally = Tally()
     walked = selection.walk(root, catalog.data_file)
-    first = await offload(lambda: _until_the_first(walked))
-    if not first or isinstance(first[-1], LeftOut):
-        await _refuse_emptiness(catalog, root)
+    first = await offload(lambda: until_the_first(walked))
+    if not would_be_taken(first):
+        raise await emptiness(catalog, root)
     # A move whose two halves were seen by an interrupted scan and by the next one is still a move.
     since = await queries.get_info(catalog, UNFINISHED_SCAN) or catalog.now()
     again = _Again(
         everything=checksum or is_current is not None,
         skipped=await queries.get_info(catalog, VERDICTS) != selection.verdicts,
+        hooks=selection.hooks,
     )
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
     opener = Reach(root, selection.links_to).opener
-    looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines, selection.hooks)
-    scan = _Scan(catalog, root, identity, lifecycle, workers, tally, is_current, looks)
+    bad = (tally.bad_sidecars, tally.bad_lines)
+    looks = Looks(root, templates, opener, *bad, selection.hooks, selection.pictures)
+    narrowing = selection.narrowing
+    scan = _Scan(
+        catalog, root, identity, lifecycle, workers, tally, is_current, looks, narrowing, held
+    )
     rows = await queries.stream_known_files(catalog)
     batches = scan.judged(rows, chain(first, walked), again)
     try:
@@ -141,32 +154,11 @@ async def scan_library(
         rows.close()  # it holds a connection, also where no batch was ever asked for
     scan.check_root()  # a disk that is gone by now answered for none of this
     tally.moved = await writes.adopt_moves(catalog, since)
-    await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: selection.verdicts})
+    if narrowing is None:  # else the next one finds the rest
+        await queries.set_info(catalog, **{UNFINISHED_SCAN: "", VERDICTS: selection.verdicts})
     tally.new = max(0, tally.new - len(tally.moved))
     tally.missing = max(0, tally.missing - len(tally.moved))
     return tally.report()
-
-
-def _until_the_first(
-    walked: Iterator[FoundFile | SkippedPath | LeftOut],
-) -> list[FoundFile | SkippedPath | LeftOut]:
-    """Return the beginning of a walk, up to the first entry that is wanted."""
-    entries: list[FoundFile | SkippedPath | LeftOut] = []
-    for entry in walked:
-        entries.append(entry)
-        if not isinstance(entry, LeftOut):
-            break
-    return entries
-
-
-async def _refuse_emptiness(catalog: Catalog, root: Path) -> NoReturn:
-    known = await tallies.count_files(catalog)
-    if known:
-        raise ConfigurationError(
-            f"{root} is empty, but the catalog knows {known:,} files there; is its disk mounted? "
-            "Nothing was changed"
-        )
-    raise ConfigurationError(f"there are no files in {root}; is it the right folder?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,10 +167,18 @@ class _Again:
 
     Args:
         skipped: files that an earlier objlib could not upload; the verdicts may be others now.
+        hooks: the commands there are; a file that waits for another one is looked at again.
     """
 
     everything: bool
     skipped: bool
+    hooks: Hooks
+
+    def wants(self, known: KnownFile) -> bool:
+        """Return True for a file that depends on a verdict which may be another one now."""
+        if known.skip_reason is not None:
+            return self.skipped
+        return self.hooks.hook_for(known.path) is None
 
 
 _SAME = (Unchanged, Confirmed)
@@ -191,12 +191,12 @@ def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator
     for change in changes:
         if isinstance(change, _SAME):  # asked first: nearly all are
             tally.found += 1
-            is_skipped = change.known.skip_reason is not None
-            if again.everything or (is_skipped and again.skipped):
+            known = change.known
+            if again.everything or (known.depends_on_verdict and again.wants(known)):
                 batch.append(Suspect(change.found, change.known))
             else:
                 tally.unchanged += 1
-                tally.skipped += is_skipped
+                tally.skipped += known.skip_reason is not None
                 if isinstance(change, Confirmed):
                     batch.append(change)
         elif isinstance(change, Unreadable):
@@ -205,7 +205,13 @@ def _batches(changes: Iterable[Change], tally: Tally, again: _Again) -> Iterator
                 if not change.known.is_unread:
                     batch.append(change)
         elif isinstance(change, LeftOut):
-            tally.left_out[change.reason] = tally.left_out.get(change.reason, 0) + 1
+            if change.reason != NOT_THIS_TIME:
+                tally.left_out[change.reason] = tally.left_out.get(change.reason, 0) + 1
+            else:
+                tally.not_this_time += not change.path.endswith("//")
+        elif isinstance(change, Held):
+            tally.held += not change.known.is_deleted
+            batch.append(change)
         else:
             tally.found += isinstance(change, New | Suspect)
             batch.append(change)
@@ -228,6 +234,8 @@ class _Scan:
     tally: Tally
     is_current: Callable[[FileRecord], bool] | None
     looks: Looks
+    narrowing: Narrowing | None
+    held: HeldRows | None
 
     def judged(
         self,
@@ -237,19 +245,25 @@ class _Scan:
     ) -> Generator[_Judged, None, None]:
         """Compare the walk with the catalog's rows; yield what has changed, a batch at a time."""
         found = in_parts(self.root, walked, self.tally.note_parts, self.looks.opener)
-        changes = compare(found, map(KnownFile._make, rows))
+        changes = compare(found, map(KnownFile._make, rows), self._is_held)
         for batch in _batches(changes, self.tally, again):
             yield self._judge(batch)
 
+    def _is_held(self, path: str) -> bool:
+        return self.narrowing is not None and self.narrowing.leaves_out(path)
+
     async def apply(self, batch: _Judged) -> None:
         """Write one batch of changes."""
+        if self.held is not None:
+            await self.held.add(c.known.path for c, _ in batch if isinstance(c, Held))
         inserted: list[FileFacts] = []
         seen_again: list[FileFacts] = []
+        books: set[str] = set()
         gone = await self._unasked([c.known.path for c, _ in batch if isinstance(c, Unasked)])
         confirmed: list[tuple[str, int]] = []
         hidden: list[Unread] = []
         for change, facts in batch:
-            if isinstance(change, Unasked):
+            if isinstance(change, Unasked | Held):
                 continue
             if isinstance(change, Missing):
                 gone.append(change.known.path)
@@ -269,6 +283,8 @@ class _Scan:
                 inserted.append(facts)
             else:
                 seen_again.append(facts)
+                if isinstance(change, Suspect) and _is_same_book(change, facts):
+                    books.add(facts.file_path)
                 continue
             self.tally.skipped += facts.skip_reason is not None
         if gone:
@@ -276,7 +292,7 @@ class _Scan:
         self.tally.new += sum(facts.skip_reason is None for facts in inserted)
         self.tally.missing += len(gone)
         await writes.insert_files(self.catalog, inserted)
-        await self._update(seen_again)
+        await self._update(seen_again, books)
         await writes.mark_deleted(self.catalog, gone)
         await writes.confirm_unchanged(self.catalog, confirmed)
         await writes.note_unread(self.catalog, hidden)
@@ -302,7 +318,12 @@ class _Scan:
                 gone.append(path)
         return gone
 
-    async def _update(self, seen_again: Sequence[FileFacts]) -> None:
+    async def _update(self, seen_again: Sequence[FileFacts], books: Set[str]) -> None:
+        """Write what is known of files that were known before.
+
+        Args:
+            books: those that are described by themselves alone, or by the sidecar they had.
+        """
         rows = await queries.files_by_path(self.catalog, [facts.file_path for facts in seen_again])
         followed: list[FileFacts] = []
         unread: list[Unread] = []
@@ -319,19 +340,27 @@ class _Scan:
                 unread.append(Unread(row.file_path, reason, forgets_time=was_seen))
                 continue
             self.tally.skipped += facts.skip_reason is not None
-            followed += await self._follow(row, self._with_metadata_of(row, facts))
+            followed += await self._follow(row, self._with_metadata_of(row, facts, books))
         await writes.update_facts(self.catalog, followed)
         await writes.note_unread(self.catalog, unread)
 
-    def _with_metadata_of(self, row: FileRecord, facts: FileFacts) -> FileFacts:
+    def _with_metadata_of(self, row: FileRecord, facts: FileFacts, books: Set[str]) -> FileFacts:
         """The facts with the metadata a row has, where what was read now must not replace it.
 
         A document of the earlier generation carries what its row says, and is left alone; a sidecar
-        that cannot be read says nothing.
+        that cannot be read says nothing. A book that was touched is not sent again because more is
+        read in it today than when it was sent.
         """
         is_earlier = row.upload_key is None and row.gemini_state is State.INDEXED and row.metadata
         is_unknown = facts.metadata is None
-        return replace(facts, metadata=row.metadata) if is_earlier or is_unknown else facts
+        is_same_book = (
+            self.is_current is None
+            and row.gemini_state is State.INDEXED
+            and row.file_path in books
+            and row.content_hash == facts.content_hash
+        )
+        keeps = is_earlier or is_unknown or is_same_book
+        return replace(facts, metadata=row.metadata) if keeps else facts
 
     async def _follow(self, row: FileRecord, facts: FileFacts) -> list[FileFacts]:
         """Count what happened to a known file, and move its row if its document is another.
@@ -368,7 +397,10 @@ class _Scan:
             return CHANGED
         if row.metadata != dict(facts.metadata or {}):
             return METADATA_CHANGED
-        if self.is_current is not None and row.gemini_state is State.INDEXED and row.upload_key:
+        is_in_store = row.gemini_state is State.INDEXED
+        if row.mime_type == HOOKED_TYPE != facts.mime_type and not is_in_store:
+            return SENT_DIFFERENTLY  # the command it waits for is no more
+        if self.is_current is not None and is_in_store and row.upload_key:
             return None if self.is_current(row) else SENT_DIFFERENTLY
         return None
 
@@ -386,7 +418,7 @@ class _Scan:
             return self.looks.look_into(change.found, is_known=isinstance(change, Suspect))
         if isinstance(change, Skipped):
             return FileFacts(change.skipped.path, skip_reason=change.skipped.reason)
-        assert isinstance(change, Missing | Confirmed | Unreadable | Unasked)
+        assert isinstance(change, Missing | Confirmed | Unreadable | Unasked | Held)
         return FileFacts(change.known.path)
 
 
@@ -399,6 +431,12 @@ def _keeps_its_document(row: FileRecord, facts: FileFacts) -> bool:
     is_known = row.skip_reason is None and not row.is_deleted
     could_not_look = facts.mtime is None and facts.skip_reason is not None
     return could_not_look and is_known and has_document and row.gemini_state not in IN_FLIGHT
+
+
+def _is_same_book(change: Suspect, facts: FileFacts) -> bool:
+    """Return whether a file is a book, and nothing beside it describes it otherwise than before."""
+    is_book = facts.mime_type in BOOK_TYPES
+    return is_book and change.known.sidecar_mtime == change.found.sidecar_mtime
 
 
 def _is_light(change: Change) -> bool:

@@ -32,6 +32,10 @@ class ScanReport:
     left_out: Mapping[str, int] = field(default_factory=dict)
     #: Files that are in the store and would be left out today.
     kept: Sequence[str] = ()
+    #: Files and folders that this run alone leaves out.
+    not_this_time: int = 0
+    #: Known files that this run leaves as they are, whether they are there or not.
+    held: int = 0
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class Tally:
     bad_lines: dict[str, Sequence[str]] = field(default_factory=dict)
     left_out: dict[str, int] = field(default_factory=dict)
     kept: list[str] = field(default_factory=list)
+    not_this_time: int = 0
+    held: int = 0
 
     def report(self) -> ScanReport:
         """Return what is known by now."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from objlib.formats.hook import KEPT_TEXTS, NO_HOOKS, Hooks
 from objlib.library.mime import VERDICTS_VERSION
+from objlib.library.narrowing import Narrowing
 from objlib.library.unasked import unasked_rules
 from objlib.library.walk import FoundFile, LeftOut, SkippedPath, walk
 
@@ -32,6 +33,8 @@ class Selection:
         own: paths and descriptors of files that this process writes; where they lie in the library
             they are none of it, or each scan would find them changed by the one before.
         hooks: commands that make text of files; these are wanted, whatever they are.
+        pictures: the store takes some.
+        narrowing: what this run alone leaves out; it is neither new nor missing.
     """
 
     links_to: tuple[Path, ...] = ()
@@ -39,12 +42,14 @@ class Selection:
     gitignore: bool = False
     own: tuple[Path | int, ...] = ()
     hooks: Hooks = NO_HOOKS
+    pictures: bool = False
+    narrowing: Narrowing | None = None
 
     @property
     def verdicts(self) -> str:
         """The version of the verdicts on files; with another one, others may be sent."""
         patterns = " ".join(hook.pattern for hook in self.hooks.hooks)
-        return f"{VERDICTS_VERSION} {patterns}".strip()
+        return f"{VERDICTS_VERSION} {'pictures ' if self.pictures else ''}{patterns}".strip()
 
     def walk(
         self, root: Path, database: Path | None
@@ -65,7 +70,7 @@ class Selection:
             patterns = [f"/{db}{end}" for db in ("*.db", name) for end in endings]
             folder = database.parent.relative_to(inside).as_posix()
             rules = rules.within("" if folder == "." else folder, patterns)
-        walked = walk(root, rules, self.links_to)
+        walked = walk(root, rules, self.links_to, self.narrowing)
         own = set(filter(None, map(_regular, self.own)))
         return _without(walked, own) if own else walked
 

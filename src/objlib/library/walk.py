@@ -23,6 +23,7 @@ from typing import NamedTuple, TypeAlias
 from objlib.errors import ConfigurationError
 from objlib.library.described import sidecar_of
 from objlib.library.ignore import ASKED, IGNORE_FILE_NAME, BadRules, IgnoreRules, read_ignore_file
+from objlib.library.narrowing import NOT_THIS_TIME, Narrowing
 from objlib.library.reach import LEADS_OUT, Reach
 
 #: Written by programs for themselves; never a part of what somebody wants to search.
@@ -76,10 +77,16 @@ class SkippedPath:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """An entry that only a default leaves out. The path of a folder ends with "/"."""
+    """An entry that only a default leaves out, or this run alone. The path of a folder ends with
+    "/"."""
 
     path: str
     reason: str
+
+    @property
+    def is_folder(self) -> bool:
+        """Return True for a folder, and all that lies in it."""
+        return self.path.endswith("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +106,10 @@ class _Listing:
 
 
 def walk(
-    root: Path, ignore: IgnoreRules, links_to: tuple[Path, ...] = ()
+    root: Path,
+    ignore: IgnoreRules,
+    links_to: tuple[Path, ...] = (),
+    narrowing: Narrowing | None = None,
 ) -> Iterator[FoundFile | SkippedPath | LeftOut]:
     """Every file below `root` that the rules do not ignore, and every path that was passed over.
 
@@ -109,13 +119,14 @@ def walk(
 
     Args:
         links_to: folders outside of the library that links to files may lead into.
+        narrowing: what else is left out. No folder that it leaves out is entered.
 
     Raises:
         ConfigurationError: the root itself, or its ignore file, cannot be read. Nothing is known
             then, and an empty answer would read as "everything was deleted".
     """
     base, reach = os.fspath(root), Reach(root, links_to)
-    top = _list_folder(reach, "", ignore)
+    top = _list_folder(reach, "", ignore, narrowing)
     if not isinstance(top, _Listing):
         problem = "it is not there or not a folder" if top is None else top.reason
         raise ConfigurationError(f"cannot read the library folder {base}: {problem}")
@@ -126,7 +137,7 @@ def walk(
             if not isinstance(entry, _Subfolder):
                 yield entry
                 continue
-            inner = _list_folder(reach, entry.path, folder.rules)
+            inner = _list_folder(reach, entry.path, folder.rules, narrowing)
             if isinstance(inner, _Listing):
                 open_folders.append(inner)
                 break
@@ -136,7 +147,9 @@ def walk(
             open_folders.pop()
 
 
-def _list_folder(reach: Reach, prefix: str, rules: IgnoreRules) -> _Listing | SkippedPath | None:
+def _list_folder(
+    reach: Reach, prefix: str, rules: IgnoreRules, narrowing: Narrowing | None
+) -> _Listing | SkippedPath | None:
     """The measured and sorted entries of one folder; None when it has vanished."""
     absolute = os.path.join(reach.root, prefix)  # noqa: PTH118 - a Path per folder is measurable
     try:
@@ -152,6 +165,8 @@ def _list_folder(reach: Reach, prefix: str, rules: IgnoreRules) -> _Listing | Sk
         return None
     except OSError as error:
         return SkippedPath(prefix or "./", _unreadable_folder(error), is_folder=True)
+    if narrowing is not None:
+        entries = [one for entry in entries for one in _narrowed(entry, narrowing)]
     entries.sort(key=_by_path)
     return _Listing(rules, iter(entries))
 
@@ -231,6 +246,15 @@ def _wanted(
     if undecodable:
         wanted += _undecodable(undecodable, prefix, taken={entry.name for entry in listed})
     return wanted
+
+
+def _narrowed(entry: _Entry, narrowing: Narrowing) -> tuple[_Entry, ...]:
+    size_bytes = entry.size_bytes if isinstance(entry, FoundFile) else None
+    if not narrowing.leaves_out(entry.path, size_bytes):
+        return (entry,)
+    whole = LeftOut(entry.path, NOT_THIS_TIME)
+    # Its parts, which the catalog may know, do not follow at once: `a.txt` comes before `a//part`.
+    return (whole,) if whole.is_folder else (whole, LeftOut(f"{entry.path}//", NOT_THIS_TIME))
 
 
 def _sidecars(

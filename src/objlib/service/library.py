@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar, Unpack
 
 from objlib.catalog.binding import LIBRARY_ROOT, bind_library
+from objlib.catalog.held import Held
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import get_info
@@ -47,7 +48,7 @@ from objlib.service.rounds import (
     shown_to_nobody,
 )
 from objlib.service.runs import Run, Runs, Work
-from objlib.service.scans import scanning, selection_of
+from objlib.service.scans import ScanWork, scanning, selection_of
 from objlib.service.stores import Connection, source_of
 from objlib.service.uploads import (
     Account,
@@ -171,7 +172,6 @@ class Library(CatalogView):
                 another today: after a move, or after a change of templates.
             checksum: hash every file, whatever its size and times say.
         """
-
         return Run(self._runs, lambda: self._scanning(refresh_metadata, checksum))
 
     def plan_sync(
@@ -185,8 +185,9 @@ class Library(CatalogView):
 
         async def prepared() -> Work[ScanReport, SyncPlan]:
             wishes = round_options(self._options(None, {"new_store": new_store}))
-            options = await self._store.settled_wishes(wishes)
-            scan = await self._scanning(refresh_metadata, checksum)
+            held = await Held.begun(self.catalog) if self.selection.narrowing else None
+            options = replace(await self._store.settled_wishes(wishes), held=held)
+            scan = await self._scanning(refresh_metadata, checksum, held)
             return planning(self.catalog, scan, options)
 
         return Run(self._runs, prepared)
@@ -400,12 +401,12 @@ class Library(CatalogView):
         usual = Options(concurrency=self.settings.concurrency, stagger_s=self.settings.stagger_s)
         return replace(options or usual, **wishes)
 
-    async def _scanning(self, refresh: bool, checksum: bool) -> Work[ScanReport, ScanReport]:
-        if await get_info(self.catalog, LIBRARY_ROOT) is None:
+    async def _scanning(self, refresh: bool, checksum: bool, held: Held | None = None) -> ScanWork:
+        catalog, settings, selection = self.catalog, self.settings, self.selection
+        if await get_info(catalog, LIBRARY_ROOT) is None:
             raise ConfigurationError("which library? Name its folder", hint=Hint.NAME_LIBRARY)
-        catalog, bound = self.catalog, await self.bound()
-        source, selection = source_of(self.settings, bound), self.selection
-        return scanning(catalog, bound, self.settings, source, selection, refresh, checksum)
+        bound = await self.bound()
+        return scanning(catalog, bound, settings, selection, refresh, checksum, held)
 
     async def _planned_repair(
         self, report: SyncReport, max_delete: MaxDelete, wishes: RepairWishes

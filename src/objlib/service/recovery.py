@@ -10,15 +10,11 @@ from objlib.documents.payload import Source
 from objlib.reactive.retry import Retry
 from objlib.service.steps import NextStep
 from objlib.sync.rebuild import RebuildReport, choose_library_id, list_documents, rebuild
-from objlib.upload.orchestrator import Options
 from objlib.upload.reports import RecoveryReport
 
 if TYPE_CHECKING:
     from objlib.gemini.client import FileSearchClient
     from objlib.gemini.resources import Store
-
-#: Not one file is taken: what is left of a run is its recovery.
-RECOVERY_ONLY = Options(limit=0)
 
 
 async def rebuilt(

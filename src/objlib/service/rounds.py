@@ -30,7 +30,7 @@ from objlib.service.steering import steered
 from objlib.service.uploads import Uploaded, Uploading
 from objlib.service.verdict import SyncVerdict, verdict_on
 from objlib.sync.apply import RepairReport
-from objlib.sync.listing import SyncReport
+from objlib.sync.listing import SyncReport, spared
 from objlib.sync.plan import Step
 from objlib.upload import events as ev
 from objlib.upload.orchestrator import Options
@@ -133,8 +133,8 @@ def planning(
         if not options.new_store:  # which nothing leaves, and which has refused nothing
             plan = replace(
                 plan,
-                leaving=(await count_deleted(catalog))[1],
-                left_alone=await count_left_alone(catalog, options.leave_alone_s),
+                leaving=(await count_deleted(catalog, options.held))[1],
+                left_alone=await count_left_alone(catalog, options.leave_alone_s, options.held),
             )
         plans[0] = plan
 
@@ -174,7 +174,9 @@ class Round:
             await self._bring_in_step()
         self.outcome = replace(
             self.outcome,
-            left_alone=await count_left_alone(self.catalog, self.options.leave_alone_s),
+            left_alone=await count_left_alone(
+                self.catalog, self.options.leave_alone_s, self.options.held
+            ),
             was_interrupted=self._shutdown.is_stopping,
             verdict=await self._verdict(),
         )
@@ -183,8 +185,10 @@ class Round:
         store, again = self.outcome.store, self.outcome.uploaded_again
         if store is None:
             return None
-        rows = await store.survey.verdicts.count_rows()
-        return verdict_on(rows, store, again.progress.indexed if again is not None else 0)
+        held = self.options.held
+        rows = await store.survey.verdicts.count_rows(held)
+        sent_since = again.progress.indexed if again is not None else 0
+        return verdict_on(rows, store, sent_since, is_narrowed=held is not None)
 
     async def _bring_in_step(self) -> None:
         survey = await self._survey()
@@ -221,6 +225,8 @@ class Round:
             )
         finally:
             await scheduler.drained()
+        if survey is not None and self.options.held is not None:
+            survey = await spared(survey, self.options.held)
         if survey is not None:
             self._told.on_next(survey)
         return survey

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from reactivex.subject import Subject
 
 from objlib.catalog import readings
 from objlib.catalog.binding import BoundLibrary
+from objlib.catalog.held import Held
 from objlib.catalog.protocol import Catalog
 from objlib.config import Settings
 from objlib.documents.payload import Source, is_current, reader_of
@@ -17,9 +20,12 @@ from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
 from objlib.library.selection import Selection
 from objlib.service.runs import Work
+from objlib.service.stores import source_of, takes_pictures
 from objlib.threads import one_thread
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
+
+ScanWork: TypeAlias = Work[ScanReport, ScanReport]
 
 #: Rows that are looked through at a time.
 _PAGE = 500
@@ -39,17 +45,19 @@ def scanning(
     catalog: Catalog,
     bound: BoundLibrary,
     settings: Settings,
-    source: Source,
     selection: Selection,
     refresh_metadata: bool,
     checksum: bool,
-) -> Work[ScanReport, ScanReport]:
+    held: Held | None = None,
+) -> ScanWork:
     """Return the work of recording what is on disk.
 
     Args:
         refresh_metadata: compare what is sent for each file with what its document has, too.
         checksum: hash every file, whatever its size and times say.
+        held: told of every known file that the narrowing of the selection leaves out.
     """
+    source = source_of(settings, bound)
     shutdown, told, reports = Shutdown(), Subject[ScanReport](), [ScanReport()]
 
     def tell(report: ScanReport) -> None:
@@ -57,13 +65,15 @@ def scanning(
         told.on_next(report)
 
     async def until_done() -> None:
+        taken = replace(selection, pictures=await takes_pictures(catalog, settings))
         async with one_thread() as offload:
             report = await scan_library(
                 catalog,
                 bound.root,
                 templates=settings.path_templates,
                 lifecycle=AsyncUploadStateManager(catalog),
-                selection=selection,
+                selection=taken,
+                held=held,
                 is_current=partial(is_current, source=source) if refresh_metadata else None,
                 checksum=checksum,
                 on_progress=tell,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import reactivex.operators as ops
 from reactivex import Observable
 
+from objlib.catalog.held import Held
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.resets import count_to_be_reset
 from objlib.catalog.tallies import Work as PlannedWork
@@ -106,6 +107,7 @@ async def planned_files(
             _PAGE if left is None else min(_PAGE, left),
             leave_alone_s=options.leave_alone_s,
             in_new_store=options.new_store,
+            held=options.held,
         )
         for path, reason, size_bytes in page:
             yield PlannedFile(path, reason, size_bytes)
@@ -143,8 +145,15 @@ class Uploaded:
 class Account:
     """The account of an upload, opened when its store has just been looked up."""
 
-    def __init__(self, catalog: Catalog, client: FileSearchClient, expected: PlannedWork) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        client: FileSearchClient,
+        expected: PlannedWork,
+        held: Held | None = None,
+    ) -> None:
         self.catalog = catalog
+        self._held = held
         self._client = client
         self._expected = expected
         self._requests_before = client.requests - 1  # the store was looked up for this upload
@@ -153,13 +162,13 @@ class Account:
     @classmethod
     async def opened(cls, catalog: Catalog, client: FileSearchClient, options: Options) -> Account:
         """Return the account of an upload that is about to begin."""
-        return cls(catalog, client, await expected_work(catalog, options))
+        return cls(catalog, client, await expected_work(catalog, options), options.held)
 
     async def closed(self, progress: Progress, *, was_interrupted: bool) -> Uploaded:
         """Return the outcome of the upload, which is over."""
         elapsed_s = time.monotonic() - self._begun_at_s
         requests = self._client.requests - self._requests_before
-        left = await expected_work(self.catalog, Options(retry_failed=True))
+        left = await expected_work(self.catalog, Options(retry_failed=True, held=self._held))
         failed = left.reasons.get(FAILED_BEFORE, 0)
         return Uploaded(
             progress,

@@ -37,6 +37,8 @@ class SyncVerdict:
     skipped: int = 0
     #: A listing of the store came to its end.
     was_listed: bool = False
+    #: The round looked at a part of the library only.
+    is_narrowed: bool = False
 
     @property
     def is_in_step(self) -> bool:
@@ -61,20 +63,28 @@ class SyncVerdict:
     @property
     def is_exact(self) -> bool:
         """True if it holds nothing else, either."""
-        return self.is_in_step and not self.foreign
+        return self.is_in_step and not (self.foreign or self.is_narrowed)
 
 
-def verdict_on(rows: RowCounts, store: Synced | None, sent_since: int) -> SyncVerdict:
+def verdict_on(
+    rows: RowCounts, store: Synced | None, sent_since: int, *, is_narrowed: bool = False
+) -> SyncVerdict:
     """Return the verdict on a round.
 
     Args:
         rows: of the catalog, at the end of the round.
         store: the survey and its repair; None where the store was not listed.
         sent_since: files that this round itself has indexed since the survey.
+        is_narrowed: it looked at a part of the library only, and these rows are of that part.
     """
     if store is None:
         return SyncVerdict(
-            rows.in_flight, rows.waiting, rows.failed, rows.unread, skipped=rows.skipped
+            rows.in_flight,
+            rows.waiting,
+            rows.failed,
+            rows.unread,
+            skipped=rows.skipped,
+            is_narrowed=is_narrowed,
         )
     repair = store.repair
     return SyncVerdict(
@@ -88,4 +98,5 @@ def verdict_on(rows: RowCounts, store: Synced | None, sent_since: int) -> SyncVe
         foreign=store.survey.documents[DocumentClass.FOREIGN],
         skipped=rows.skipped,
         was_listed=not store.was_interrupted,
+        is_narrowed=is_narrowed,
     )

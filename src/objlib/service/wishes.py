@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
+from objlib.catalog.held import Held
 from objlib.reactive.retry import OnRetry
 from objlib.sync.plan import Consent
 
@@ -21,6 +22,7 @@ class UploadWishes(TypedDict, total=False):
     leave_alone_s: float
     reset_existing: bool
     new_store: bool
+    held: Held | None
 
 
 class QuestionWishes(TypedDict, total=False):
@@ -68,6 +70,7 @@ class SettingsWishes(TypedDict, total=False):
     follow_links_to: tuple[Path, ...] | None
     base_url: str | None
     model: str | None
+    embedding_model: str | None
     templates: Sequence[str] | None
     keyring: bool | None
     semantic: bool | None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from objlib.catalog.accounts import (
     has_uploaded,
     note_listed,
 )
+from objlib.catalog.held import Held
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import (
     files_by_key,
@@ -98,6 +99,19 @@ async def survey(
         await verdicts.count_missing(),
         await count_at_work(catalog),
         verdicts,
+    )
+
+
+async def spared(report: SyncReport, held: Held) -> SyncReport:
+    """Return a report in which nothing is off about files that are held."""
+    orphans = await report.verdicts.spare(held, DocumentClass.ORPHAN.value)
+    documents = dict(report.documents)
+    documents[DocumentClass.ORPHAN] -= orphans
+    return replace(
+        report,
+        documents=MappingProxyType(documents),
+        ghosts=await report.verdicts.count_ghosts(),
+        missing=await report.verdicts.count_missing(),
     )
 
 

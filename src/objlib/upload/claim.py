@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from objlib.catalog.accounts import has_news
 from objlib.catalog.queries import get_file
-from objlib.catalog.readings import Made
+from objlib.catalog.readings import Made, parts_not_read
 from objlib.catalog.records import FileRecord
 from objlib.catalog.writes import Unread, facts_of, mark_deleted, note_unread, update_facts
 from objlib.documents.payload import NoPayload, key_of, prepare
@@ -61,11 +61,19 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
     is_other = payload.fingerprint.sha256_hex != record.content_hash
     # The store was looked at for what the scan had seen. It may have this content, too.
     is_doubtful = is_other and await has_news(run.catalog)
+    missing = payload.made.not_read if payload.made is not None else ()
+    is_news = bool(missing) and not await _has_said_parts(run, record)
     begun = await _begin(run, record, payload.fingerprint, payload.made)
-    is_first = begun.attempt_count == 1  # said once
-    if payload.made is not None and payload.made.not_read and is_first:
-        run.emit(ev.PartlyRead(record.file_path, payload.made.not_read))
+    if is_news:
+        run.emit(ev.PartlyRead(record.file_path, missing))
     return Attempt(begun, payload, was_there=is_doubtful)
+
+
+async def _has_said_parts(run: RunContext, record: FileRecord) -> bool:
+    """Return whether an earlier attempt of this run has sent the file in part, and said so."""
+    if record.run_id != run.run_id:
+        return False
+    return bool(await parts_not_read(run.catalog, record.file_path))
 
 
 async def _begin(

@@ -27,6 +27,7 @@ from reactivex import Observable
 from reactivex import operators as ops
 
 from objlib.catalog import queries
+from objlib.catalog.held import Held
 from objlib.catalog.records import FileRecord
 from objlib.catalog.reservations import reserve_page, reserve_second_chances
 from objlib.congestion.gate import RequestGate
@@ -85,6 +86,8 @@ class Options:
     reset_existing: bool = False
     #: The store that the catalog is bound to is gone: begin with a new one in its place.
     new_store: bool = False
+    #: Files that are left as they are; None for none.
+    held: Held | None = None
 
 
 #: Errors after which a file comes to rest, and the others go on.
@@ -108,8 +111,9 @@ class UploadOrchestrator:
     #: For calls that met a refusal or a passing failure.
     retry: Retry
     _endings: list[RunEnded] = field(default_factory=list)
-    #: Files that became `failed` since the backend accepted one.
-    _failed_in_vain: list[str] = field(default_factory=list)
+    #: Files that became `failed` since the backend accepted one: path -> it is counted as failed.
+    #: A retry pass takes the counts of all back before it begins.
+    _failed_in_vain: dict[str, bool] = field(default_factory=dict)
 
     def run(self, options: Options) -> Observable[None]:
         """A cold run: recovery, first pass, retry pass. Emits nothing and completes.
@@ -212,7 +216,7 @@ class UploadOrchestrator:
         current = states.index(last.gemini_state) if last is not None else 0
         after = last.file_path if last is not None else None
         for state in states[current:]:
-            if page := await reserve_page(
+            while page := await reserve_page(
                 self.context.catalog,
                 state.value,
                 self.context.lease(),
@@ -221,7 +225,9 @@ class UploadOrchestrator:
                 leave_alone_s=options.leave_alone_s,
                 not_tried_by=tried_by,
             ):
-                return page
+                after = page[-1].file_path
+                if taken := page if options.held is None else await options.held.rest_of(page):
+                    return taken
             after = None
         return []
 
@@ -233,6 +239,7 @@ class UploadOrchestrator:
                 return rx.empty()
             wait_s = self.context.waits.retry_pass_delay_s
             self.context.emit(ev.RetryPassScheduled(files, wait_s))
+            self._failed_in_vain.update(dict.fromkeys(self._failed_in_vain, False))
             rows = paged(
                 lambda last: from_coroutine(
                     lambda: reserve_second_chances(
@@ -342,7 +349,7 @@ class UploadOrchestrator:
                 self.gate.outcomes.tell(GivenUp())
                 if self.gate.state.in_vain == 1:  # one was accepted since the last
                     self._failed_in_vain.clear()
-                self._failed_in_vain.append(record.file_path)
+                self._failed_in_vain[record.file_path] = True
                 if accepts_nothing(self.gate.state):
                     error = BackendUnavailable(
                         f"{error}; {self.gate.state.in_vain} files in a row were given up and none "

@@ -59,6 +59,7 @@ async def expected_work(catalog: Catalog, options: Options, *, is_grouped: bool 
         leave_alone_s=options.leave_alone_s,
         in_new_store=options.new_store,
         is_grouped=is_grouped,
+        held=options.held,
     )
 
 

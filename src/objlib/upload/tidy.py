@@ -5,7 +5,7 @@ What cannot be deleted now is reported and left to a later run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from objlib.catalog.queries import Leftover, get_file
 from objlib.catalog.records import FileRecord
@@ -103,14 +103,18 @@ async def settle(run: RunContext, record: FileRecord, error: Exception) -> None:
     run.emit(ev.FileFailed(record.file_path, str(error), transient))
 
 
-async def take_back(run: RunContext, paths: Iterable[str], reason: str) -> None:
-    """Let files go round again that this run has given up, though it was no fault of theirs."""
-    for path in dict.fromkeys(paths):
+async def take_back(run: RunContext, given_up: Mapping[str, bool], reason: str) -> None:
+    """Let files go round again that this run has given up, though it was no fault of theirs.
+
+    Args:
+        given_up: path -> True while the file is counted as failed.
+    """
+    for path, is_counted in given_up.items():
         record = await get_file(run.catalog, path)
         if record is None or record.gemini_state is not State.FAILED or record.run_id != run.run_id:
             continue
         if await run.state.retry(record, reason=reason) is not None:
-            run.emit(ev.FileReleased(path, reason, had_failed=True))
+            run.emit(ev.FileReleased(path, reason, had_failed=is_counted))
 
 
 def implied_document(operation_name: str | None) -> str | None:
