@@ -58,7 +58,6 @@ from objlib.service.uploads import (
     planned_files,
     progress_of,
     recovery_of,
-    steered_upload,
     upload_work,
 )
 from objlib.service.view import CatalogView
@@ -261,7 +260,7 @@ class Library(CatalogView):
         """
         refuse_unknown("Library.upload", wishes, UploadWishes)
         chosen = self._options(options, wishes)
-        return UploadingRun(self._runs, lambda: steered_upload(self._accounted(chosen)))
+        return UploadingRun(self._runs, lambda: self._accounted(chosen))
 
     def recover(self) -> RecoveringRun:
         """Bring to rest what earlier runs left behind, and upload nothing.

@@ -196,12 +196,6 @@ class Uploading:
         return await self.account.closed(self.work.report(), was_interrupted=is_stopping)
 
 
-async def steered_upload(prepared: Awaitable[Uploading]) -> Uploading:
-    """Return an upload that can be paused and stopped through the catalog as well."""
-    uploading = await prepared
-    return replace(uploading, work=steered(uploading.account.catalog, uploading.work))
-
-
 class UploadingRun(Run[ev.Event, Progress]):
     """An upload. Its report is where it stands; `outcome` compares that with its plan."""
 
@@ -209,8 +203,10 @@ class UploadingRun(Run[ev.Event, Progress]):
         self._uploading: Uploading | None = None
 
         async def prepared() -> Work[ev.Event, Progress]:
-            self._uploading = await prepare()
-            return self._uploading.work
+            uploading = await prepare()
+            work = steered(uploading.account.catalog, uploading.work)
+            self._uploading = replace(uploading, work=work)
+            return work
 
         super().__init__(runs, prepared)
 
