@@ -28,9 +28,9 @@ BY_HAND = {
     "tutorial.md": {
         "needs the network": "",
         "once for each terminal": "",
-        "stays until Ctrl-C": "",  # tests/web/test_tutorial.py follows it
         "press Ctrl-C": "objlib fsm-upload --stagger 0.01 --limit 2",
         "asks": "objlib sync --yes",
+        "stays until Ctrl-C": "",  # tests/web/test_newcomer.py follows the chapter
         "with a folder of yours for ~/Lectures": "mkdir -p ~/my-library\n"
         "cd ~/my-library\nobjlib sync --yes --library ~/Lectures\nobjlib failures",
     },
