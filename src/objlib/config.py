@@ -67,6 +67,10 @@ class Settings:
         bool, About("Read the key from the system's keyring: keyring set objlib GEMINI_API_KEY.")
     ] = False
     model: Annotated[str, About("The model that answers questions.")] = "gemini-3.5-flash"
+    embedding_model: Annotated[
+        str | None,
+        About("The embedding model of a new store; gemini-embedding-2 takes pictures, too."),
+    ] = None
     templates: Annotated[
         tuple[str, ...],
         About('Metadata from paths, such as "{course}/Week {week:int} - {title}{ext}".'),

@@ -53,10 +53,11 @@ def environment() -> dict[str, str]:
     return {**own, **SHORT_WAITS}
 
 
-def objlib(folder: Path, *arguments: str) -> None:
-    """Run a command to its end."""
+def objlib(folder: Path, *arguments: str, **more: str) -> None:
+    """Run a command to its end, with more variables of the environment."""
     command = [sys.executable, "-m", "objlib", *arguments]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True)
+    own = {**environment(), **more}
+    done = subprocess.run(command, cwd=folder, env=own, capture_output=True, text=True)
     assert done.returncode in (0, 1), done.stderr
 
 

@@ -63,7 +63,7 @@ async def get_file(catalog: Catalog, file_path: str) -> FileRecord | None:
 
 async def paths_with(catalog: Catalog, fragment: str, size: int) -> list[str]:
     """Paths of files on disk that contain a text, whatever its case, by path."""
-    rows = await catalog.fetch_all(
+    rows = await catalog.reader.fetch_all(
         "SELECT file_path FROM files WHERE is_deleted = 0"
         " AND LOWER(file_path) LIKE LOWER(?) ESCAPE '\\' ORDER BY file_path LIMIT ?",
         (f"%{_literally(fragment)}%", size),
@@ -147,20 +147,6 @@ async def _page(
         (*parameters, after or "", size),
     )
     return [FileRecord.from_row(row) for row in rows]
-
-
-async def files_page(
-    catalog: Catalog, beginning: str, state: str | None, after: str | None, size: int
-) -> list[FileRecord]:
-    """Return files on disk whose path begins with a text, in one state or any, by path."""
-    condition, parameters = "is_deleted = 0", [beginning] if beginning else []
-    if beginning:  # a range, so that the index serves it; no path has U+10FFFF in it
-        condition += " AND file_path >= ? AND file_path < ?"
-        parameters.append(f"{beginning}\U0010ffff")
-    if state is not None:
-        condition += " AND gemini_state = ?"
-        parameters.append(state)
-    return await _page(catalog, condition, parameters, after, size)
 
 
 #: All but files whose document is in the store and could not be indexed, since a moment.

@@ -28,6 +28,7 @@ from objlib import events as ev
 from objlib.cli.screen import Screen
 from objlib.service.files import title
 from objlib.service.numbers import count, duration
+from objlib.service.steering import ASKED
 from objlib.service.uploads import progress_after
 
 #: Without a terminal: a line at least this often while something happens.
@@ -172,6 +173,8 @@ class _Narrator:
         match event:
             case ev.Draining(reason="interrupted"):
                 return "Finishing what is in flight; interrupt again to stop at once"
+            case ev.Draining(reason=reason) if reason == ASKED:
+                return "Asked to stop from elsewhere; finishing what is in flight"
             case ev.PressureChanged(asked_s=float(asked_s)) if asked_s >= ev.SAID_FROM_S:
                 return self._wait(event, asked_s)
             case ev.PressureChanged(circuit="open", pause_s=pause_s):

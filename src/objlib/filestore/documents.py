@@ -12,6 +12,9 @@ from objlib.filestore.indexing import Indexed
 from objlib.filestore.storage import FAILED, PENDING, FileStore
 from objlib.filestore.wire import ApiError
 
+#: Embedding models that take pictures.
+TAKING_PICTURES = frozenset({"gemini-embedding-2"})
+
 NEVER_S = 10.0 * 365 * 24 * 3600
 
 DOCUMENT_COLUMNS = (
@@ -134,6 +137,22 @@ def _strain(store: FileStore, load: Load, now: float) -> None:
             " WHERE ready_at > :now AND endurance < :failing AND NOT is_failed",
             **named,
         )
+
+
+def caption(
+    store_row: Sequence[Any], display_name: str, metadata: Sequence[dict[str, Any]]
+) -> str | None:
+    """Return what is said of a document besides; None in a store that takes no pictures.
+
+    The service sees what is in a picture. Nothing here does, so it is found by these words.
+
+    Args:
+        store_row: a row of `STORE_COLUMNS`.
+    """
+    if store_row[3].removeprefix("models/") not in TAKING_PICTURES:
+        return None
+    values = [entry["stringValue"] for entry in metadata if entry.get("stringValue")]
+    return "\n".join((display_name, *values))
 
 
 def document_row(store: FileStore, store_id: str, identifier: str) -> tuple[Any, ...]:

@@ -8,6 +8,7 @@ read in a process of its own.
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,8 +18,9 @@ from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
-from objlib.formats import NoText, is_plain
+from objlib.formats import NoText, Unreadable, is_plain, kind_of
 from objlib.formats.isolated import read_isolated
+from objlib.formats.pictures import PICTURES, SIDE_PIXELS_MAX, picture_in
 from objlib.formats.text import extracted
 from objlib.language.words import closed_up, terms
 
@@ -52,16 +54,26 @@ class Indexed:
 
 
 async def index(
-    store: FileStore, content: Iterable[bytes], size_bytes: int, mime_type: str, chunking: Chunking
+    store: FileStore,
+    content: Iterable[bytes],
+    size_bytes: int,
+    mime_type: str,
+    chunking: Chunking,
+    caption: str | None = None,
 ) -> Indexed:
     """Cut a document up. One whose text cannot be had has no chunks.
 
     Args:
         content: the document, which is gone through several times.
+        caption: what is said of it besides; of a picture it is all that can be found. None in a
+            store that takes no pictures.
     """
     indexed = Indexed(mime_type, size_bytes, [])
     try:
-        if is_plain(mime_type):
+        if caption is not None and kind_of(mime_type) in PICTURES:
+            _check_picture(b"".join(content))
+            await _cut_up(store, [caption], None, chunking, indexed)
+        elif is_plain(mime_type):
             text = await _after_turns(extracted(content, mime_type))
             await _cut_up(store, text, None, chunking, indexed)
         else:
@@ -76,6 +88,14 @@ async def index(
     if not indexed.has_text and indexed.error is None:
         indexed.error = {"code": NoText.code, "message": "The document has no text in it."}
     return indexed
+
+
+def _check_picture(content: bytes) -> None:
+    picture = picture_in(io.BytesIO(content))
+    if picture is None:
+        raise Unreadable("The image is damaged.")
+    if picture.is_too_large:
+        raise Unreadable(f"The image is larger than {SIDE_PIXELS_MAX} x {SIDE_PIXELS_MAX} pixels.")
 
 
 async def _cut_up(

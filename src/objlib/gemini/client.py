@@ -155,12 +155,17 @@ class FileSearchClient:
         except NotFound as error:
             raise StoreGone(name) from error
 
-    async def create_store(self, display_name: str) -> Store:
-        """A new, empty store."""
+    async def create_store(self, display_name: str, embedding_model: str | None = None) -> Store:
+        """A new, empty store.
+
+        Args:
+            embedding_model: None for the service's own choice.
+        """
+        config: types.CreateFileSearchStoreConfigDict = {"display_name": display_name}
+        if embedding_model is not None:
+            config["embedding_model"] = embedding_model
         with translated(f"create store {display_name!r}", Effect.UNKEYED, secrets=self._secrets):
-            return _store(
-                await self._calls.file_search_stores.create(config={"display_name": display_name})
-            )
+            return _store(await self._calls.file_search_stores.create(config=config))
 
     async def delete_empty_store(self, name: str) -> None:
         """Delete a store, which the backend refuses when there is a document in it."""
@@ -357,6 +362,7 @@ def _store(store: types.FileSearchStore) -> Store:
         pending_documents=int(store.pending_documents_count or 0),
         failed_documents=int(store.failed_documents_count or 0),
         size_bytes=int(store.size_bytes or 0),
+        embedding_model=store.embedding_model or "",
     )
 
 

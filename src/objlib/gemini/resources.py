@@ -23,6 +23,8 @@ class Store:
     pending_documents: int
     failed_documents: int
     size_bytes: int
+    #: `models/…`; empty where the service does not say.
+    embedding_model: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ class Looks:
     bad_sidecars: dict[str, str]
     bad_lines: dict[str, Sequence[str]]
     hooks: Hooks = NO_HOOKS
+    #: The store takes pictures.
+    pictures: bool = False
 
     def look_into(self, found: FoundFile, *, is_known: bool) -> FileFacts | None:
         """Read a file once, for its type, its own metadata and its hash."""
@@ -60,7 +62,11 @@ class Looks:
 
         def is_wanted(head: bytes) -> bool:
             nonlocal verdict
-            verdict = Accepted(HOOKED_TYPE) if hook else judged(path, head, self.opener)
+            verdict = (
+                Accepted(HOOKED_TYPE)
+                if hook
+                else judged(path, head, self.opener, pictures=self.pictures)
+            )
             return isinstance(verdict, Accepted) and not problem
 
         if not found.size_bytes:

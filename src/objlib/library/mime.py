@@ -17,11 +17,12 @@ import puremagic
 
 from objlib.formats.declared import decoded
 from objlib.formats.decoding import decode_text, is_text
+from objlib.formats.pictures import SIDE_PIXELS_MAX, Picture, picture_in, picture_type
 from objlib.library.containers import ARCHIVE, COMPOUND, DAMAGED, ENCRYPTED, ZIP, kind_inside
 from objlib.library.reach import Opener, open_regular, without_waiting
 
 #: Raise it when a verdict changes: files that could not be sent are then looked at again.
-VERDICTS_VERSION = 3
+VERDICTS_VERSION = 4
 
 #: One document in File Search, https://ai.google.dev/gemini-api/docs/file-search
 MAX_DOCUMENT_BYTES = 100 * 1024 * 1024
@@ -143,6 +144,11 @@ _ADVICE = {
 }
 
 
+#: Extensions that say something else than a picture, which is a mistake to be told.
+_TELLING = frozenset({*TEXT_TYPES, *PLAIN_EXTENSIONS, *DOCUMENT_TYPES, *MARKED_UP_TYPES})
+_PICTURE = "an image, not a text; only a store that is made for pictures takes it"
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     mime_type: str
@@ -156,25 +162,33 @@ class Unsupported:
     may_pass: bool = False
 
 
-def look_at(path: Path, opener: Opener = without_waiting) -> tuple[bytes, Accepted | Unsupported]:
+def look_at(
+    path: Path, opener: Opener = without_waiting, *, pictures: bool = False
+) -> tuple[bytes, Accepted | Unsupported]:
     """The first bytes of a file on disk, and the verdict on it. Raises `OSError`."""
     with open_regular(path, opener) as file:
         head = file.read(HEAD_BYTES)
-    return head, judged(path, head, opener)
+    return head, judged(path, head, opener, pictures=pictures)
 
 
 def judged(
-    path: Path | str, head: bytes, opener: Opener = without_waiting
+    path: Path | str, head: bytes, opener: Opener = without_waiting, *, pictures: bool = False
 ) -> Accepted | Unsupported:
     """The verdict on a file on disk; of an archive its directory is read.
 
     Args:
         head: its first `HEAD_BYTES` bytes.
+        pictures: the store takes some.
 
     Raises:
         OSError: it cannot be read.
     """
     inside = None
+    if (kind := picture_type(head)) and _suffix_of(str(path)) not in _TELLING:
+        if not pictures:
+            return Unsupported(_PICTURE)
+        with open_regular(path, opener) as file:
+            return _judged_picture(kind, picture_in(file))
     if head.startswith((ZIP, COMPOUND)):
         with open_regular(path, opener) as file:
             inside = kind_inside(file, head)
@@ -201,6 +215,18 @@ def mime_type_of(name: str, head: bytes, inside: str | None = None) -> Accepted 
     if kind := _kind_by_content(head):
         return _unsupported(kind, f", whatever its name {suffix} says" if suffix else "")
     return Accepted(TEXT_TYPES.get(suffix, "text/plain"))
+
+
+def _judged_picture(kind: str, picture: Picture | None) -> Accepted | Unsupported:
+    if picture is None:
+        return Unsupported("the image is damaged; get it again")
+    if picture.is_too_large:
+        most = f"{SIDE_PIXELS_MAX:,}"
+        return Unsupported(
+            f"the image has {picture.width:,} x {picture.height:,} pixels, and the store takes"
+            f" {most} x {most}; scale it down"
+        )
+    return Accepted(kind)
 
 
 def size_problem(size_bytes: int) -> str | None:

@@ -134,7 +134,8 @@ async def scan_library(
     await queries.set_info(catalog, **{UNFINISHED_SCAN: since})
     workers = workers or os.cpu_count() or 1
     opener = Reach(root, selection.links_to).opener
-    looks = Looks(root, templates, opener, tally.bad_sidecars, tally.bad_lines, selection.hooks)
+    bad = (tally.bad_sidecars, tally.bad_lines)
+    looks = Looks(root, templates, opener, *bad, selection.hooks, selection.pictures)
     narrowing = selection.narrowing
     scan = _Scan(
         catalog, root, identity, lifecycle, workers, tally, is_current, looks, narrowing, held

@@ -33,6 +33,7 @@ class Selection:
         own: paths and descriptors of files that this process writes; where they lie in the library
             they are none of it, or each scan would find them changed by the one before.
         hooks: commands that make text of files; these are wanted, whatever they are.
+        pictures: the store takes some.
         narrowing: what this run alone leaves out; it is neither new nor missing.
     """
 
@@ -41,13 +42,14 @@ class Selection:
     gitignore: bool = False
     own: tuple[Path | int, ...] = ()
     hooks: Hooks = NO_HOOKS
+    pictures: bool = False
     narrowing: Narrowing | None = None
 
     @property
     def verdicts(self) -> str:
         """The version of the verdicts on files; with another one, others may be sent."""
         patterns = " ".join(hook.pattern for hook in self.hooks.hooks)
-        return f"{VERDICTS_VERSION} {patterns}".strip()
+        return f"{VERDICTS_VERSION} {'pictures ' if self.pictures else ''}{patterns}".strip()
 
     def walk(
         self, root: Path, database: Path | None

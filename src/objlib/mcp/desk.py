@@ -14,6 +14,7 @@ from objlib.mcp.quoting import one_line
 from objlib.service import servers
 from objlib.service.hits import Answers
 from objlib.service.pilot import Pilot
+from objlib.service.texts import Readings
 
 _log = logging.getLogger(__name__)
 URI = "objlib://file/"
@@ -33,6 +34,7 @@ class Open:
     library: Library
     answers: Answers
     pilot: Pilot
+    readings: Readings = field(default_factory=Readings)
 
 
 @dataclass(slots=True)

@@ -106,8 +106,9 @@ def _source(desk: Desk, number: int, hit: Hit) -> Source:
 
 async def fetch(desk: Desk, taken: FetchTaken) -> FetchGiven:
     """Return a piece of the text of a file, and where it goes on."""
-    library = (await desk.at()).library
-    found = await text_of(library.catalog, library.settings, taken.id)
+    opened = await desk.at()
+    library = opened.library
+    found = await text_of(library.catalog, library.settings, taken.id, opened.readings)
     length, row = len(found.text), found.record
     if taken.offset and taken.offset >= length:
         raise Unanswerable(

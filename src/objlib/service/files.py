@@ -13,6 +13,7 @@ from objlib.catalog.binding import LIBRARY_ROOT
 from objlib.catalog.part_names import file_of, named, shown
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.records import FileRecord
+from objlib.catalog.selections import Selection, page_of
 from objlib.errors import ConfigurationError, Hint
 from objlib.library.root import is_folder
 
@@ -28,7 +29,11 @@ FOLDERS_MAX = 500
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """Some files of a library, by path."""
+    """Some files of a library, by path.
+
+    Where few of very many files are wanted, a page may have less than it could, and not be the
+    last one.
+    """
 
     files: tuple[FileRecord, ...]
     #: Pass it as `after` for the next page; None at the last one.
@@ -41,12 +46,11 @@ def title(path: str) -> str:
 
 
 async def page_of_files(
-    catalog: Catalog, *, beginning: str, state: str | None, after: str | None, size: int
+    catalog: Catalog, selection: Selection, after: str | None, size: int
 ) -> FilePage:
-    """Return one page of the files that are on disk, as far as the last scan knows."""
-    rows = await queries.files_page(catalog, beginning, state, after, size + 1)
-    more = rows[size - 1].file_path if len(rows) > size else None
-    return FilePage(tuple(rows[:size]), more)
+    """Return one page of selected files that are on disk, as far as the last scan knows."""
+    rows, next_after = await page_of(catalog, selection, after, size)
+    return FilePage(tuple(rows), next_after)
 
 
 async def folders_below(catalog: Catalog, beginning: str) -> list[str]:

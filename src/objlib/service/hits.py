@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from objlib.catalog.binding import bound_library
-from objlib.catalog.facets import Facet, facets_of
+from objlib.catalog.facets import Value
 from objlib.catalog.part_names import file_of, part_path
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_path, last_move, proofs_of
@@ -58,26 +58,11 @@ class Answers:
     def __init__(self, library: Library) -> None:
         self._library = library
         self._kept: OrderedDict[_Asked, SearchResult] = OrderedDict()
-        self._facets: tuple[int, dict[str, list[Facet]]] | None = None
-
-    async def facets(self) -> dict[str, list[Facet]]:
-        """Return the values of the metadata by key, the most frequent first.
-
-        They are kept, like the answers, while nothing in the store has changed.
-        """
-        moment = await last_move(self._library.catalog)
-        if self._facets is not None and self._facets[0] == moment:
-            return self._facets[1]
-        by_key: dict[str, list[Facet]] = {}
-        for facet in await facets_of(self._library.catalog):
-            by_key.setdefault(facet.key, []).append(facet)
-        self._facets = (moment, by_key)
-        return by_key
 
     async def answer(
         self,
         question: str,
-        wanted: Sequence[Facet] = (),
+        wanted: Mapping[str, Sequence[Value]] | None = None,
         *,
         metadata_filter: str | None = None,
         top_k: int | None = None,
@@ -85,14 +70,12 @@ class Answers:
         """Return the answer to a question, of files with one of the wanted values for each key.
 
         Args:
+            wanted: key -> values.
             metadata_filter: AIP-160, for files that are to have such metadata besides.
             top_k: about how many passages; the server's default is five.
         """
-        by_key: dict[str, list[Any]] = {}
-        for facet in wanted:
-            by_key.setdefault(facet.key, []).append(facet.value)
         both = ([f"({metadata_filter})"] if metadata_filter else []) + (
-            [filter_of(by_key)] if by_key else []
+            [filter_of(wanted)] if wanted else []
         )
         only = " AND ".join(both)
         state = (question, only, top_k, await last_move(self._library.catalog))

@@ -26,6 +26,7 @@ from objlib.library.mime import HOOKED_TYPE, Accepted, Unsupported, look_at
 from objlib.library.parts import count_parts
 from objlib.library.reach import Reach
 from objlib.service.files import find_on_disk
+from objlib.service.stores import takes_pictures
 from objlib.threads import Offload
 
 
@@ -72,15 +73,16 @@ async def metadata_of(
         ConfigurationError: there is no such file, it cannot be read, or it is not sent at all.
     """
     root = (await bound_library(catalog)).root
+    pictures = await takes_pictures(catalog, settings)
     relative = await find_on_disk(catalog, root, said)
     try:
-        return await offload(partial(_read, root, relative, settings))
+        return await offload(partial(_read, root, relative, settings, pictures))
     except OSError as error:
         raise ConfigurationError(f"cannot read {relative}: {error.strerror}") from error
 
 
-def _read(root: Path, relative: str, settings: Settings) -> FileMetadata:
-    description, front_matter, mime_type = _described(root, relative, settings)
+def _read(root: Path, relative: str, settings: Settings, pictures: bool) -> FileMetadata:
+    description, front_matter, mime_type = _described(root, relative, settings, pictures)
     opener = Reach(root, settings.follow_links_to).opener
     return FileMetadata(
         relative,
@@ -97,10 +99,10 @@ def _read(root: Path, relative: str, settings: Settings) -> FileMetadata:
 
 
 def _described(
-    root: Path, relative: str, settings: Settings
+    root: Path, relative: str, settings: Settings, pictures: bool
 ) -> tuple[Description, FrontMatter, str]:
     opener = Reach(root, settings.follow_links_to).opener
-    head, verdict = look_at(root / relative, opener)
+    head, verdict = look_at(root / relative, opener, pictures=pictures)
     if settings.hooks().hook_for(relative) is not None:
         verdict = Accepted(HOOKED_TYPE)
     if isinstance(verdict, Unsupported):

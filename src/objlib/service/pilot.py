@@ -83,6 +83,8 @@ class Pilot:
         self._run: Run[Any, Any] | None = None
         self._began_at = 0.0
         self._last = Snapshot()
+        #: Plans and rounds that have ended, each of which may have changed the catalog.
+        self.ended = 0
 
     def snapshot(self) -> Snapshot:
         """Return where the round stands."""
@@ -159,6 +161,7 @@ class Pilot:
             _log.exception("a round failed")
             ended = replace(self._last, phase=Phase.FAILED, problem=f"a bug in objlib: {error!r}")
         finally:
+            self.ended += 1
             self._run = None
             self._last = replace(ended, elapsed_s=self._clock() - self._began_at)
 

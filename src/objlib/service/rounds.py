@@ -26,6 +26,7 @@ from objlib.library.scan_report import ScanReport
 from objlib.reactive.bridge import LoopScheduler, completion, from_coroutine, on_trampoline
 from objlib.service.repairs import PlannedRepair, Synced
 from objlib.service.runs import Work
+from objlib.service.steering import steered
 from objlib.service.uploads import Uploaded, Uploading
 from objlib.service.verdict import SyncVerdict, verdict_on
 from objlib.sync.apply import RepairReport
@@ -162,7 +163,8 @@ class Round:
 
     def work(self) -> Work[SyncEvent, SyncOutcome]:
         """Return the work of carrying it out."""
-        return Work(self._told, self._until_done, self._shutdown, lambda: self.outcome)
+        work = Work(self._told, self._until_done, self._shutdown, lambda: self.outcome)
+        return steered(self.catalog, work)
 
     async def _until_done(self) -> None:
         uploaded = await self._upload(SyncPhase.UPLOADING, self.options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -19,7 +20,7 @@ from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
 from objlib.library.selection import Selection
 from objlib.service.runs import Work
-from objlib.service.stores import source_of
+from objlib.service.stores import source_of, takes_pictures
 from objlib.threads import one_thread
 from objlib.upload.shutdown import Shutdown
 from objlib.upload.state import AsyncUploadStateManager
@@ -64,13 +65,14 @@ def scanning(
         told.on_next(report)
 
     async def until_done() -> None:
+        taken = replace(selection, pictures=await takes_pictures(catalog, settings))
         async with one_thread() as offload:
             report = await scan_library(
                 catalog,
                 bound.root,
                 templates=settings.path_templates,
                 lifecycle=AsyncUploadStateManager(catalog),
-                selection=selection,
+                selection=taken,
                 held=held,
                 is_current=partial(is_current, source=source) if refresh_metadata else None,
                 checksum=checksum,

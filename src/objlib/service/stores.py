@@ -46,6 +46,11 @@ if TYPE_CHECKING:  # the SDK behind it takes half a second, and `scan` and `stat
 
 T = TypeVar("T")
 
+#: Key in `catalog_info`: the embedding model of the bound store.
+EMBEDDING_MODEL = "embedding_model"
+#: Embedding models that take pictures.
+TAKING_PICTURES = frozenset({"gemini-embedding-2"})
+
 
 class Connection:
     """The way of one library to its store. Connects at the first question for the store."""
@@ -148,7 +153,7 @@ class Connection:
         async with self._lock:
             if self._client is None:
                 await self._connect(chosen)
-        return Binding(chosen.identity, self._settings.store)
+        return Binding(chosen.identity, self._settings.store, self._settings.embedding_model)
 
     async def _persistently(self, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call that is safe to repeat. Nobody answers at the start: that is the end."""
@@ -194,6 +199,8 @@ class Binding:
 
     backend: str
     display_name: str
+    #: Of a store that is to be made; None for the service's own choice.
+    embedding_model: str | None = None
 
     async def check(self, catalog: Catalog) -> None:
         """Raise `ConfigurationError` when the catalog is bound to another backend or store."""
@@ -215,7 +222,7 @@ async def bind_store(
     name = await get_info(catalog, STORE_NAME)
     if name is not None:
         try:
-            return await client.get_store(name)
+            return await _noted(catalog, await client.get_store(name))
         except NotFound as error:
             raise StoreNotFound(
                 f"the store {display_name!r} ({name}) that this catalog belongs to is gone from "
@@ -227,7 +234,7 @@ async def bind_store(
     if store is None:
         if not create:
             raise StoreNotFound(f"there is no store {display_name!r}", hint=Hint.CREATE_STORE)
-        store = await client.create_store(display_name)
+        store = await client.create_store(display_name, wanted.embedding_model)
     bound = await claim_info(catalog, STORE_NAME, store.name)
     if bound != store.name:  # another process was faster
         if is_ours:  # and there is nothing in it
@@ -235,7 +242,20 @@ async def bind_store(
         store = await client.get_store(bound)  # what was found may be going as its maker lost, too
     facts = {BACKEND: wanted.backend, STORE_DISPLAY_NAME: display_name, STORE_NAME: store.name}
     await set_info(catalog, **facts)
+    return await _noted(catalog, store)
+
+
+async def _noted(catalog: Catalog, store: Store) -> Store:
+    """Remember what a store can take, for scans, which ask nobody."""
+    if store.embedding_model != (await get_info(catalog, EMBEDDING_MODEL) or ""):
+        await set_info(catalog, **{EMBEDDING_MODEL: store.embedding_model})
     return store
+
+
+async def takes_pictures(catalog: Catalog, settings: Settings) -> bool:
+    """Return whether the store of a catalog takes pictures; of one yet to be made, will take."""
+    model = await get_info(catalog, EMBEDDING_MODEL) or settings.embedding_model or ""
+    return model.removeprefix("models/") in TAKING_PICTURES
 
 
 async def gone_store(catalog: Catalog, client: FileSearchClient, wanted: Binding) -> str | None:
@@ -274,7 +294,8 @@ async def replace_gone_store(catalog: Catalog, client: FileSearchClient, wanted:
         return
     store = await client.find_store(wanted.display_name)
     is_ours = store is None
-    store = store or await client.create_store(wanted.display_name)
+    store = store or await client.create_store(wanted.display_name, wanted.embedding_model)
     bound = await exchange_store(catalog, gone, store.name)
+    await _noted(catalog, store)
     if bound != store.name and is_ours:  # another process was faster, and nothing is in ours
         await client.delete_empty_store(store.name)

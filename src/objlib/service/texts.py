@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from collections import OrderedDict
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +15,7 @@ from objlib.catalog.queries import files_by_key
 from objlib.catalog.records import FileRecord
 from objlib.config import Settings
 from objlib.errors import ConfigurationError, NotConvertible
-from objlib.formats import NoText
+from objlib.formats import NoText, Reading
 from objlib.formats.isolated import read_isolated
 from objlib.library.content import read_content
 from objlib.library.hashing import FileChanged
@@ -25,6 +27,43 @@ from objlib.threads import in_thread
 _PLAIN = {"text/plain", "text/markdown"}
 #: Types that a browser shows by itself, and that run nothing.
 SHOWN_INLINE = {"application/pdf", "image/png", "image/jpeg", "image/gif", "image/webp"}
+
+
+#: Documents whose text is kept, and their characters together.
+_KEPT, _KEPT_CHARS = 8, 20_000_000
+
+
+@dataclass(slots=True)
+class Readings:
+    """The texts of the documents that were read last: a PDF is converted once for all its pages.
+
+    They are kept by content, so a file that changed is read again.
+    """
+
+    _kept: OrderedDict[tuple[str, str], Reading] = field(default_factory=OrderedDict)
+    #: One at a time: whoever asks for the same document meanwhile finds it read.
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def of(self, raw: bytes, sha256_hex: str, mime_type: str) -> Reading:
+        """Return what is in a document. Raises what `read_isolated` does."""
+        key = (sha256_hex, mime_type)
+        if key not in self._kept:
+            async with self._turn:
+                if key not in self._kept:
+                    self._keep(key, await read_isolated(raw, mime_type))
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def _keep(self, key: tuple[str, str], reading: Reading) -> None:
+        self._kept[key] = reading
+        sizes = {one: _chars(kept) for one, kept in self._kept.items()}
+        while len(sizes) > 1 and (len(sizes) > _KEPT or sum(sizes.values()) > _KEPT_CHARS):
+            oldest, _ = self._kept.popitem(last=False)
+            del sizes[oldest]
+
+
+def _chars(reading: Reading) -> int:
+    return sum(len(page.text) for page in reading.pages)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +101,11 @@ async def row_of(catalog: Catalog, key: str) -> FileRecord:
     return row
 
 
-async def text_of(catalog: Catalog, settings: Settings, key: str) -> FileText:
+async def text_of(catalog: Catalog, settings: Settings, key: str, readings: Readings) -> FileText:
     """Read the file of an upload key as it is now.
+
+    Args:
+        readings: the documents that were read last.
 
     Raises:
         ConfigurationError: no file has this key, or it cannot be read.
@@ -82,7 +124,7 @@ async def text_of(catalog: Catalog, settings: Settings, key: str) -> FileText:
         number = part_number(row.file_path)
         if mime_type in _PLAIN:
             return FileText(row, path, number, content.text, has_changed)
-        reading = await read_isolated(content.raw, mime_type)
+        reading = await readings.of(content.raw, content.fingerprint.sha256_hex, mime_type)
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path} is gone from the library's folder") from error
     except (OSError, FileChanged) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import reactivex.operators as ops
@@ -17,6 +17,7 @@ from objlib.catalog.tallies import Work as PlannedWork
 from objlib.catalog.tallies import planned_page
 from objlib.documents.payload import Source
 from objlib.service.runs import Run, Runs, Work
+from objlib.service.steering import steered
 from objlib.service.stores import Connection
 from objlib.upload import events as ev
 from objlib.upload.estimate import estimate
@@ -151,7 +152,7 @@ class Account:
         expected: PlannedWork,
         held: Held | None = None,
     ) -> None:
-        self._catalog = catalog
+        self.catalog = catalog
         self._held = held
         self._client = client
         self._expected = expected
@@ -167,7 +168,7 @@ class Account:
         """Return the outcome of the upload, which is over."""
         elapsed_s = time.monotonic() - self._begun_at_s
         requests = self._client.requests - self._requests_before
-        left = await expected_work(self._catalog, Options(retry_failed=True, held=self._held))
+        left = await expected_work(self.catalog, Options(retry_failed=True, held=self._held))
         failed = left.reasons.get(FAILED_BEFORE, 0)
         return Uploaded(
             progress,
@@ -178,7 +179,7 @@ class Account:
             waiting=left.files - failed,
             failed=failed,
             was_interrupted=was_interrupted,
-            to_be_reset=await count_to_be_reset(self._catalog),
+            to_be_reset=await count_to_be_reset(self.catalog),
         )
 
 
@@ -202,8 +203,10 @@ class UploadingRun(Run[ev.Event, Progress]):
         self._uploading: Uploading | None = None
 
         async def prepared() -> Work[ev.Event, Progress]:
-            self._uploading = await prepare()
-            return self._uploading.work
+            uploading = await prepare()
+            work = steered(uploading.account.catalog, uploading.work)
+            self._uploading = replace(uploading, work=work)
+            return work
 
         super().__init__(runs, prepared)
 

@@ -6,7 +6,7 @@ It is a module of its own, and loads little: `status` answers at once, and Tab c
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import TYPE_CHECKING
 
 from objlib.catalog.accounts import NEW_LIBRARY
@@ -14,6 +14,7 @@ from objlib.catalog.binding import BoundLibrary, bound_library
 from objlib.catalog.opening import open_catalog
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import set_info
+from objlib.catalog.selections import Selection
 from objlib.catalog.tallies import count_deleted
 from objlib.config import Settings
 from objlib.service.failures import Failures, failures_of
@@ -73,6 +74,7 @@ class CatalogView:
         *,
         beginning: str = "",
         state: str | None = None,
+        values: Sequence[str] = (),
         after: str | None = None,
         size: int = 100,
     ) -> FilePage:
@@ -80,13 +82,14 @@ class CatalogView:
 
         Args:
             beginning: only files whose path begins so, for instance "Essays/".
-            state: only files in this state, for instance "failed".
+            state: only files in this state, for instance "failed", or "skipped".
+            values: only files with such metadata, for instance "year:1960"; of those with the
+                same key one is enough.
             after: `next_after` of the page before.
             size: the most files of a page.
         """
-        return await page_of_files(
-            self.catalog, beginning=beginning, state=state, after=after, size=size
-        )
+        selection = Selection.of(beginning, state, values)
+        return await page_of_files(self.catalog, selection, after, size)
 
     async def metadata(self, path: str) -> FileMetadata:
         """Return what is sent about one file besides its text, and where each entry comes from.

@@ -70,6 +70,7 @@ class SettingsWishes(TypedDict, total=False):
     follow_links_to: tuple[Path, ...] | None
     base_url: str | None
     model: str | None
+    embedding_model: str | None
     templates: Sequence[str] | None
     keyring: bool | None
     semantic: bool | None

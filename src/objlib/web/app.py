@@ -16,16 +16,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from objlib import Library, Settings
+from objlib import Settings
 from objlib.errors import BackendUnavailable, CatalogError, ConfigurationError, ObjlibError
 from objlib.service.servers import is_loopback
-from objlib.web import pages, rounds
-from objlib.web.desk import Desk
+from objlib.web import browsing, pages, rounds
+from objlib.web.desk import Desk, NoFolderYet
 from objlib.web.door import Door, Guarded
 from objlib.web.rendering import respond, static
 
 _log = logging.getLogger(__name__)
-_STATIC = {"page.css": "text/css", "page.js": "text/javascript"}
+_STATIC = {"page.css": "text/css", "page.js": "text/javascript", "mark.svg": "image/svg+xml"}
 _CLOSING_S = 3
 
 
@@ -34,8 +34,8 @@ def create_site(desk: Desk) -> ASGIApp:
     shown = [
         ("/", "/search.json", pages.search),
         ("/passage/{key}", "/passage/{key}.json", pages.passage),
-        ("/files", "/files.json", pages.files),
-        ("/file", "/file.json", pages.file),
+        ("/files", "/files.json", browsing.files),
+        ("/file", "/file.json", browsing.file),
         ("/run", "/run.json", rounds.run),
         ("/failures", "/failures.json", pages.failures),
         ("/verify", "/verify.json", rounds.verify),
@@ -47,12 +47,15 @@ def create_site(desk: Desk) -> ASGIApp:
         Route("/original/{key}", pages.original),
         Route("/run/events", rounds.events),
         Route("/run", rounds.act, methods=["POST"]),
+        Route("/verify/events", rounds.proof_events),
+        Route("/verify", rounds.prove, methods=["POST"]),
+        Route("/library", rounds.choose, methods=["POST"]),
         Route("/static/{name}", _static),
-        Route("/favicon.ico", _no_icon),
     ]
     site = Starlette(
         routes=routes,
         exception_handlers={
+            NoFolderYet: rounds.no_folder_yet,
             ObjlibError: _problem,
             HTTPException: _http_problem,
             Exception: _bug,
@@ -67,10 +70,6 @@ async def _static(request: Request) -> Response:
     if name not in _STATIC:
         raise HTTPException(404)
     return Response(static(name), media_type=_STATIC[name])
-
-
-async def _no_icon(_request: Request) -> Response:
-    return Response(status_code=204)  # a browser asks for one, whatever the page says
 
 
 def status_of(error: ObjlibError) -> int:
@@ -117,29 +116,28 @@ async def show(
 
     Raises:
         ConfigurationError: the address cannot be used, or would let strangers in.
-        CatalogError: there is no catalog yet.
+        CatalogError: there is a catalog, and it cannot be opened.
     """
     if not is_loopback(host) and token is None:
         raise ConfigurationError(f"others can reach {host}; choose a secret for them with --token")
-    async with Library.open(settings=settings) as library:
-        with _bound(host, port) as listening:
-            bound_port = listening.getsockname()[1]
-            desk = Desk.of(library, Door(host, bound_port, token))
-            config = uvicorn.Config(
-                create_site(desk),
-                log_level="warning",
-                access_log=False,
-                server_header=False,
-                lifespan="off",
-                timeout_graceful_shutdown=_CLOSING_S,
-                limit_concurrency=200,
-            )
-            server = _Server(config, desk, lambda: on_listening(desk.door.address))
-            try:
-                await server.serve(sockets=[listening])
-            finally:
-                desk.closing.set()
-                await desk.pilot.close()
+    with _bound(host, port) as listening:
+        desk = Desk(settings, Door(host, listening.getsockname()[1], token))
+        await desk.open()
+        config = uvicorn.Config(
+            create_site(desk),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=_CLOSING_S,
+            limit_concurrency=200,
+        )
+        server = _Server(config, desk, lambda: on_listening(desk.door.address))
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            desk.closing.set()
+            await desk.close()
 
 
 class _Server(uvicorn.Server):

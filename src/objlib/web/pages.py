@@ -1,49 +1,36 @@
-"""The pages for reading: search, a passage in its text, the files, one file, what is missing."""
+"""The pages for reading: search, a passage in its text, an original, what is missing."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from urllib.parse import quote
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from objlib.errors import ConfigurationError
-from objlib.service.files import folders_below
+from objlib.service.counts import Selection, Values
+from objlib.service.figures import Figure
 from objlib.service.hits import Answered
 from objlib.service.passages import locate
 from objlib.service.texts import Original, original_of, text_of
-from objlib.web.desk import Desk
+from objlib.web.browsing import COUNT_S
+from objlib.web.choosing import groups_of, said_by
+from objlib.web.desk import Desk, desk_of
 from objlib.web.marking import marked_answer, marked_words
 from objlib.web.rendering import address, respond
 
-PAGE = 100
 #: Characters of a text that are shown around a passage; one can go on from there.
 WINDOW = 12_000
 #: Characters of a passage that an address carries: enough to find it.
 PASSAGE_CHARS = 600
 QUESTION_CHARS_MAX = 2_000
-#: Values of a facet that are offered, and facets.
-VALUES, FACETS = 8, 6
+#: A key that a filter can name, and a number.
+KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
 FAILURE_GROUPS, FAILURE_PATHS = 50, 20
-
-
-def desk_of(request: Request) -> Desk:
-    """Return what the pages share."""
-    desk: Desk = request.app.state.desk
-    return desk
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One value of the metadata as a link: with it, or without it where it is chosen."""
-
-    value: str
-    files: int
-    is_chosen: bool
-    address: str
 
 
 async def search(request: Request) -> Response:
@@ -54,33 +41,22 @@ async def search(request: Request) -> Response:
         raise ConfigurationError(
             f"that question has {len(question):,} characters; ask in {QUESTION_CHARS_MAX:,} or less"
         )
-    chosen = request.query_params.getlist("f")
-    by_key = await desk.answers.facets()
-    wanted = [
-        facet
-        for facets in by_key.values()
-        for facet in facets
-        if f"{facet.key}:{facet.value}" in chosen
-    ]
-    answered = await desk.answers.answer(question, wanted) if question else None
-    facets = {
-        key: [
-            Choice(
-                str(facet.value),
-                facet.files,
-                name in chosen,
-                address("/", q=question, f=_toggled(chosen, name)),
-            )
-            for facet in values[:VALUES]
-            for name in (f"{key}:{facet.value}",)
-        ]
-        for key, values in list(by_key.items())[:FACETS]
-        if len(values) > 1 or any(f"{key}:{value.value}" in chosen for value in values)
-    }
+    chosen = Selection.of("", "indexed", request.query_params.getlist("f"))
+    said = said_by(chosen)
+    values = await desk.opened.counts.values.at(chosen, COUNT_S)
+    answered = None
+    if question:
+        answered = await desk.opened.answers.answer(question, _typed(chosen, values))
+    groups = groups_of(
+        {key: some for key, some in values.value.items() if KEY.fullmatch(key)} if values else None,
+        chosen,
+        lambda said, more: address("/", q=question, f=list(said), more=more),
+        request.query_params.get("more"),
+    )
     record: dict[str, object] = {
         "question": question,
-        "filters": chosen,
-        "facets": facets,
+        "filters": said,
+        "facets": {group.key: group.choices for group in groups},
     }
     if answered is not None:
         record |= {
@@ -93,15 +69,35 @@ async def search(request: Request) -> Response:
         "search.html",
         record,
         answered=answered,
-        status_of_library=await desk.library.status(),
+        groups=groups,
+        is_counted=values is not None,
+        figure=await desk.opened.counts.status.at(None, COUNT_S),
         marked_answer=marked_answer,
         marked=marked_words,
         passage_address=passage_address,
     )
 
 
-def _toggled(chosen: list[str], name: str) -> list[str]:
-    return [one for one in chosen if one != name] if name in chosen else [*chosen, name]
+def _typed(
+    chosen: Selection, values: Figure[dict[str, Values]] | None
+) -> dict[str, list[str | int | float]]:
+    """Return the chosen values as the store has them: a number is another value than its text."""
+    typed: dict[str, list[str | int | float]] = {}
+    for key, said in chosen.values:
+        if not KEY.fullmatch(key):
+            raise ConfigurationError(f"there is no key {key!r}")
+        known = values.value[key].named if values and key in values.value else ()
+        as_known = {str(one.value): one.value for one in known}
+        for value in said:
+            both = [as_known[value]] if value in as_known else [value, *_as_number(value)]
+            typed.setdefault(key, []).extend(both)
+    return typed
+
+
+def _as_number(value: str) -> list[int | float]:
+    if not _NUMBER.fullmatch(value):
+        return []
+    return [float(value) if "." in value else int(value)]
 
 
 def passage_address(answered: Answered, number: int) -> str | None:
@@ -139,7 +135,8 @@ async def passage(request: Request) -> Response:
     """`GET /passage/{key}?text=…`: the text of a file, with the passage marked in it."""
     desk = desk_of(request)
     key, wanted = request.path_params["key"], request.query_params.get("text", "")
-    found = await text_of(desk.library.catalog, desk.library.settings, key)
+    opened = desk.opened
+    found = await text_of(opened.library.catalog, desk.settings, key, opened.readings)
     place = await asyncio.to_thread(locate, found.text, wanted)
     begin = _number(request, "from", max(0, place.start - WINDOW // 3) if place else 0)
     begin = max(0, min(begin, max(0, len(found.text) - 1)))
@@ -187,7 +184,7 @@ async def _neighbours(desk: Desk, request: Request) -> dict[str, str | None]:
     question, number = request.query_params.get("q", ""), _number(request, "n", 0)
     if not question or not number:
         return {"previous": None, "following": None}
-    answered = await desk.answers.at_hand(question)
+    answered = await desk.opened.answers.at_hand(question)
     if answered is None:
         return {"previous": None, "following": None}
     places = range(len(answered.hits))
@@ -212,9 +209,7 @@ def _number(request: Request, name: str, otherwise: int) -> int:
 async def original(request: Request) -> Response:
     """`GET /original/{key}`: the file itself; shown where nothing in it can run, else saved."""
     desk = desk_of(request)
-    found = await original_of(
-        desk.library.catalog, desk.library.settings, request.path_params["key"]
-    )
+    found = await original_of(desk.library.catalog, desk.settings, request.path_params["key"])
     shown = "inline" if found.is_shown else "attachment"
     media_type = found.mime_type if found.is_shown else "application/octet-stream"
     if media_type.startswith("text/"):
@@ -235,63 +230,6 @@ async def _pieces(found: Original) -> AsyncIterator[bytes]:
         while left > 0 and (piece := await asyncio.to_thread(content.read, min(left, 1 << 18))):
             left -= len(piece)
             yield piece
-
-
-async def files(request: Request) -> Response:
-    """`GET /files?in=folder/&state=…&after=…`: folders, files and their states, 100 a page."""
-    desk, query = desk_of(request), request.query_params
-    folder, state, after = query.get("in", ""), query.get("state"), query.get("after")
-    if state is not None and state not in (
-        "indexed",
-        "processing",
-        "uploading",
-        "untracked",
-        "failed",
-    ):
-        raise ConfigurationError(f"there is no state {state!r}")
-    page = await desk.library.files(beginning=folder, state=state, after=after, size=PAGE)
-    folders = await folders_below(desk.library.catalog, folder) if not after and not state else []
-    record = {
-        "in": folder,
-        "state": state,
-        "folders": folders,
-        "files": [
-            {
-                "id": one.upload_key,
-                "path": one.file_path,
-                "state": one.gemini_state,
-                "size_bytes": one.file_size,
-                "reason": one.skip_reason or one.error_message,
-            }
-            for one in page.files
-        ],
-        "next": page.next_after
-        and address("/files", **{"in": folder, "state": state, "after": page.next_after}),
-    }
-    crumbs = [""] + [folder[: at + 1] for at, char in enumerate(folder) if char == "/"]
-    return respond(
-        request,
-        "files.html",
-        record,
-        rows=page.files,
-        record_in=folder,
-        crumbs=crumbs,
-        status_of_library=await desk.library.status(),
-    )
-
-
-async def file(request: Request) -> Response:
-    """`GET /file?path=…`: one file, its metadata, its moves, and what to do where it is not in."""
-    desk = desk_of(request)
-    path = request.query_params.get("path", "")
-    history = await desk.library.history(path)
-    problem, described = None, None
-    try:
-        described = await desk.library.metadata(path)
-    except ConfigurationError as error:  # it is gone, or is not sent at all: that is said
-        problem = str(error)
-    record = {"file": history.file, "trails": history.trails, "metadata": described}
-    return respond(request, "file.html", record, history=history, problem=problem)
 
 
 async def failures(request: Request) -> Response:
@@ -315,9 +253,11 @@ async def failures(request: Request) -> Response:
 async def health(request: Request) -> Response:
     """`GET /health`: the state of all in one word, and the figures behind it."""
     desk = desk_of(request)
-    status = await desk.library.status()
+    figure = await desk.opened.counts.status.at(None)
+    assert figure is not None, "it was waited for"
+    status = figure.value
     record = {"state": state_in_a_word(status.states, status.unread), "status": status}
-    return respond(request, "health.html", record)
+    return respond(request, "health.html", record, figure=figure)
 
 
 def state_in_a_word(states: Mapping[str, Mapping[str, int]], unread: int) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from objlib import Remedy
+from objlib import Remedy, Verdict
+from objlib.service.counts import SKIPPED
 from objlib.service.numbers import ago, count, dollars, duration, size
 from objlib.service.states import STATES, state_of
 
@@ -16,6 +17,17 @@ REMEDIES = {
     Remedy.CHANGE: "Another try will not help: change the file, then sync.",
     Remedy.MAKE_READABLE: "The last version stays searchable. Make the file readable, then sync.",
     Remedy.CHANGE_OR_IGNORE: "Change the file, remove it, or name it in .objlibignore.",
+}
+#: States that files can be chosen by.
+CHOSEN_STATES = {**STATES, SKIPPED: "cannot be searched"}
+VERDICTS = {
+    Verdict.PROVEN: "cited",
+    Verdict.OUTRANKED: "cited, but others come first",
+    Verdict.NOT_CITED: "not cited",
+    Verdict.OTHER_TEXT: "cited with another text",
+    Verdict.CHANGED: "changed on disk since",
+    Verdict.NO_VERDICT: "without an answer",
+    Verdict.UNREADABLE: "cannot be read",
 }
 REASONS = {
     "new": "new",

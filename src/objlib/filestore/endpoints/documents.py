@@ -36,14 +36,15 @@ class Documents:
         metadata = wanted.get("customMetadata", [])
         check_metadata(metadata)
         chunking = bodies.chunking(wanted)
-        self._store.store_row(store_id)
+        store_row = self._store.store_row(store_id)
         file_id = file_name.removeprefix("files/")
         if self._faults.striking(f"POST {IMPORT}", Kind.FILE_EXPIRED):
             rawfiles.expire_file(self._store, file_id)
         _, _, _, mime_type, size_bytes, *_ = rawfiles.file_row(self._store, file_id)
         check_document_size(size_bytes)
         content = rawfiles.Stored(self._store, file_name, size_bytes)
-        indexed = await index(self._store, content, size_bytes, mime_type, chunking)
+        caption = documents.caption(store_row, file_id, metadata)
+        indexed = await index(self._store, content, size_bytes, mime_type, chunking, caption)
         with self._store.transaction():
             operation = documents.add_document(
                 self._store,

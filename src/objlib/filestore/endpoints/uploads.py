@@ -179,13 +179,16 @@ class Uploads:
 
     async def _index(self, upload: uploads.Upload, store_id: str) -> Indexed:
         check_document_size(upload.received_bytes)
-        self._store.store_row(store_id)
+        start = upload.start
+        said = (start.get("displayName", ""), start.get("customMetadata", []))
+        caption = documents.caption(self._store.store_row(store_id), *said)
         return await index(
             self._store,
             rawfiles.Stored(self._store, upload.id, upload.received_bytes),
             upload.received_bytes,
-            upload.start.get("mimeType") or upload.mime_type,
-            bodies.chunking(upload.start),
+            start.get("mimeType") or upload.mime_type,
+            bodies.chunking(start),
+            caption,
         )
 
     def _make_file(self, upload: uploads.Upload, sha256: str) -> dict[str, Any]:
