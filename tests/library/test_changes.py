@@ -69,7 +69,7 @@ CATALOGS = st.lists(KNOWN_FILES, unique_by=lambda known: known.path, max_size=12
 
 
 def expected_change(
-    found: FoundFile | SkippedPath | None, known: KnownFile | None, closed: list[str]
+    found: FoundFile | SkippedPath | None, known: KnownFile | None, closed: list[SkippedPath]
 ) -> Change | None:
     if isinstance(found, SkippedPath):
         return Skipped(found, known)
@@ -79,8 +79,8 @@ def expected_change(
     if found is None:
         if known.is_deleted:
             return None
-        is_hidden = any(known.path.startswith(path) for path in closed)
-        return Unreadable(known) if is_hidden else Missing(known)
+        around = next((one for one in closed if known.path.startswith(one.path)), None)
+        return Missing(known) if around is None else Unreadable(known, around)
     looks_the_same = (
         found.size_bytes == known.size_bytes
         and found.mtime == known.mtime
@@ -103,7 +103,7 @@ def test_changes_are_those_of_two_dictionaries(
     """For all pairs of snapshots, the merge says of each path what looking it up in both would."""
     here = {entry.path: entry for entry in disk}
     there = {known.path: known for known in catalog}
-    closed = [entry.path for entry in disk if isinstance(entry, SkippedPath) and entry.is_folder]
+    closed = [entry for entry in disk if isinstance(entry, SkippedPath) and entry.is_folder]
     expected = [
         change
         for path in sorted(here.keys() | there.keys())
@@ -154,8 +154,8 @@ def test_nothing_below_an_unreadable_folder_is_missing() -> None:
         Missing(known[0]),
         Missing(known[1]),
         Skipped(closed, None),
-        Unreadable(known[2]),
-        Unreadable(known[3]),
+        Unreadable(known[2], closed),
+        Unreadable(known[3], closed),
         Missing(known[4]),
     ]
 

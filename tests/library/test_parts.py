@@ -232,3 +232,15 @@ def test_a_text_that_has_grown_too_long_is_not_read_whole(tmp_path: Path) -> Non
 
     with pytest.raises(OSError, match=r"grown\.txt: it has grown beyond 100 MB.*scan again"):
         read_content(tmp_path, "grown.txt")
+
+
+def test_a_text_that_goes_on_with_nothing_is_no_text(tmp_path: Path) -> None:
+    """A sparse file of ten gigabytes takes no room on a disk, and would be sent in 320 parts."""
+    path = tmp_path / "image.txt"
+    with path.open("wb") as file:
+        file.write(b"A line about arches.\n" * 1000)
+        file.truncate(10 * 1024**3)
+    (entry,) = in_parts(tmp_path, walk(tmp_path, IgnoreRules()))
+    assert isinstance(entry, SkippedPath)
+    assert (entry.path, entry.is_folder) == ("image.txt", False)
+    assert "empty bytes" in entry.reason

@@ -84,9 +84,13 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """It lies under a folder that could not be read: nothing is known about it."""
+    """It lies under a folder, or is a part of a text, that could not be read.
+
+    Nothing is known about it.
+    """
 
     known: KnownFile
+    skipped: SkippedPath
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,7 @@ def compare(
     disk, catalog = _ascending(found), _ascending(known)
     here, there = next(disk, None), next(catalog, None)
     left_out, why = "/", ""  # the folder last seen that is left out, and its reason
-    unreadable = ""  # the folder last seen that could not be read
+    unreadable: SkippedPath | None = None  # the folder last seen that could not be read
     while here is not None or there is not None:
         if here is None or (there is not None and there.path < here.path):
             assert there is not None
@@ -145,11 +149,12 @@ def compare(
             if is_held(there.path) or (is_left_out and why == NOT_THIS_TIME):
                 yield Held(there)
             elif not there.is_deleted:
-                is_hidden = unreadable and there.path.startswith(unreadable)
                 if is_left_out:
                     yield Unasked(there)
+                elif unreadable is not None and there.path.startswith(unreadable.path):
+                    yield Unreadable(there, unreadable)
                 else:
-                    yield Unreadable(there) if is_hidden else Missing(there)
+                    yield Missing(there)
             there = next(catalog, None)
             continue
         same = there if there is not None and there.path == here.path else None
@@ -157,7 +162,7 @@ def compare(
             yield New(here) if same is None else _seen_again(here, same)
         elif isinstance(here, SkippedPath):
             yield Skipped(here, same)
-            unreadable = here.path if here.is_folder else unreadable
+            unreadable = here if here.is_folder else unreadable
         else:
             yield here
             if same is not None and here.reason == NOT_THIS_TIME:

@@ -88,9 +88,11 @@ def look_into(
         if not is_wanted(head):
             return Look(head, None)
         if stretch is None:
-            digest = hashlib.sha256(head)
-            while piece := file.read(_PIECE_BYTES):
+            digest, left = hashlib.sha256(head), before.st_size - len(head)
+            # A program may write faster than anybody reads: what goes on has changed.
+            while left >= 0 and (piece := file.read(_PIECE_BYTES)):
                 digest.update(piece)
+                left -= len(piece)
         else:
             digest = _digest_of(file, stretch)
         after = os.fstat(file.fileno())

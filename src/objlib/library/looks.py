@@ -22,7 +22,8 @@ from objlib.library.mime import (
     judged,
     size_problem,
 )
-from objlib.library.reach import LEADS_OUT, LeadsOut, Opener, open_regular
+from objlib.library.reach import Opener, open_regular
+from objlib.library.unread import why_unread
 from objlib.library.walk import FoundFile
 
 #: Types of books that may name their title and their authors.
@@ -78,7 +79,7 @@ class Looks:
         except (OSError, FileChanged) as error:
             # Its time is not recorded, so that the next scan tries again: giving permission changes
             # neither size nor time.
-            return replace(self._unread(found, _why_unread(error)), mtime=None)
+            return replace(self._unread(found, why_unread(error)), mtime=None)
         if isinstance(verdict, Unsupported):
             # Of what does not lie with the file the time is not recorded either.
             unread = self._unread(found, verdict.reason)
@@ -89,7 +90,7 @@ class Looks:
         try:
             described = self._metadata_of(found, look.head, verdict.mime_type, is_known)
         except OSError as error:  # it was there a moment ago
-            return replace(self._unread(found, _why_unread(error)), mtime=None)
+            return replace(self._unread(found, why_unread(error)), mtime=None)
         metadata, sidecar_mtime = described
         return FileFacts(
             found.path,
@@ -163,12 +164,3 @@ def beginning_of(path: Path, opener: Opener) -> bytes:
 def _stretch(found: FoundFile) -> Stretch | None:
     part = found.part
     return None if part is None else Stretch(part.offset, part.size_bytes, found.mtime)
-
-
-def _why_unread(error: OSError | FileChanged) -> str:
-    if isinstance(error, FileChanged):
-        return "it was being written to; scan again when it is at rest"
-    if isinstance(error, LeadsOut):
-        return LEADS_OUT
-    problem = (error.strerror or str(error)).lower()
-    return f"it cannot be read ({problem}); change its permissions"

@@ -18,6 +18,7 @@ from objlib.catalog.part_names import part_path
 from objlib.formats.decoding import form_of
 from objlib.library.mime import HEAD_BYTES, HEADED_TYPES, MAX_DOCUMENT_BYTES, Accepted, look_at
 from objlib.library.reach import Opener, open_regular, without_waiting
+from objlib.library.unread import why_unread
 from objlib.library.walk import FoundFile, LeftOut, Part, SkippedPath
 
 #: A longer text goes up in parts. What is sent has an identity header, too.
@@ -26,6 +27,10 @@ WHOLE_BYTES_MAX = MAX_DOCUMENT_BYTES - 1024 * 1024
 WINDOW_BYTES = 32 * 1024 * 1024
 #: The last piece of a window, in which its end is looked for.
 MARGIN_BYTES = 64 * 1024
+
+#: Bytes in a row that no text has as 0.
+_TELLING_BYTES = 512
+_EMPTY_BYTES = "it is no text further on, but empty bytes; is it a disk image or half a copy?"
 
 #: Ends, the best ones first.
 _ENDS = (
@@ -122,6 +127,12 @@ def in_parts(
     yield from (entry for _, entry in sorted(waiting, key=lambda item: item[0]))
 
 
+def _ends_empty(file: BinaryIO, part: Part) -> bool:
+    """Return True for a part whose last bytes are all 0, as those of a sparse file are."""
+    file.seek(part.offset + max(0, part.size_bytes - _TELLING_BYTES))
+    return not file.read(min(_TELLING_BYTES, part.size_bytes)).strip(b"\0")
+
+
 def _expanded(root: Path, file: FoundFile, opener: Opener) -> list[FoundFile | SkippedPath]:
     path = root / file.path
     try:
@@ -129,13 +140,15 @@ def _expanded(root: Path, file: FoundFile, opener: Opener) -> list[FoundFile | S
         if not isinstance(verdict, Accepted) or verdict.mime_type not in HEADED_TYPES:
             return [file]
         with open_regular(path, opener) as content:
-            parts = list(parts_of(content))
+            parts = []
+            for one in parts_of(content):
+                if _ends_empty(content, one):
+                    return [SkippedPath(file.path, _EMPTY_BYTES, is_folder=False)]
+                parts.append(one)
     except FileNotFoundError:
         return []  # it was there a moment ago; the walk does not mention it either
     except OSError as error:
-        problem = (error.strerror or str(error)).lower()
-        reason = f"it cannot be read ({problem}); change its permissions"
-        return [SkippedPath(f"{file.path}/", reason, is_folder=True)]
+        return [SkippedPath(f"{file.path}/", why_unread(error), is_folder=True)]
     return [
         file._replace(path=part_path(file.path, one.number), size_bytes=one.size_bytes, part=one)
         for one in parts

@@ -272,7 +272,7 @@ class _Scan:
                 confirmed.append((change.known.path, change.found.ctime))
                 continue
             if isinstance(change, Unreadable):
-                hidden.append(Unread(change.known.path, _FOLDER_UNREADABLE, forgets_time=False))
+                hidden.append(Unread(change.known.path, _why_hidden(change), forgets_time=False))
                 continue
             if facts is None:
                 self.tally.found -= 1
@@ -431,6 +431,11 @@ def _keeps_its_document(row: FileRecord, facts: FileFacts) -> bool:
     is_known = row.skip_reason is None and not row.is_deleted
     could_not_look = facts.mtime is None and facts.skip_reason is not None
     return could_not_look and is_known and has_document and row.gemini_state not in IN_FLIGHT
+
+
+def _why_hidden(change: Unreadable) -> str:
+    is_part = file_of(change.known.path) == change.skipped.path.rstrip("/")
+    return change.skipped.reason if is_part else _FOLDER_UNREADABLE
 
 
 def _is_same_book(change: Suspect, facts: FileFacts) -> bool:

@@ -12,6 +12,7 @@ from objlib.catalog.writes import Unread, facts_of, mark_deleted, note_unread, u
 from objlib.documents.payload import NoPayload, key_of, prepare
 from objlib.gemini.calls import calls_are_about
 from objlib.library.hashing import FileChanged, Fingerprint
+from objlib.library.unread import why_unread
 from objlib.states import State
 from objlib.upload import events as ev
 from objlib.upload.context import Attempt, RunContext, Taken, still_ours
@@ -54,7 +55,7 @@ async def claim(run: RunContext, listed: FileRecord) -> Attempt | None:
     except (OSError, FileChanged) as error:
         run.source.check()
         reason = getattr(error, "strerror", None) or str(error)
-        note = Unread(record.file_path, f"it could not be read: {reason}", forgets_time=True)
+        note = Unread(record.file_path, why_unread(error), forgets_time=True)
         await note_unread(run.catalog, [note])
         run.emit(ev.FileVanished(record.file_path, f"cannot be read: {reason}"))
         return None

@@ -21,6 +21,7 @@ from objlib.errors import (
 )
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document
+from objlib.library.unread import why_unread
 from objlib.states import IN_FLIGHT, State
 from objlib.upload import events as ev
 from objlib.upload.context import RunContext, Taken, still_ours
@@ -87,20 +88,22 @@ async def settle(run: RunContext, record: FileRecord, error: Exception) -> None:
         still_ours(await run.state.release(fresh, reason=str(error)))
         run.emit(ev.FileReleased(record.file_path, str(error)))
         return
-    transient = (
-        error.may_pass
-        if isinstance(error, NotConvertible)
-        else isinstance(error, RemoteError) and not isinstance(error, Rejected)
-    )
+    reason = str(error)
+    if isinstance(error, NotConvertible):
+        transient = error.may_pass
+    elif isinstance(error, OSError):  # of the disk, while the file was being sent
+        transient, reason = True, f"{record.file_path}: {why_unread(error)}"
+    else:
+        transient = isinstance(error, RemoteError) and not isinstance(error, Rejected)
     still_ours(
         await run.state.fail(
             fresh,
-            reason=str(error),
+            reason=reason,
             transient=transient,
             document_name=fresh.gemini_store_doc_id or implied_document(fresh.operation_name),
         )
     )
-    run.emit(ev.FileFailed(record.file_path, str(error), transient))
+    run.emit(ev.FileFailed(record.file_path, reason, transient))
 
 
 async def take_back(run: RunContext, given_up: Mapping[str, bool], reason: str) -> None:
