@@ -215,6 +215,15 @@ def api_key(settings: Settings) -> str | None:
     return _sendable(_key_from_keyring(), "the keyring") if settings.keyring else None
 
 
+def is_without_service(settings: Settings) -> bool:
+    """Return True if nothing names a File Search elsewhere, so that the embedded one answers.
+
+    Whoever keeps the key in the keyring is not asked to open it.
+    """
+    has_key = any(os.environ.get(variable, "").strip() for variable in KEY_VARIABLES)
+    return settings.server_url is None and not settings.keyring and not has_key
+
+
 def _sendable(key: str | None, origin: str) -> str | None:
     """The key, which travels in a header: one line of printable ASCII."""
     if key is not None and not (key.isascii() and key.isprintable()):

@@ -114,6 +114,61 @@ def test_another_version_of_a_converter_shows_in_the_plan(
     assert "older objlib" not in cli("status").out
 
 
+@pytest.mark.parametrize("name", ["On Arches.docx", "On Arches.pdf"])
+def test_a_better_reader_of_the_embedded_store_waits_until_it_is_asked_for(
+    cli: Cli, shelf: Path, rows: Query, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """What goes up as it is, is read there by readers of ours: counted when they are older, with
+    the command, and read anew once that is given."""
+    from objlib.library import conversion
+
+    (shelf / name).write_bytes(word_of() if name.endswith("docx") else pdf_of("Stones press."))
+    cli("sync", "--library", shelf, "--yes")
+    ((kind, reader),) = rows("SELECT mime_type, reader FROM files")
+    assert reader == conversion.READERS[kind].treatment
+    newer = conversion.Converter(conversion.READERS[kind].name, 9)
+    monkeypatch.setitem(conversion.READERS, kind, newer)
+
+    again = cli("sync", "--yes", "--json").json
+    assert (again["scan"]["changed"], again["upload"]["indexed"]) == (0, 0)
+    assert cli("status", "--json").json["outdated"]["files"] == 1
+    assert "objlib sync --refresh-metadata" in cli("scan").out
+    assert cli("sync", "--refresh-metadata", "--yes").exit_code == 0
+    assert rows("SELECT reader FROM files") == [(newer.treatment,)]
+    assert cli("status", "--json").json["outdated"]["files"] == 0
+    assert cli("store-sync", "--json").json["documents"]["canonical"] == 1
+
+
+def test_documents_from_before_the_readers_had_versions_are_counted(
+    cli: Cli, shelf: Path, rows: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their keys say nothing of a reader, which is that of the first version."""
+    from objlib.library import conversion
+
+    (shelf / "On Arches.docx").write_bytes(word_of())
+    for version in (1, 2):
+        with monkeypatch.context() as earlier:
+            if version == 1:
+                kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+                earlier.setitem(conversion.READERS, kind, conversion.Converter("word", 1))
+            cli("sync", "--library", shelf, "--yes")
+            if version == 1:
+                with closing(sqlite3.connect(Path("data/library.db"))) as catalog, catalog:
+                    catalog.execute("UPDATE files SET reader = NULL, text_bytes = NULL")
+    assert rows("SELECT reader FROM files") == [("word:1",)]
+    assert cli("status", "--json").json["outdated"]["files"] == 1
+
+
+def test_what_the_embedded_store_has_not_read_is_said(cli: Cli, shelf: Path) -> None:
+    """As of what is converted: by the upload, in `status` and by name in `history`."""
+    (shelf / "scan.pdf").write_bytes(pdf_of("Stones press.", ""))
+    synced = cli("sync", "--library", shelf, "--yes")
+    assert synced.exit_code == 0, synced.err
+    assert "1  read in part" in synced.out
+    assert cli("history", "scan.pdf", "--json").json["not_read"] == ["1 page without text: scans?"]
+    assert cli("status", "--json").json["partly_read_files"] == 1
+
+
 @pytest.mark.parametrize("is_moved", [False, True])
 def test_the_readers_of_an_earlier_catalog_are_found_out(
     cli: Cli, shelf: Path, rows: Query, monkeypatch: pytest.MonkeyPatch, is_moved: bool

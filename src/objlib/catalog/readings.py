@@ -43,6 +43,15 @@ async def parts_not_read(catalog: Catalog, path: str) -> tuple[str, ...]:
     return _listed(row[0]) if row and row[0] else ()
 
 
+async def note_not_read(catalog: Catalog, record: FileRecord, parts: Sequence[str]) -> None:
+    """Write down what of a file the store has not read, while its document is of that version."""
+    async with catalog.transaction():
+        await catalog.execute(
+            "UPDATE files SET not_read = ? WHERE file_path = ? AND upload_key = ?",
+            (json.dumps(parts, ensure_ascii=False), record.file_path, record.upload_key),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class PartlyRead:
     """Files in the store of which parts were not read."""

@@ -26,7 +26,7 @@ from objlib.errors import NotConvertible
 from objlib.formats.decoding import Decoding, after_all_turns, examined
 from objlib.formats.hook import NO_HOOKS, Hooks
 from objlib.library.content import Content, Span, fingerprinted, opened, read_content
-from objlib.library.conversion import CONVERTERS, Converter, convert
+from objlib.library.conversion import CONVERTERS, READERS, Converter, convert
 from objlib.library.hashing import Fingerprint, sha256_file
 from objlib.library.identity import HEADER_VERSION, identity_header, upload_key
 from objlib.library.mime import HEADED_TYPES, HOOKED_TYPE, MAX_DOCUMENT_BYTES
@@ -60,6 +60,8 @@ class Source:
     links_to: tuple[Path, ...] = ()
     #: Where large files are read, decoded and hashed.
     offload: Offload = in_place
+    #: The store is the embedded one, so what is sent as it is, is read by readers of ours, too.
+    is_read_here: bool = False
     #: Commands that make text of files that nothing here reads.
     hooks: Hooks = NO_HOOKS
 
@@ -167,7 +169,10 @@ async def prepare(record: FileRecord, source: Source) -> Payload:
         return await _made_by_a_command(record, source, opener)
     if mime_type not in HEADED_TYPES and mime_type not in CONVERTERS:
         seen = await offload(lambda: sha256_file(path, opener))
-        return Payload(path, None, seen.size_bytes, seen.sha256_hex, mime_type, seen, opener)
+        reader = READERS.get(mime_type) if source.is_read_here else None
+        made = Made(reader.treatment, (), seen.size_bytes) if reader is not None else None
+        sent = (path, None, seen.size_bytes, seen.sha256_hex)
+        return Payload(*sent, mime_type, seen, opener, made=made)
     header = identity_header(name, record.metadata, part) if source.identity_header else ""
     if mime_type in HEADED_TYPES:
         return await offload(lambda: _of_text(record, source, path, header, mime_type))
@@ -262,7 +267,8 @@ def reader_of(record: FileRecord, source: Source) -> str:
 
     Empty where that cannot be told: it was made under another path, or with other metadata.
     """
-    newest = CONVERTERS[_mime_type(record)]
+    newest = _reader_for(_mime_type(record), source)
+    assert newest is not None, "it is asked of what has a reader"
     for version in range(newest.version, 0, -1):
         reader = replace(newest, version=version)
         if key_of(record, source, record.content_hash or "", reader) == record.upload_key:
@@ -271,24 +277,28 @@ def reader_of(record: FileRecord, source: Source) -> str:
 
 
 def key_of(
-    record: FileRecord, source: Source, content_hash: str, converter: Converter | None = None
+    record: FileRecord, source: Source, content_hash: str, reader: Converter | None = None
 ) -> str:
     """Return the upload key of a file with this content.
 
     Args:
-        converter: another one than that of its type.
+        reader: another one than that of its type.
     """
     mime_type = _mime_type(record)
-    converter = converter or CONVERTERS.get(mime_type)
-    is_hooked = _is_hooked(record, source)
-    headed = source.identity_header and (is_hooked or converter or mime_type in HEADED_TYPES)
+    reader = reader or _reader_for(mime_type, source)
+    is_hooked, is_converted = _is_hooked(record, source), mime_type in CONVERTERS
+    headed = source.identity_header and (is_hooked or is_converted or mime_type in HEADED_TYPES)
     treatment = f"text:{_TEXT_VERSION} header:{HEADER_VERSION if headed else 0}"
     if is_hooked:
         hook = source.hooks.hook_for(record.file_path)
         treatment += f" {hook.treatment if hook else 'hook'}"
-    elif converter is not None:
-        treatment += f" {converter.treatment}"
+    elif reader is not None and (is_converted or reader.version > 1):
+        treatment += f" {reader.treatment}"
     return upload_key(source.library_id, record.file_path, content_hash, record.metadata, treatment)
+
+
+def _reader_for(mime_type: str, source: Source) -> Converter | None:
+    return CONVERTERS.get(mime_type) or (READERS.get(mime_type) if source.is_read_here else None)
 
 
 def is_current(record: FileRecord, source: Source) -> bool:

@@ -37,6 +37,7 @@ class Indexed:
     Args:
         chunks: what is not written yet.
         written: how many chunks are, under the reserved `position`.
+        missing: parts of it that were not read, in words for its owner.
         error: a google.rpc.Status for the operation, where there is something to say.
     """
 
@@ -45,6 +46,7 @@ class Indexed:
     chunks: list[Chunk]
     written: int = 0
     position: int | None = None
+    missing: tuple[str, ...] = ()
     error: dict[str, Any] | None = None
 
     @property
@@ -77,7 +79,9 @@ async def index(
             text = await _after_turns(extracted(content, mime_type))
             await _cut_up(store, text, None, chunking, indexed)
         else:
-            for page in (await read_isolated(b"".join(content), mime_type)).pages:
+            reading = await read_isolated(b"".join(content), mime_type)
+            indexed.missing = reading.missing
+            for page in reading.pages:
                 await _cut_up(store, [page.text], page.number, chunking, indexed)
         await _embed(store, indexed)
     except BaseException as problem:

@@ -403,6 +403,7 @@ def _operation(
         error=redacted(str(error.get("message") or error), secrets) if error else None,
         document_name=document,
         is_final=error is not None and error.get("code") in _FINAL_CODES,
+        not_read=tuple(map(str, (operation.metadata or {}).get("notRead") or ())),
     )
 
 

@@ -69,6 +69,8 @@ class ImportOperation:
     document_name: str | None
     #: The error is about the document itself, so it will not pass.
     is_final: bool = False
+    #: Parts of the document that were not read, where the backend says so; the service does not.
+    not_read: tuple[str, ...] = ()
 
 
 class AnswerOutcome(StrEnum):

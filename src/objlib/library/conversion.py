@@ -58,6 +58,21 @@ CONVERTERS = {
 }
 
 
+#: MIME type -> reader, of what is sent as it is and read by the embedded store. The version is part
+#: of the upload key there, from the second on.
+READERS = {
+    "text/html": Converter("html", 2),
+    "application/pdf": Converter("pdf", 2),
+    _OFFICE + "wordprocessingml.document": _WORD,
+    _OFFICE + "wordprocessingml.template": _WORD,
+    _OFFICE + "presentationml.presentation": _SLIDES,
+    _OFFICE + "spreadsheetml.sheet": _SHEETS,
+    _OPENDOCUMENT + "text": Converter("opendocument", 2),
+    "text/rtf": Converter("rtf", 1),
+    "application/json": Converter("json", 2),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Converted:
     """The text that is sent for a document."""

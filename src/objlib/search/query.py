@@ -47,6 +47,7 @@ class Citation:
         why: the reason why it was found.
         line: the line in which it begins, from 1, of a text that is at hand.
         heading: the heading above it, of Markdown.
+        place: the slide or the sheet that it stands on: "slide 4", "sheet Budget".
     """
 
     path: str | None
@@ -58,6 +59,7 @@ class Citation:
     why: Why = field(default_factory=Why, compare=False)
     line: int | None = field(default=None, compare=False)
     heading: str | None = field(default=None, compare=False)
+    place: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from objlib.catalog import readings
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.tallies import Work
-from objlib.library.conversion import CONVERTERS
+from objlib.library.conversion import CONVERTERS, READERS
 from objlib.upload.estimate import Estimate, estimate
 
 
@@ -39,8 +39,8 @@ async def outdated_files(catalog: Catalog) -> Outdated:
         tally
         for tally in await readings.tally_by_reader(catalog)
         if tally.reader
-        and tally.mime_type in CONVERTERS
-        and tally.reader != CONVERTERS[tally.mime_type].treatment
+        and (newest := CONVERTERS.get(tally.mime_type) or READERS.get(tally.mime_type))
+        and tally.reader != newest.treatment
     ]
     return Outdated(
         sum(tally.files for tally in older),

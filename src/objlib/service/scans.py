@@ -15,7 +15,7 @@ from objlib.catalog.held import Held
 from objlib.catalog.protocol import Catalog
 from objlib.config import Settings
 from objlib.documents.payload import Source, is_current, reader_of
-from objlib.library.conversion import CONVERTERS
+from objlib.library.conversion import CONVERTERS, READERS
 from objlib.library.scan import scan_library
 from objlib.library.scan_report import ScanReport
 from objlib.library.selection import Selection
@@ -92,8 +92,8 @@ async def learn_readers(catalog: Catalog, source: Source) -> None:
 
     An earlier objlib wrote no reader down, and a document that was found again has none either.
     """
-    after = ""
-    while page := await readings.unknown_readers_page(catalog, CONVERTERS, after, _PAGE):
+    after, types = "", [*CONVERTERS, *(READERS if source.is_read_here else ())]
+    while page := await readings.unknown_readers_page(catalog, types, after, _PAGE):
         known = [(record, reader_of(record, source)) for record in page]
         await readings.note_readers(catalog, known)
         after = page[-1].file_path

@@ -21,7 +21,7 @@ from objlib.catalog.binding import (
 from objlib.catalog.new_store import exchange_store, is_exchanged
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import claim_info, get_info, set_info
-from objlib.config import Settings
+from objlib.config import Settings, is_without_service
 from objlib.congestion.gate import RequestGate
 from objlib.documents.payload import Source
 from objlib.errors import (
@@ -189,6 +189,7 @@ def source_of(settings: Settings, bound: BoundLibrary, library_id: str | None = 
         settings.identity_header,
         settings.follow_links_to,
         offload=in_thread,
+        is_read_here=is_without_service(settings),
         hooks=settings.hooks(bound.root),
     )
 

@@ -81,6 +81,14 @@ class FileText:
     #: Offset in `text` -> page that begins there, where the file has pages.
     pages: tuple[tuple[int, int], ...] = ()
 
+    #: Offset in `text` -> name of the slide or sheet that begins there.
+    places: tuple[tuple[int, str | None], ...] = ()
+
+    def place_at(self, offset: int) -> str | None:
+        """Return the slide or sheet that a character is on."""
+        before = [name for start, name in self.places if start <= offset]
+        return before[-1] if before else None
+
     def page_at(self, offset: int) -> int | None:
         """Return the page that a character is on."""
         before = [page for start, page in self.pages if start <= offset]
@@ -131,13 +139,16 @@ async def text_of(catalog: Catalog, settings: Settings, key: str, readings: Read
         raise ConfigurationError(f"{path} cannot be read now: {error}") from error
     except (NoText, NotConvertible) as error:
         raise ConfigurationError(f"{path}: {error}") from error
-    pieces, pages, offset = [], [], 0
+    pieces, pages, places, offset = [], [], [], 0
     for page in reading.pages:
         if page.number is not None:
             pages.append((offset, page.number))
+        places.append((offset, page.name))
         pieces.append(page.text)
         offset += len(page.text) + 2
-    return FileText(row, path, number, "\n\n".join(pieces), has_changed, tuple(pages))
+    return FileText(
+        row, path, number, "\n\n".join(pieces), has_changed, tuple(pages), tuple(places)
+    )
 
 
 @dataclass(frozen=True, slots=True)

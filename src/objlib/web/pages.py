@@ -19,7 +19,7 @@ from objlib.service.texts import Original, original_of, text_of
 from objlib.web.browsing import COUNT_S
 from objlib.web.choosing import groups_of, said_by
 from objlib.web.desk import Desk, desk_of
-from objlib.web.marking import marked_answer, marked_words
+from objlib.web.marking import marked_answer, marked_words, unwrapped
 from objlib.web.rendering import address, respond
 
 #: Characters of a text that are shown around a passage; one can go on from there.
@@ -74,6 +74,7 @@ async def search(request: Request) -> Response:
         figure=await desk.opened.counts.status.at(None, COUNT_S),
         marked_answer=marked_answer,
         marked=marked_words,
+        unwrapped=unwrapped,
         passage_address=passage_address,
     )
 
@@ -122,6 +123,7 @@ def _hit_record(answered: Answered, number: int) -> dict[str, object]:
         "title": hit.citation.title,
         "part": hit.citation.part,
         "page": hit.citation.page,
+        "place": hit.citation.place,
         "text": hit.citation.text,
         "metadata": hit.citation.metadata,
         "state": None if hit.record is None else hit.record.gemini_state,
@@ -157,6 +159,7 @@ async def passage(request: Request) -> Response:
         "is_located": place is not None,
         "share": place.share if place else 0.0,
         "page": page,
+        "place": found.place_at(place.start) if place else None,
         "from": begin,
         "to": end,
         "length": len(found.text),
