@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from objlib import FileRecord
 from objlib.errors import ConfigurationError
 from objlib.service.counts import SKIPPED, Selection
 from objlib.service.files import FOLDERS_MAX, folders_below
@@ -74,7 +77,12 @@ async def files(request: Request) -> Response:
         request,
         "files.html",
         record,
-        rows=page.files,
+        rows_by_folder=[
+            (beginning, list(some))
+            for beginning, some in itertools.groupby(
+                page.files, lambda row: _folder_of(row, folder)
+            )
+        ],
         is_first=not after,
         here=here,
         tallies=tallies,
@@ -88,6 +96,12 @@ async def files(request: Request) -> Response:
         folders_max=FOLDERS_MAX,
         crumbs=[""] + [folder[: at + 1] for at, char in enumerate(folder) if char == "/"],
     )
+
+
+def _folder_of(row: FileRecord, above: str) -> str:
+    """Return the folder of a file, with a closing slash; that above, where it begins in a name."""
+    path, slash, _ = row.file_path.rpartition("/")
+    return max(path + slash, above, key=len)
 
 
 async def file(request: Request) -> Response:

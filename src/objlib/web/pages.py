@@ -19,7 +19,7 @@ from objlib.service.texts import Original, original_of, text_of
 from objlib.web.browsing import COUNT_S
 from objlib.web.choosing import groups_of, said_by
 from objlib.web.desk import Desk, desk_of
-from objlib.web.marking import marked_answer, marked_words
+from objlib.web.marking import marked_answer, marked_words, unwrapped
 from objlib.web.rendering import address, respond
 
 #: Characters of a text that are shown around a passage; one can go on from there.
@@ -74,6 +74,7 @@ async def search(request: Request) -> Response:
         figure=await desk.opened.counts.status.at(None, COUNT_S),
         marked_answer=marked_answer,
         marked=marked_words,
+        unwrapped=unwrapped,
         passage_address=passage_address,
     )
 
