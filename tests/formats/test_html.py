@@ -85,3 +85,9 @@ def test_utf_16_is_read_with_and_without_its_mark() -> None:
 def test_a_page_nested_without_end_is_read() -> None:
     """The walk does not call itself."""
     assert lines("<b>" * 3_000 + "zqedeep") == ["zqedeep"]
+
+
+def test_what_stands_in_a_box_of_its_own_is_no_part_of_the_word_before() -> None:
+    """In the same line, as a reader sees it."""
+    page = "<p>Name<textarea>Ada</textarea><button>Send</button>or<input>leave</p>"
+    assert lines(page) == ["Name Ada Send or leave"]

@@ -23,6 +23,8 @@ _BLOCKS = frozenset(
     "nav ol optgroup option p pre search section select summary table tbody td tfoot th thead "
     "title tr ul".split()
 )
+#: They stand apart from the words around them, in the same line.
+_BOXES = frozenset({"button", "input", "meter", "output", "progress", "textarea"})
 #: UTF-16 without its mark.
 _WIDE = (b"<\0", b"\0<")
 _AS_WRITTEN = frozenset({"pre", "textarea"})
@@ -53,6 +55,8 @@ def without_markup(page: str) -> tuple[str, int]:
             pieces.append(said if as_written else _BLANKS.sub(" ", said))
         elif tag in _BLOCKS:
             pieces.append("\n\n")
+        elif tag in _BOXES:
+            pieces.append("" if pieces and pieces[-1].endswith(" ") else " ")
         elif tag in ("img", "image") and not is_end:
             said = (node.attributes.get("alt") or "").strip()
             pieces.append(f" {said} " if said else "")
