@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SEEDS ?= 1000
 INSTALLED := $(VENV)/.installed
 
-.PHONY: demo test test-lowest golden check docs reference tutorial coverage mutate simulate validate bench bench-full eval clients pressure dist formats clean help
+.PHONY: demo test test-lowest golden check docs reference tutorial coverage mutate screenshots simulate validate bench bench-full eval clients pressure dist formats clean help
 
 help:
 	@echo "make demo       the whole tour on the small library in examples/library"
@@ -17,6 +17,7 @@ help:
 	@echo "make docs       the documentation as a site, in build/site"
 	@echo "make reference  docs/reference, from the code"
 	@echo "make tutorial   the tutorial in a terminal (tmux), written to docs/tutorial-run.md"
+	@echo "make screenshots  pictures of the page in a real Chromium, into docs/images; INTO=DIR: more of them"
 	@echo "make coverage   branches of the pipeline that the suite takes, at least 95 %"
 	@echo "make mutate     break the operators and the pressure control; each time a test must fail"
 	@echo "make simulate   the whole system under virtual time, SEEDS=1000 times; see docs/reliability.md"
@@ -75,6 +76,9 @@ reference: $(INSTALLED)
 
 tutorial: $(INSTALLED)
 	@$(BIN)/python -m tools.tutorial
+
+screenshots: $(INSTALLED)
+	@$(BIN)/python -m tools.screenshots $(INTO)
 
 coverage: $(INSTALLED)
 	@$(BIN)/python -m coverage run -m pytest -q

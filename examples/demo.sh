@@ -40,3 +40,5 @@ run objlib store-sync || true # exit code 1: something is off, namely the delete
 run objlib store-sync --apply
 run objlib search "When are the lanterns trimmed?" --top-k 1
 run objlib status
+
+say "The same in a browser: \"objlib web\" prints an address for one use, and the page asks for your folder."

@@ -30,6 +30,7 @@ BY_HAND = {
         "once for each terminal": "",
         "press Ctrl-C": "objlib fsm-upload --stagger 0.01 --limit 2",
         "asks": "objlib sync --yes",
+        "stays until Ctrl-C": "",  # tests/web/test_newcomer.py follows the chapter
         "with a folder of yours for ~/Lectures": "mkdir -p ~/my-library\n"
         "cd ~/my-library\nobjlib sync --yes --library ~/Lectures\nobjlib failures",
     },

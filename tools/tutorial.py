@@ -61,12 +61,12 @@ class Terminal:
         return self.tmux("capture-pane", "-p", "-S", "-").rstrip("\n")
 
     def wait_for(self, ending: str) -> None:
-        """Until the last line on the screen ends so.
+        """Until what is on the screen ends so, wherever it was wrapped.
 
         Raises:
             TimeoutError: it never did.
         """
-        self._wait_until(lambda: self.screen().rstrip().endswith(ending))
+        self._wait_until(lambda: _unwrapped(self.screen()).endswith(_unwrapped(ending)))
 
     def _wait_until(self, is_so: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_S
@@ -138,6 +138,9 @@ def follow(page: str, shell: Terminal) -> Iterator[str]:
                 time.sleep(UNTIL_INTERRUPTED_S)
                 yield "Just before Ctrl-C:"
                 yield _console(shell.screen())
+                shell.tmux("send-keys", "C-c")
+            elif piece["title"] == "stays until Ctrl-C":
+                shell.wait_for("(Ctrl-C stops)")
                 shell.tmux("send-keys", "C-c")
             elif line.startswith("objlib sync") and "--yes" not in line:
                 shell.wait_for(QUESTION)

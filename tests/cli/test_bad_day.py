@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import shutil
 import signal
@@ -22,6 +23,9 @@ from tests.cli.test_processes import start, wait_until
 from tests.conftest import Cli, Query, states, write_library
 
 FILES = 30
+needs_a_full_device = pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="this system has no device that is always full"
+)
 #: What a sync says at last when nothing is left to do.
 IN_STEP = "The store holds exactly what the library does"
 
@@ -280,3 +284,44 @@ def test_the_embedded_store_is_no_database(root: Path, cli: Cli, workplace: Path
     assert "start a new catalog with --db" in outcome.err
     outcome = cli("sync", "--yes", "--library", root, "--db", "data/anew.db")
     assert outcome.exit_code == 0, outcome.err
+
+
+def bash(command: str) -> subprocess.CompletedProcess[str]:
+    objlib = f"{sys.executable} -m objlib"
+    return subprocess.run(
+        ["bash", "-c", command.replace("objlib", objlib)], capture_output=True, text=True
+    )
+
+
+@needs_a_full_device
+@pytest.mark.parametrize("command", ["status", "status --json", "--help", "scan --library library"])
+def test_output_without_room_is_one_line(library: Path, command: str) -> None:
+    """It is no bug of objlib, and no success."""
+    assert bash("objlib scan --library library").returncode == 0
+    done = bash(f"objlib {command} > /dev/full")
+    assert done.returncode == 1
+    assert done.stderr == "objlib: cannot write the output: No space left on device\n"
+
+
+@needs_a_full_device
+def test_notices_without_room_hold_nothing_up(library: Path) -> None:
+    """The work is done and its result is printed."""
+    done = bash("objlib sync --library library --yes --json 2> /dev/full")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["store_sync"]["documents"]["canonical"] == 6
+
+
+@needs_a_full_device
+@pytest.mark.parametrize("option", ["--events", "--results"])
+@pytest.mark.parametrize("command", ["sync --yes --library library", "fsm-upload"])
+def test_a_run_goes_on_where_its_events_have_no_room(
+    library: Path, command: str, option: str
+) -> None:
+    """Said once; the exit code is 1, for somebody wanted that file."""
+    assert bash("objlib scan --library library").returncode == 0
+    done = bash(f"objlib {command} {option} /dev/full --json")
+    assert done.returncode == 1
+    assert done.stderr.count("cannot write /dev/full: No space left on device; the run goes") == 1
+    assert "a bug" not in done.stderr
+    states = json.loads(bash("objlib status --json").stdout)["states"]
+    assert states["indexed"]["files"] == 6

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from objlib.formats import Unreadable, read
+from objlib.formats import Page, Unreadable, has_named_parts, read
 from tests.filestore.mounted import Mounted, mounted
 from tests.formats.pdfs import encrypted, pdf_of, written
 
@@ -350,6 +350,26 @@ def test_a_pdf_under_a_password_is_refused() -> None:
     assert text_of(encrypted(plain, ""), PDF).strip() == "Stones press."
     with pytest.raises(Unreadable, match="needs a password"):
         text_of(encrypted(plain, "secret"), PDF)
+
+
+def test_slides_and_sheets_have_names() -> None:
+    """Counted as they are shown, or called as their maker called them; of OpenDocument as well."""
+    names = [page.name for page in read(slides_of(), SLIDES).pages]
+    assert names == ["slide 1", "slide 2"]
+    assert [page.name for page in read(sheets_of(), SHEETS).pages] == ["sheet Loads", "sheet Empty"]
+    draw = ' xmlns:draw="urn:oasis:names:tc:opendocument:xmlns:drawing:1.0"'
+    show = odt_of(
+        f"<draw:page{draw}><text:p>Arches</text:p></draw:page>"
+        f"<draw:page{draw}><text:p>Loads</text:p></draw:page><text:p>Beside</text:p>"
+    )
+    pages = read(show, "application/vnd.oasis.opendocument.presentation").pages
+    assert pages == (
+        Page(None, "Arches", "slide 1"),
+        Page(None, "Loads", "slide 2"),
+        Page(None, "Beside"),
+    )
+    assert has_named_parts(SLIDES)
+    assert not has_named_parts(WORD)
 
 
 @pytest.mark.parametrize("kind", [WORD, SLIDES, SHEETS, ODT, EPUB])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.catalog.facets import Facet, Value
+from objlib.catalog.names import made_of
 from objlib.filestore.filters import parse_filter
 from objlib.search.naming import filter_of, named_in, subsets, without
 
@@ -28,8 +31,12 @@ FACETS = [
 ]
 
 
+#: As many files with each value as it says.
+NAMES = made_of(":memory:", [[json.dumps({one.key: one.value})] * one.files for one in FACETS])
+
+
 def keys_of(question: str) -> dict[str, tuple[object, ...]]:
-    return {one.key: one.values for one in named_in(question, FACETS)}
+    return {one.key: one.values for one in named_in(question, NAMES)}
 
 
 @pytest.mark.parametrize(
@@ -58,13 +65,13 @@ def test_a_question_names_files(
     """By years, titles and dates; a word that only is in a long title names nothing."""
     assert keys_of(question) == expected
     if rest is not None:
-        assert without(question, named_in(question, FACETS)) == rest
+        assert without(question, named_in(question, NAMES)) == rest
 
 
 def test_a_name_in_small_letters_counts_beside_another_fact_only() -> None:
     """A grant is not Grant."""
-    alone = list(subsets(named_in("220,000 Pell grant scholarships", FACETS)))
-    beside = list(subsets(named_in("grant 1984", FACETS)))
+    alone = list(subsets(named_in("220,000 Pell grant scholarships", NAMES)))
+    beside = list(subsets(named_in("grant 1984", NAMES)))
     assert alone == []
     assert beside[0] == {"title": ("Grant",), "year": (1984,)}
     assert {"title": ("Grant",)} not in beside
@@ -83,7 +90,7 @@ def test_a_filter_says_what_is_named() -> None:
 @given(st.text(alphabet="Reagan 1984's,.日本語week3grt", max_size=40))
 def test_any_question_keeps_something_to_ask(question: str) -> None:
     """For all questions: no error, spans lie in the question, and the rest is not empty."""
-    named = named_in(question, FACETS)
+    named = named_in(question, NAMES)
     assert all(0 <= start < end <= len(question) for start, end in (one.span for one in named))
     rest = without(question, named)
     assert bool(rest.strip()) == bool(question.strip()) or rest == question

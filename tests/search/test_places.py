@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from objlib.formats import Page
 from objlib.library.content import Content, read_content
 from objlib.search import places
-from objlib.search.places import Place, place_of, placed
+from objlib.search.places import Place, part_of, place_of, placed
 from objlib.search.query import Citation, SearchResult
 from objlib.threads import in_thread
 
@@ -74,3 +75,36 @@ def test_a_file_is_read_once_for_all_its_passages(
 
     assert asyncio.run(go()) == [3, 11, None]
     assert read == ["notes.md", "scan.bin"]
+
+
+@pytest.mark.parametrize(
+    ("passage", "expected"),
+    [
+        ("Bees FLY", "slide 1"),
+        ("wax | 62", "sheet Wax"),
+        ("| wax |\n|---|\n| 62 |", "sheet Wax"),
+        ("nowhere", None),
+        ("|", None),
+        ("", None),
+    ],
+)
+def test_a_passage_stands_on_a_slide_or_a_sheet(passage: str, expected: str | None) -> None:
+    """Whatever stands between the words; by its end where its beginning is not there."""
+    parts = (
+        Page(None, "Bees fly.\n\nThey fly home.", "slide 1"),
+        Page(None, "wax\n62 degrees", "sheet Wax"),
+    )
+    long = "word " * 12
+    assert part_of(passage, parts) == expected
+    assert part_of(long + "bees fly they fly home", (Page(None, "They fly home", "x"),)) is None
+    assert part_of(long + long, (Page(None, long, "x"),)) == "x"
+
+
+def test_a_slide_that_a_store_counts_as_a_page_is_a_slide(tmp_path: Path) -> None:
+    """A page of a PDF stays one."""
+    cited = [
+        Citation("talk.pptx", "Talk", "Bees fly.", {}, page=4),
+        Citation("book.pdf", "Book", "Bees fly.", {}, page=4),
+    ]
+    found = asyncio.run(placed(SearchResult("", cited, ""), tmp_path, (), in_thread))
+    assert [(one.page, one.place) for one in found.citations] == [(4, "slide 4"), (4, None)]

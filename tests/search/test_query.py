@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import openpyxl  # type: ignore[import-untyped]
+import pptx
 import pytest
 
 from objlib import Library
@@ -111,5 +113,36 @@ def test_a_citation_knows_its_place(tmp_path: Path) -> None:
             (root / "lines.txt").unlink()
             (gone,) = (await library.search("vespers")).citations
             assert (gone.line, gone.heading) == (None, None)
+
+    asyncio.run(story())
+
+
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_a_citation_knows_its_slide_or_its_sheet(tmp_path: Path, command: str) -> None:
+    """By its words in the file as it is now; a damaged file has none."""
+    root = tmp_path / "library"
+    root.mkdir()
+    show = pptx.Presentation()
+    for said in ("Vespers are sung at dusk.", "Zymurgy is the art of brewing."):
+        show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = said
+    show.save(str(root / "talk.pptx"))
+    book = openpyxl.Workbook()
+    book.active.title = "Budget"
+    book.active.append(["quern", 12])
+    book.create_sheet("Notes").append(["gnomon", 3])
+    book.save(root / "costs.xlsx")
+
+    async def story() -> None:
+        async with Library.open(root, db=tmp_path / "data" / "library.db") as library:
+            await library.scan()
+            await library.upload()
+            ask = getattr(library, command)
+            places = []
+            for word in ("zymurgy", "vespers", "quern", "gnomon"):
+                places += [one.place for one in (await ask(word)).citations]
+            assert places == ["slide 2", "slide 1", "sheet Budget", "sheet Notes"]
+            (root / "talk.pptx").write_bytes(b"PK\x03\x04 nothing")
+            (damaged,) = (await ask("zymurgy")).citations
+            assert damaged.place is None
 
     asyncio.run(story())

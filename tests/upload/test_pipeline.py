@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
 
-from objlib.documents.payload import PATH
+from objlib.catalog.reservations import reserve_page
+from objlib.documents.payload import PATH, Payload, prepare
 from objlib.errors import AccessRefused, BackendUnavailable, StorageFull
 from objlib.filestore import Fault, Kind
 from objlib.reactive.bridge import LoopScheduler
@@ -319,5 +321,41 @@ def test_a_forced_upload_that_is_cut_short_leaves_every_file_searchable(tmp_path
                 await world.expire_leases()
             await world.upload()
             await assert_all_canonical(world, files=12)
+
+    asyncio.run(scenes())
+
+
+def test_a_file_whose_claim_takes_long_is_not_listed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forced upload moves it to `untracked`, the state whose pages are listed next.
+
+    Claimed twice, the second claim came too late to hold the row and could still settle it, so that
+    the first one imported under nobody's lease (seed 501175).
+    """
+
+    async def scenes() -> None:
+        async with make_world(tmp_path, files=1) as world:
+            await world.upload()
+            was_listed = asyncio.Event()
+
+            async def slowly(*given: Any) -> Payload:
+                await was_listed.wait()
+                return await prepare(*given)
+
+            async def listing(catalog: Any, state: str, *given: Any, **named: Any) -> Any:
+                page = await reserve_page(catalog, state, *given, **named)
+                if state == "untracked":
+                    was_listed.set()
+                return page
+
+            monkeypatch.setattr("objlib.upload.claim.prepare", slowly)
+            monkeypatch.setattr("objlib.upload.orchestrator.reserve_page", listing)
+            before = len(world.seen)
+            await world.upload(reset_existing=True)
+            told = [type(event) for event in world.seen[before:]]
+            assert told.count(ev.FileStarted) == told.count(ev.FileIndexed) == 1
+            assert ev.FileTaken not in told
+            await assert_all_canonical(world, files=1)
 
     asyncio.run(scenes())

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from objlib.catalog.protocol import Catalog
@@ -44,18 +43,17 @@ async def count_indexed(catalog: Catalog) -> int:
     return int(row[0]) if row else 0
 
 
-async def count_files_with(catalog: Catalog, wanted: Mapping[str, Sequence[Value]]) -> int:
-    """Return the number of files that have, for each of these keys, one of its values."""
-    conditions, parameters = [_FOUND, "json_valid(metadata_json)"], []
-    for key, values in wanted.items():
-        conditions.append(
-            "EXISTS (SELECT 1 FROM json_each(files.metadata_json) AS entry,"
-            " json_each(CASE entry.type WHEN 'array' THEN entry.value"
-            "           ELSE json_array(entry.value) END) AS item"
-            " WHERE entry.key = ? AND item.value IN (SELECT value FROM json_each(?)))"
+async def metadata_pages(catalog: Catalog, size: int = 10_000) -> AsyncIterator[list[str]]:
+    """Yield the metadata of the files in the store, as JSON, so many at a time."""
+    after = ""
+    while True:
+        rows = await catalog.reader.fetch_all(
+            f"SELECT file_path, metadata_json FROM files WHERE {_FOUND}"
+            " AND json_valid(metadata_json) AND file_path > ? ORDER BY file_path LIMIT ?",
+            (after, size),
         )
-        parameters += [key, json.dumps(list(values))]
-    row = await catalog.reader.fetch_one(
-        f"SELECT COUNT(*) FROM files WHERE {' AND '.join(conditions)}", tuple(parameters)
-    )
-    return int(row[0]) if row else 0
+        if rows:
+            yield [str(text) for _, text in rows]
+        if len(rows) < size:
+            return
+        after = str(rows[-1][0])

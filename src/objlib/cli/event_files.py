@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from reactivex import Observable
 
 from objlib import events as ev
 from objlib.cli.cleaning import as_json
+from objlib.cli.terminal import notice
 from objlib.errors import ConfigurationError
 
 events_option = click.option(
@@ -32,10 +33,16 @@ results_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class Files:
-    """The files to write. Lines are added to those that are there."""
+    """The files to write. Lines are added to those that are there.
+
+    Args:
+        torn: those that could not be written to their end, a full disk for instance. The run itself
+            goes on: what it does in the store and in the catalog does not depend on them.
+    """
 
     events: Path | None = None
     results: Path | None = None
+    torn: list[Path] = field(default_factory=list)
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -52,8 +59,38 @@ class Files:
         with ExitStack() as stack:
             for path, line_of in ((self.events, ev.Event.to_json), (self.results, result_of)):
                 if path is not None:
-                    stack.enter_context(_lines(events, path, line_of))
+                    stack.enter_context(self._lines(events, path, line_of))
             yield
+
+    @contextmanager
+    def _lines(
+        self,
+        events: Observable[ev.Event],
+        path: Path,
+        line_of: Callable[[Any], dict[str, Any] | None],
+    ) -> Iterator[None]:
+        try:
+            file = path.open("a", encoding="utf-8", buffering=1)
+        except OSError as error:
+            raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
+
+        def write(event: ev.Event) -> None:
+            if path in self.torn or (said := line_of(event)) is None:
+                return
+            line = {"at": round(time.time(), 3), **said}
+            try:
+                file.write(as_json(line) + "\n")
+            except OSError as error:
+                self.torn.append(path)
+                notice(f"objlib: cannot write {path}: {error.strerror}; the run goes on without it")
+
+        subscription = events.subscribe(write)
+        try:
+            yield
+        finally:
+            subscription.dispose()
+            with suppress(OSError):  # said already: each line is written at once
+                file.close()
 
 
 def result_of(event: ev.Event) -> dict[str, Any] | None:
@@ -75,25 +112,3 @@ def result_of(event: ev.Event) -> dict[str, Any] | None:
         case _:
             return None
     return {"path": event.path, "result": result, **said}
-
-
-@contextmanager
-def _lines(
-    events: Observable[ev.Event], path: Path, line_of: Callable[[Any], dict[str, Any] | None]
-) -> Iterator[None]:
-    try:
-        file = path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise ConfigurationError(f"cannot write {path}: {error.strerror}") from error
-    with file:
-
-        def write(event: ev.Event) -> None:
-            if (said := line_of(event)) is not None:
-                line = {"at": round(time.time(), 3), **said}
-                file.write(as_json(line) + "\n")
-
-        subscription = events.subscribe(write)
-        try:
-            yield
-        finally:
-            subscription.dispose()

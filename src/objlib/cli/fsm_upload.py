@@ -178,7 +178,7 @@ async def _upload(
         report(invocation, uploaded)
         if (following := _next_step(uploaded)) is not None:
             invocation.console().say(f"Next: {following}")
-    return exit_code(invocation, uploaded)
+    return exit_code(invocation, uploaded) or bool(files.torn)
 
 
 def exit_code(invocation: Invocation, uploaded: Uploaded) -> int:

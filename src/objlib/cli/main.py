@@ -6,6 +6,7 @@ Sub-commands are imported when they are called, so `objlib --help` need not load
 from __future__ import annotations
 
 import difflib
+import errno
 import importlib
 import logging
 import sys
@@ -24,6 +25,9 @@ from objlib.cli.options import common_options
 from objlib.errors import ObjlibError
 
 INTERRUPTED = 130
+
+#: Errors of a disk that is full, or of a person's share of it.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 #: What a shell sets when it asks for completions.
 COMPLETE_VARIABLE = "_OBJLIB_COMPLETE"
@@ -163,9 +167,17 @@ def _run(said: Sequence[str]) -> int:
         return 0
     except ObjlibError as error:
         return say(worded(error), exit_code(type(error)))
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            return say(_bug(error), 1)
+        terminal.nobody_reads()  # what is left to print has no room either
+        return say(f"cannot write {error.filename or 'the output'}: {error.strerror}", 1)
     except Exception as error:
-        what = f"{type(error).__name__}: {error}"
-        return say(f"a bug in objlib: {what}; run again with -vv and report it", 1)
+        return say(_bug(error), 1)
+
+
+def _bug(error: Exception) -> str:
+    return f"a bug in objlib: {type(error).__name__}: {error}; run again with -vv and report it"
 
 
 def _complaint(error: click.ClickException) -> str:

@@ -64,7 +64,9 @@ def print_line_between(console: Screen, citations: Sequence[Citation]) -> None:
 
 
 def _place(citation: Citation) -> str:
-    """Return the place behind a file's name: a page, a heading or a line."""
+    """Return the place behind a file's name: a slide, a sheet, a page, a heading or a line."""
+    if citation.place is not None:
+        return f", {citation.place}"
     if citation.page is not None:
         return f", p. {citation.page}"
     if citation.heading is not None:

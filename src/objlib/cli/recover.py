@@ -102,7 +102,7 @@ async def _recover(
         _print(invocation, report, rebuilt, waiting)
     if was_interrupted:
         return INTERRUPTED
-    return 0 if report.is_clean else 1
+    return 0 if report.is_clean and not files.torn else 1
 
 
 async def _follow_recovery(

@@ -60,7 +60,7 @@ class Screen(Console):
         if isinstance(line, str):
             line = one_line(line)
             if style is None and not self.file.isatty():  # Rich takes 50 µs for each
-                write(self.file, f"{line}\n")
+                write(self.file, f"{line}\n", is_notice=self.stderr)
                 return
         text = Text(line) if isinstance(line, str) else self._on_one_line(line)
         self._draw(text, style=style, whole=whole)

@@ -190,7 +190,8 @@ async def _sync(
         if wish.dry_run:
             return await _dry_run(invocation, library, wish)
         if not is_watching:
-            return _exit_code(await _once(invocation, library, wish))
+            code = _exit_code(await _once(invocation, library, wish))
+            return code or bool(wish.files.torn)
         if not can_watch():
             raise ConfigurationError(
                 "--watch needs the extra of that name: pip install 'objlib[watch]'"

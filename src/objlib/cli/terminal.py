@@ -23,11 +23,15 @@ import click
 from objlib.cli.cleaning import as_json, one_line, text_lines
 
 
-def write(stream: IO[str] | None, text: str) -> None:
+def write(stream: IO[str] | None, text: str, *, is_notice: bool = False) -> None:
     """Write what is clean to a stream at once; nothing where it was closed before we began.
+
+    Args:
+        is_notice: where there is no room for it, it is given up and the work goes on.
 
     Raises:
         BrokenPipeError: nobody reads; without a number, for Click would exit with 1.
+        OSError: there is no room for what is no notice.
     """
     if stream is None:
         return
@@ -36,6 +40,9 @@ def write(stream: IO[str] | None, text: str) -> None:
         stream.flush()
     except BrokenPipeError:
         raise BrokenPipeError from None
+    except OSError:
+        if not is_notice:
+            raise
 
 
 def say(line: str = "") -> None:
@@ -62,12 +69,12 @@ def json_text(document: Any, *, indent: int | None = None) -> str:
 
 def notice(line: str) -> None:
     """Print one line on standard error."""
-    write(sys.stderr, f"{one_line(line)}\n")
+    write(sys.stderr, f"{one_line(line)}\n", is_notice=True)
 
 
 def notice_text(text: str) -> None:
     """Print a text on standard error; its lines stay."""
-    write(sys.stderr, f"{text_lines(text)}\n")
+    write(sys.stderr, f"{text_lines(text)}\n", is_notice=True)
 
 
 def trace_lines(error: BaseException) -> str:

@@ -25,6 +25,9 @@ _WORD_CHARS_MAX = 40
 _PASSAGES_MIN = 1_000
 #: So many words of a long question are no accident.
 _MANY = 4
+#: A word is rare from this part of the weight of one that no passage has: one passage of sixty has
+#: it, four of four thousand, ten of a hundred thousand.
+_RARE = 0.75
 
 # A table of the connection, which shows the index and holds nothing.
 _SHOW_COUNTS = (
@@ -44,10 +47,14 @@ class _Word:
     Args:
         forms: the folded words that stand for it: itself, or those that are near it.
         weight: how rare it is.
+        is_rare: hardly any other passage has it.
+        is_known: some passage has it.
     """
 
     forms: frozenset[str]
     weight: float
+    is_rare: bool
+    is_known: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +63,14 @@ class Held:
 
     Args:
         share: 0 to 1, words weighed by their rarity.
-        has_many: a third of the words, or some few of a long question.
+        mild_share: the same, but what no passage holds counts half. A slip or an ending that the
+            index does not take off is such a word, too.
+        is_telling: a third of the words, some few of a long question, or a rare one.
     """
 
     share: float
-    has_many: bool
+    mild_share: float
+    is_telling: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +89,15 @@ class Asked:
     def held_by(self, passage: Collection[str]) -> Held:
         """Return how much of the question a passage holds, by its folded words."""
         found = [word for word in self.words if not word.forms.isdisjoint(passage)]
-        in_all = sum(word.weight for word in self.words)
-        share = sum(word.weight for word in found) / in_all if in_all else 0.0
-        return Held(share, has_many=len(found) >= min(len(self.words) / 3, _MANY))
+        weight = sum(word.weight for word in found)
+        known = sum(word.weight for word in self.words if word.is_known)
+        unknown = sum(word.weight for word in self.words if not word.is_known)
+        has_many = len(found) >= min(len(self.words) / 3, _MANY)
+        return Held(
+            weight / (known + unknown) if found else 0.0,
+            weight / (known + unknown / 2) if found else 0.0,
+            has_many or any(word.is_rare for word in found),
+        )
 
 
 def asked_of(store: FileStore, question: str) -> Asked:
@@ -96,15 +112,15 @@ def asked_of(store: FileStore, question: str) -> Asked:
     }
     every = {fold for some in [*folds.values(), *instead.values()] for fold in some}
     counted = _counts(store, sorted(every))
-    words = {
-        fold: _Word(
-            frozenset([fold, *instead.get(term, ())]),
-            _rarity(counted.get(fold, 0), max(passages, _PASSAGES_MIN)),
-        )
-        for term, some in folds.items()
-        for fold in some
-    }
     weights = {fold: _rarity(counted.get(fold, 0), passages) for fold in every}
+    enough = max(passages, _PASSAGES_MIN)
+    words = {}
+    for term, some in folds.items():
+        for fold in some:
+            forms = frozenset([fold, *instead.get(term, ())])
+            is_rare = min(weights[form] for form in forms) >= _RARE * _rarity(0, passages)
+            is_known = any(map(counted.get, forms))
+            words[fold] = _Word(forms, _rarity(counted.get(fold, 0), enough), is_rare, is_known)
     return Asked(text, weights, tuple(words.values()))
 
 

@@ -33,7 +33,7 @@ TOP_K_MAX = 100
 #: Pairs of a long question that are looked for; its terms all are.
 PAIRS_MAX = 64
 #: A passage that was found by few of a question's words is left out where it holds a smaller share
-#: of them than this, or than this part of what the best holds. Tuned on benchmarks/questions.toml.
+#: of them than this, or than this part of what the first holds. Tuned on benchmarks/questions.toml.
 LISTED = 0.25
 LISTED_OF_BEST = 0.4
 
@@ -136,12 +136,17 @@ async def find(
         rows = store.all(_BY_WORDS, match=match, limit=depth, **eligible)
         by_words = [(int(chunk), -float(score)) for chunk, score in rows]
     held = _held(store, asked, [chunk for chunk, _ in by_words])
-    least = max([LISTED, *(LISTED_OF_BEST * one.share for one in held.values())])
-    by_words = [one for one in by_words if held[one[0]].has_many or held[one[0]].share >= least]
+    if by_words and accepts is None:  # a filter chose the files: of those a weak passage is one
+        least = max(LISTED, LISTED_OF_BEST * held[by_words[0][0]].mild_share)
+        by_words = [
+            (chunk, score)
+            for chunk, score in by_words
+            if held[chunk].is_telling or held[chunk].mild_share >= least
+        ]
+    covered = held[by_words[0][0]].share if by_words else 0.0
     by_meaning: list[Scored] = []
     if embedder is not None and vector is not None:
         by_meaning = _by_meaning(store, embedder, vector, depth, eligible)
-    covered = held[by_words[0][0]].share if by_words else 0.0
     best = fused(by_words, by_meaning, covered)[:top_k]
     is_near = {chunk for chunk, one in held.items() if one.share >= ENOUGH}
     is_near.update(chunk for chunk, _ in by_meaning)

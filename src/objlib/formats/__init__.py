@@ -7,7 +7,17 @@ import importlib
 from objlib.formats.reading import Missing, NoText, Page, Reader, Reading, Unreadable
 from objlib.formats.text import extract
 
-__all__ = ["Missing", "NoText", "Page", "Reading", "Unreadable", "is_plain", "kind_of", "read"]
+__all__ = [
+    "Missing",
+    "NoText",
+    "Page",
+    "Reading",
+    "Unreadable",
+    "has_named_parts",
+    "is_plain",
+    "kind_of",
+    "read",
+]
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPENDOCUMENT = "application/vnd.oasis.opendocument."
@@ -30,7 +40,7 @@ _READERS = {
     "application/vnd.ms-excel.sheet.macroenabled.12": ("sheets", "text"),
     f"{_OPENDOCUMENT}text": ("opendocument", "paragraphs"),
     f"{_OPENDOCUMENT}text-template": ("opendocument", "paragraphs"),
-    f"{_OPENDOCUMENT}presentation": ("opendocument", "paragraphs"),
+    f"{_OPENDOCUMENT}presentation": ("opendocument", "slides"),
     f"{_OPENDOCUMENT}spreadsheet": ("opendocument", "sheets"),
     "application/epub+zip": ("epub", "chapters"),
     "application/x-fictionbook+xml": ("fictionbook", "sections"),
@@ -44,7 +54,31 @@ _READERS = {
     "multipart/related": ("mail", "page"),
     "application/vnd.ms-outlook": ("outlook", "message"),
 }
+#: Module that reads a kind -> the kind in people's words.
+_WORDS = {
+    "html": "a web page",
+    "pdf": "a PDF",
+    "word": "a Word document",
+    "slides": "a presentation",
+    "sheets": "a spreadsheet",
+    "opendocument": "an OpenDocument file",
+    "epub": "an e-book",
+    "fictionbook": "an e-book",
+    "rtf": "rich text",
+    "notebook": "a notebook",
+    "mail": "a mail",
+    "outlook": "a mail",
+}
 _PAGINATED = frozenset({"application/pdf"})
+#: Readers that name the parts of a document.
+_NAMING = frozenset(
+    {
+        ("slides", "text"),
+        ("sheets", "text"),
+        ("opendocument", "slides"),
+        ("opendocument", "sheets"),
+    }
+)
 #: The text of a document of 100 MB, with room to spare.
 TEXT_CHARS_MAX = 200_000_000
 
@@ -68,7 +102,8 @@ def read(content: bytes, mime_type: str) -> Reading:
     except RecursionError as error:
         raise Unreadable("The document is damaged: it is nested too deeply.") from error
     except Exception as error:  # the libraries raise whatever damage makes them stumble over
-        raise Unreadable(f"The document is damaged: it cannot be read as {kind}.") from error
+        words = _WORDS.get(_READERS[kind][0], "what it is called")
+        raise Unreadable(f"The document is damaged: it cannot be read as {words}.") from error
 
 
 def kind_of(mime_type: str) -> str:
@@ -81,6 +116,11 @@ def is_plain(mime_type: str) -> bool:
     return kind_of(mime_type) not in _READERS
 
 
+def has_named_parts(mime_type: str) -> bool:
+    """Return True for slides and sheets, whose pages have names."""
+    return _READERS.get(kind_of(mime_type)) in _NAMING
+
+
 def _reading(reader: Reader, content: bytes, is_paginated: bool) -> Reading:
     pages: list[Page] = []
     missing: list[str] = []
@@ -89,10 +129,11 @@ def _reading(reader: Reader, content: bytes, is_paginated: bool) -> Reading:
         if isinstance(part, Missing):
             missing.append(part.what)
             continue
-        characters += len(part)
+        page = part if isinstance(part, Page) else Page(None, part)
+        characters += len(page.text)
         if characters > TEXT_CHARS_MAX:
             raise Unreadable("The document has too much text.")
-        pages.append(Page(len(pages) + 1 if is_paginated else None, part))
+        pages.append(page._replace(number=len(pages) + 1) if is_paginated else page)
     return Reading(tuple(pages), tuple(dict.fromkeys(missing)))
 
 

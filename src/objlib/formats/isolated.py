@@ -57,5 +57,5 @@ def _reading(exit_code: int | None, output: bytes) -> Reading:
     answer = json.loads(output)
     if "problem" in answer:
         raise _PROBLEMS[answer["problem"]](answer["message"])
-    pages = tuple(Page(number, text) for number, text in answer["pages"])
+    pages = tuple(Page(*page) for page in answer["pages"])
     return Reading(pages, tuple(answer["missing"]))

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from objlib.formats import tree
-from objlib.formats.reading import Missing, Unreadable, counted
+from objlib.formats.reading import Missing, Page, Unreadable, counted
 from objlib.formats.zipped import Archive, opened
 
 _BLANKS = {"s": " ", "tab": "\t", "line-break": "\n"}
@@ -32,7 +32,25 @@ def paragraphs(content: bytes) -> Iterator[str | Missing]:
     yield from _missing(root, is_damaged)
 
 
-def sheets(content: bytes) -> Iterator[str | Missing]:
+def slides(content: bytes) -> Iterator[Page | Missing]:
+    """Yield each slide in the order of the show, with its notes; then what is on none of them."""
+    with opened(content) as archive:
+        root, is_damaged = _content(archive)
+        found: set[str] = set()
+        for number, slide in enumerate(tree.named(root, "page"), start=1):
+            blocks = list(_blocks(slide))
+            found.update(blocks)
+            yield Page(None, "\n\n".join(blocks), f"slide {number}")
+        others: list[str] = []
+        for part in (root, *_objects(archive), *_margins(archive)):
+            others += [block for block in _blocks(part) if block not in found]
+            found.update(others)
+    if others:
+        yield Page(None, "\n\n".join(others))
+    yield from _missing(root, is_damaged)
+
+
+def sheets(content: bytes) -> Iterator[Page | Missing]:
     """Yield each sheet: its name, and a line a row, without empty cells.
 
     A cell or row that is there many times, as the file says in a number, is given once.
@@ -43,7 +61,8 @@ def sheets(content: bytes) -> Iterator[str | Missing]:
         rows = (" | ".join(_cells(row)) for row in tree.named(table, "table-row"))
         shapes = (block for shapes in tree.named(table, "shapes") for block in _blocks(shapes))
         title = tree.attribute(table, "name") or ""
-        yield "\n\n".join([title, *filter(None, rows), *shapes])
+        said = "\n\n".join([title, *filter(None, rows), *shapes])
+        yield Page(None, said, f"sheet {title}" if title else None)
     yield from _missing(root, is_damaged)
 
 

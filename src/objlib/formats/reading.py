@@ -19,10 +19,16 @@ class Unreadable(NoText):
 
 
 class Page(NamedTuple):
-    """A part of a document that is read in one go. Only paginated formats have numbers, from 1."""
+    """A part of a document that is read in one go.
+
+    Args:
+        number: the number of a page, from 1, of formats that have pages.
+        name: the name of another part: "slide 4", "sheet Budget".
+    """
 
     number: int | None
     text: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,7 @@ class Reading:
 
 
 #: A reader yields the parts of a document's text and, between them, what it could not read.
-Reader = Callable[[bytes], Iterator[str | Missing]]
+Reader = Callable[[bytes], Iterator[str | Page | Missing]]
 
 
 def counted(number: int, one: str, many: str = "") -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 from objlib.formats import tree
 from objlib.formats.package import main_part, related, written_beside
-from objlib.formats.reading import Missing, Unreadable, counted
+from objlib.formats.reading import Missing, Page, Unreadable, counted
 from objlib.formats.zipped import Archive, opened
 
 #: Number formats that are built in and show a date or a time.
@@ -37,7 +37,7 @@ class _Book:
     uncalculated: int = 0
 
 
-def text(content: bytes) -> Iterator[str | Missing]:
+def text(content: bytes) -> Iterator[Page | Missing]:
     """Yield each sheet: its name, a line a row, its comments. Of formulas their last values."""
     with opened(content) as archive:
         main = main_part(archive, "xl/workbook.xml")
@@ -59,7 +59,8 @@ def text(content: bytes) -> Iterator[str | Missing]:
             except Unreadable:
                 yield Missing(f"the sheet {title} is damaged")
                 continue
-            yield "\n\n".join([title, *_rows(root, book), *beside.blocks])
+            said = "\n\n".join([title, *_rows(root, book), *beside.blocks])
+            yield Page(None, said, f"sheet {title}" if title else None)
             if is_damaged:
                 yield Missing(f"a part of the sheet {title}, which is damaged")
             yield from beside.missing()

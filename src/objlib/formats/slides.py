@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 from objlib.formats import tree
 from objlib.formats.package import Written, main_part, related, written_beside, written_in
-from objlib.formats.reading import Missing, Unreadable
+from objlib.formats.reading import Missing, Page, Unreadable
 from objlib.formats.zipped import Archive, opened
 
 _BESIDE = ("notesSlide", "comments", "diagramData", "chart")
 
 
-def text(content: bytes) -> Iterator[str | Missing]:
+def text(content: bytes) -> Iterator[Page | Missing]:
     """Yield each slide in the order of the show: its text, its notes, its comments."""
     shown = Written()
     with opened(content) as archive:
@@ -27,7 +27,7 @@ def text(content: bytes) -> Iterator[str | Missing]:
             except Unreadable:
                 yield Missing(f"slide {number} is damaged")
                 continue
-            yield "\n\n".join(slide.blocks)
+            yield Page(None, "\n\n".join(slide.blocks), f"slide {number}")
             slide.blocks.clear()
             shown.add(slide)
     yield from shown.missing()

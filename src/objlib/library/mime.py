@@ -326,6 +326,8 @@ def _kind_by_content(head: bytes, inside: str | None) -> str | None:
         return None
     if head.startswith(_PDF):
         return "a PDF"
+    if not head.strip(b"\0"):
+        return "nothing but empty bytes"
     if head.startswith(ZIP):
         return "a ZIP archive or an office document"
     return _kind_by_signature(head)

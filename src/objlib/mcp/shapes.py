@@ -91,6 +91,7 @@ class SearchHit(Given):
     path: Path
     text: str = Field(description="The passage, at most 400 characters of it, as a quotation.")
     page: int | None = Field(description="The page on which it begins, where there are pages.")
+    place: str | None = Field(description="The slide or sheet: `slide 4`, `sheet Budget`.")
     part: int | None = Field(description="The part of a file that is indexed in parts.")
     has_changed: bool = Field(description="The file has changed since it was indexed.")
     proven_at: str | None = Field(description="When the store last proved to cite this version.")
@@ -109,6 +110,7 @@ class Source(Given):
     uri: Uri | None
     path: Path | None
     page: int | None
+    place: str | None
     has_changed: bool
 
 

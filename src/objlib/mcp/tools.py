@@ -70,6 +70,7 @@ def _hit(desk: Desk, hit: Hit, quoted: Quotation) -> SearchHit:
         path=clean(cited.path or ""),
         text=quoted(shown),
         page=cited.page,
+        place=None if cited.place is None else one_line(cited.place),
         part=cited.part,
         has_changed=hit.has_changed,
         proven_at=hit.proven_at,
@@ -100,6 +101,7 @@ def _source(desk: Desk, number: int, hit: Hit) -> Source:
         uri=None if key is None else uri_of(key),
         path=None if cited.path is None else clean(cited.path),
         page=cited.page,
+        place=None if cited.place is None else one_line(cited.place),
         has_changed=hit.has_changed,
     )
 

@@ -15,31 +15,24 @@ from __future__ import annotations
 import itertools
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from objlib.catalog.facets import Facet, Value
+from objlib.catalog.names import NAME_WORDS_MAX, Names, Word, words_of
 from objlib.language.stop_words import stop_words
 from objlib.language.words import telling_terms, terms
 from objlib.search.filters import quoted
 
 #: The most values of one key that a question may name, and words that it is looked through for.
 VALUES_MAX = 20
+#: So many values with one name are looked at.
+_LOOKED_AT = 100
 WORDS_MAX = 200
-#: The longest name, in words.
-_NAME_WORDS_MAX = 12
-#: A text of more words is a sentence, and one of its words does not stand for it.
-_NAMES_MAX = 3
-_NAME_CHARS_MIN = 4
 #: A number with so many digits is a year.
 _YEAR_DIGITS = 4
 
-_WORD = re.compile(r"[^\W_]+")
-_IN_PARENTHESES = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
-_DATE = re.compile(r"(\d{4})-\d{2}-\d{2}")
 _POSSESSIVE = re.compile(r"\A['’]s\b", re.IGNORECASE)
-#: Other keys cannot be written in a filter.
-_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,29 +50,15 @@ class Named:
     is_sure: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Word:
-    term: str
-    text: str
-    start: int
-    end: int
-
-    @property
-    def is_name(self) -> bool:
-        """True if it is written as a name, or in a script that does not tell."""
-        return self.text[0].isupper() or self.text.upper() == self.text.lower()
-
-
-def named_in(question: str, facets: Iterable[Facet]) -> list[Named]:
+def named_in(question: str, names: Names) -> list[Named]:
     """Return what a question names, in the order in which it does, each word once at most."""
-    words = _words(question)[:WORDS_MAX]
+    words = words_of(question)[:WORDS_MAX]
     if not words:
         return []
-    names, aliases = _indexed(facets)
     found: list[Named] = []
     position = 0
     while position < len(words):
-        length, some = _longest(words, position, names, aliases)
+        length, some = _longest(words, position, names)
         found += some
         position += max(1, length)
     return found
@@ -90,7 +69,7 @@ def without(question: str, named: Sequence[Named]) -> str:
 
     What says nothing by itself is not worth asking: then the question stays as it is.
     """
-    silent = stop_words([word.term for word in _words(question)])
+    silent = stop_words([word.term for word in words_of(question)])
     rest = question
     for start, end in sorted({one.span for one in named}, reverse=True):
         before = rest[:start]
@@ -129,53 +108,19 @@ def filter_of(wanted: Mapping[str, Sequence[Value]]) -> str:
     )
 
 
-Names = Mapping[str, list[Facet]]
-
-
-def _indexed(facets: Iterable[Facet]) -> tuple[Names, Names]:
-    """Return (a name without spaces -> the values with it; one name of several -> the same)."""
-    names: defaultdict[str, list[Facet]] = defaultdict(list)
-    aliases: defaultdict[str, list[Facet]] = defaultdict(list)
-    for facet in facets:
-        if not _KEY.fullmatch(facet.key):
-            continue
-        if not isinstance(facet.value, str):
-            if float(facet.value).is_integer():
-                names[str(int(facet.value))].append(facet)
-            continue
-        if (date := _DATE.fullmatch(facet.value)) is not None:
-            names[date[1]].append(facet)
-            names[facet.value.replace("-", "")].append(facet)
-            continue
-        words = _words(_IN_PARENTHESES.sub(" ", facet.value))
-        while len(words) > 1 and words[-1].term.isdecimal():
-            words.pop()  # "Johnson-2"
-        if not words or len(words) > _NAME_WORDS_MAX:
-            continue
-        name = "".join(word.term for word in words)
-        if not name.isdecimal():
-            names[name].append(facet)
-        if 1 < len(words) <= _NAMES_MAX and all(word.is_name for word in words):
-            for word in words:
-                if len(word.term) >= _NAME_CHARS_MIN:
-                    aliases[word.term].append(facet)
-    return names, aliases
-
-
-def _longest(
-    words: Sequence[_Word], position: int, names: Names, aliases: Names
-) -> tuple[int, list[Named]]:
+def _longest(words: Sequence[Word], position: int, names: Names) -> tuple[int, list[Named]]:
     """Return how many words from a position on are a name, and what it names."""
-    longest = min(_NAME_WORDS_MAX, len(words) - position)
+    longest = min(NAME_WORDS_MAX, len(words) - position)
     for length in range(longest, 0, -1):
         some = words[position : position + length]
         name = "".join(word.term for word in some)
         if length == 1 and not name.isdecimal() and not telling_terms(some[0].text):
             continue
-        facets = [facet for facet in names.get(name, ()) if _is_meant(facet, words, position)]
+        known = names.named(name, _LOOKED_AT)
+        facets = [facet for facet in known if _is_meant(facet, words, position)]
         is_sure = length > 1 or some[0].is_name
         if not facets and length == 1 and some[0].is_name:
-            facets = list(aliases.get(name, ()))
+            facets = names.named(name, _LOOKED_AT, is_alias=True)
         if facets and len(facets) <= VALUES_MAX:
             span = (some[0].start, some[-1].end)
             by_key: defaultdict[str, list[Value]] = defaultdict(list)
@@ -188,7 +133,7 @@ def _longest(
     return 0, []
 
 
-def _is_meant(facet: Facet, words: Sequence[_Word], position: int) -> bool:
+def _is_meant(facet: Facet, words: Sequence[Word], position: int) -> bool:
     """Return False for a number that is no year and stands behind no name of its key."""
     if isinstance(facet.value, str):
         return True
@@ -198,17 +143,9 @@ def _is_meant(facet: Facet, words: Sequence[_Word], position: int) -> bool:
 
 
 def _with_key(
-    key: str, values: Sequence[Value], words: Sequence[_Word], position: int
+    key: str, values: Sequence[Value], words: Sequence[Word], position: int
 ) -> tuple[int, int] | None:
     """Return the span of a number together with the name of its key, where that is before it."""
     if position and not isinstance(values[0], str) and words[position - 1].term == key:
         return (words[position - 1].start, words[position].end)
     return None
-
-
-def _words(text: str) -> list[_Word]:
-    found = []
-    for match in _WORD.finditer(text):
-        if term := "".join(terms(match[0])):
-            found.append(_Word(term, match[0], match.start(), match.end()))
-    return found

@@ -1,14 +1,19 @@
-"""The place of a passage in a text: its line, and in Markdown the heading that it stands below."""
+"""The place of a passage: its line in a text, its heading in Markdown, its slide or its sheet."""
 
 from __future__ import annotations
 
+import asyncio
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from objlib.formats import NoText, Page, has_named_parts
 from objlib.formats.decoding import is_text
+from objlib.formats.isolated import read_isolated
 from objlib.library.content import read_content
 from objlib.library.hashing import FileChanged
+from objlib.library.mime import DOCUMENT_TYPES
 from objlib.search.query import Citation, SearchResult
 from objlib.threads import Offload
 
@@ -16,6 +21,11 @@ from objlib.threads import Offload
 TEXT_BYTES_MAX = 5_000_000
 #: So many words of a passage are looked for.
 _WORDS = 12
+#: Nobody waits longer to learn on which slide something stands.
+_DEADLINE_S = 5.0
+_WORD = re.compile(r"\w+")
+#: Types whose pages, where a store tells them, are slides.
+SLIDES = frozenset(kind for kind, _ in DOCUMENT_TYPES.values() if "presentation" in kind)
 _MARKDOWN = frozenset({".md", ".markdown", ".mkd"})
 _HEADING = re.compile(
     r"^(?:#{1,6}[ \t]+(?P<atx>[^\n]+)|(?P<setext>[^\n]+)\n(?:=+|-{3,})[ \t]*)$", re.MULTILINE
@@ -33,17 +43,25 @@ class Place:
 async def placed(
     result: SearchResult, root: Path, links_to: tuple[Path, ...], offload: Offload
 ) -> SearchResult:
-    """Return a result whose citations know their places, where the texts are at hand.
+    """Return a result whose citations know their places, where the files are at hand.
 
     What has pages or parts has a place already.
     """
-
+    paths = {citation.path for citation in result.citations if _wants_a_place(citation)}
+    named = [path for path in paths if path is not None and has_named_parts(_type(path))]
+    read = await asyncio.gather(*(_parts(root, path, links_to, offload) for path in named))
+    parts = dict(zip(named, read, strict=True))
     texts: dict[str, str | None] = {}
 
     def one(citation: Citation) -> Citation:
         path = citation.path
-        if path is None or citation.page is not None or citation.part is not None:
+        if path is None or citation.part is not None:
             return citation
+        if citation.page is not None:  # a store that counts slides as pages
+            is_slide = _type(path) in SLIDES
+            return replace(citation, place=f"slide {citation.page}") if is_slide else citation
+        if path in parts:
+            return replace(citation, place=part_of(citation.text, parts[path]))
         if path not in texts:
             texts[path] = _text(root, path, links_to)
         if (text := texts[path]) is None:
@@ -56,6 +74,48 @@ async def placed(
 
     citations = await offload(lambda: [one(citation) for citation in result.citations])
     return replace(result, citations=citations)
+
+
+def _wants_a_place(citation: Citation) -> bool:
+    return citation.path is not None and citation.page is None and citation.part is None
+
+
+def _type(path: str) -> str:
+    """Return the type of a document, by the extension of its name."""
+    return DOCUMENT_TYPES.get(PurePosixPath(path).suffix.lower(), ("", b""))[0]
+
+
+async def _parts(
+    root: Path, path: str, links_to: tuple[Path, ...], offload: Offload
+) -> tuple[Page, ...]:
+    """Return the slides or sheets of a file as it is now; none where it cannot be read soon."""
+
+    def content() -> bytes | None:
+        is_long = (root / path).stat().st_size > TEXT_BYTES_MAX
+        return None if is_long else read_content(root, path, links_to).raw
+
+    try:
+        raw = await offload(content)
+        if raw is None:
+            return ()
+        return (await read_isolated(raw, _type(path), deadline_s=_DEADLINE_S)).pages
+    except (OSError, FileChanged, NoText):
+        return ()
+
+
+def part_of(passage: str, parts: Sequence[Page]) -> str | None:
+    """Return the name of the slide or sheet that a passage begins on, or else ends on.
+
+    Words are compared: what stands between cells depends on who made text of them.
+    """
+    words = _WORD.findall(passage.casefold())
+    texts = [f" {' '.join(_WORD.findall(part.text.casefold()))} " for part in parts]
+    for some in (words[:_WORDS], words[-_WORDS:]):
+        wanted = f" {' '.join(some)} "
+        for part, text in zip(parts, texts, strict=True):
+            if some and wanted in text:
+                return part.name
+    return None
 
 
 def _text(root: Path, path: str, links_to: tuple[Path, ...]) -> str | None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from objlib.catalog.facets import Facet, Value, count_files_with, count_indexed, facets_of
+from objlib.catalog.facets import Value, facets_of
+from objlib.catalog.names import Names, names_of
 from objlib.catalog.part_names import split
 from objlib.catalog.protocol import Catalog
 from objlib.catalog.queries import files_by_key, files_by_path
@@ -47,6 +50,7 @@ class Citation:
         why: the reason why it was found.
         line: the line in which it begins, from 1, of a text that is at hand.
         heading: the heading above it, of Markdown.
+        place: the slide or the sheet that it stands on: "slide 4", "sheet Budget".
     """
 
     path: str | None
@@ -58,6 +62,7 @@ class Citation:
     why: Why = field(default_factory=Why, compare=False)
     line: int | None = field(default=None, compare=False)
     heading: str | None = field(default=None, compare=False)
+    place: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,7 @@ async def search(
     top_k: int | None = None,
     metadata_filter: str | None = None,
     notifier: Notifier = _ONCE,
+    names_at: Path | None = None,
 ) -> SearchResult:
     """Ask, and resolve what is cited through the catalog, so that a moved file is found.
 
@@ -106,6 +112,7 @@ async def search(
         top_k: about how many passages; the server's default is five.
         metadata_filter: AIP-160, for instance `year > 1960 AND speaker = "Kennedy"`.
         notifier: decides whether to ask again after a refusal that passes.
+        names_at: a file that may keep the names that the files of a large catalog go by.
 
     Raises:
         ConfigurationError: the question is not Unicode text, the filter does not parse, or the
@@ -115,10 +122,12 @@ async def search(
         query.encode()
     except UnicodeEncodeError as error:  # bytes of a command line that are not UTF-8
         raise ConfigurationError("the question is not text in UTF-8") from error
-    facets = await facets_of(catalog)
+    facets = await facets_of(catalog) if metadata_filter else []
     if metadata_filter:
         metadata_filter = with_equals(metadata_filter, facets)
-    named = await _named(catalog, query, facets)
+    names = await names_of(catalog, names_at)
+    with contextlib.closing(names.db):
+        named = await in_thread(lambda: _named(query, names))
     asking = _Asking(client, store_name, model, top_k, notifier)
     apart = asyncio.ensure_future(asking.of_named(query, metadata_filter, named))
     try:
@@ -165,21 +174,20 @@ class _NamedFiles:
     is_sure: bool
 
 
-async def _named(catalog: Catalog, query: str, facets: Sequence[Facet]) -> _NamedFiles | None:
+def _named(query: str, names: Names) -> _NamedFiles | None:
     """Return the files that a question names, where they are some few and do exist."""
-    named = await in_thread(lambda: named_in(query, facets))  # the index of all values
+    named = named_in(query, names)
     if not named:
         return None
-    few = max(_FEW_FILES, int(await count_indexed(catalog) * _FEW_SHARE))
-    frequent = {(facet.key, facet.value) for facet in facets if facet.files > few}
+    few = max(_FEW_FILES, int(names.indexed * _FEW_SHARE))
     for wanted in subsets(named):
-        files = await count_files_with(catalog, wanted)
+        files = names.count(wanted)
         if 0 < files <= few:
             # What many files have in common may be a subject as well: "the state of the Union".
             used = [
                 one
                 for one in named
-                if one.key in wanted and (one.key, one.values[0]) not in frequent
+                if one.key in wanted and names.count({one.key: one.values[:1]}) <= few
             ]
             is_sure = len(wanted) > 1 or files <= _SURE_FILES
             return _NamedFiles(wanted, without(query, used), is_sure)
@@ -223,7 +231,8 @@ class _Asking:
             answer = await self._once(named.rest, both)
         except RemoteError:  # nobody asked for this filter; the question itself stands
             return None
-        return answer if answer.outcome is AnswerOutcome.ANSWERED else None
+        is_found = answer.outcome is AnswerOutcome.ANSWERED and answer.passages
+        return answer if is_found else None
 
 
 def _supporting(answer: Answer, passages: int) -> set[int]:

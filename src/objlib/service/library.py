@@ -348,11 +348,10 @@ class Library(CatalogView):
         A refusal that passes is met by asking again, for as long as a person waits.
         """
         refuse_unknown("Library.search", wishes, QuestionWishes)
-        catalog, bound = self.catalog, await self.bound()
-        store = await self._store.store()
+        bound, store = await self.bound(), await self._store.store()
         result = await search(
             self.client,
-            catalog,
+            self.catalog,
             store_name=store.name,
             query=query,
             model=self.settings.model,
@@ -360,6 +359,7 @@ class Library(CatalogView):
             top_k=wishes.get("top_k"),
             metadata_filter=wishes.get("metadata_filter"),
             notifier=patient(self.settings.waits, random.Random(), wishes.get("on_retry")),
+            names_at=self.settings.db.with_name(f"{self.settings.db.name}.names"),
         )
         return await placed(result, bound.root, self.settings.follow_links_to, in_thread)
 

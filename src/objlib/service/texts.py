@@ -19,6 +19,7 @@ from objlib.formats import NoText, Reading
 from objlib.formats.isolated import read_isolated
 from objlib.library.content import read_content
 from objlib.library.hashing import FileChanged
+from objlib.library.mime import HOOKED_TYPE
 from objlib.library.reach import Reach, open_regular
 from objlib.states import State
 from objlib.threads import in_thread
@@ -81,6 +82,14 @@ class FileText:
     #: Offset in `text` -> page that begins there, where the file has pages.
     pages: tuple[tuple[int, int], ...] = ()
 
+    #: Offset in `text` -> name of the slide or sheet that begins there.
+    places: tuple[tuple[int, str | None], ...] = ()
+
+    def place_at(self, offset: int) -> str | None:
+        """Return the slide or sheet that a character is on."""
+        before = [name for start, name in self.places if start <= offset]
+        return before[-1] if before else None
+
     def page_at(self, offset: int) -> int | None:
         """Return the page that a character is on."""
         before = [page for start, page in self.pages if start <= offset]
@@ -122,6 +131,9 @@ async def text_of(catalog: Catalog, settings: Settings, key: str, readings: Read
             or row.gemini_state is not State.INDEXED
         )
         number = part_number(row.file_path)
+        if mime_type == HOOKED_TYPE:
+            text = await _kept_text(settings, root, path, content.fingerprint.sha256_hex)
+            return FileText(row, path, number, text, has_changed)
         if mime_type in _PLAIN:
             return FileText(row, path, number, content.text, has_changed)
         reading = await readings.of(content.raw, content.fingerprint.sha256_hex, mime_type)
@@ -131,13 +143,28 @@ async def text_of(catalog: Catalog, settings: Settings, key: str, readings: Read
         raise ConfigurationError(f"{path} cannot be read now: {error}") from error
     except (NoText, NotConvertible) as error:
         raise ConfigurationError(f"{path}: {error}") from error
-    pieces, pages, offset = [], [], 0
+    pieces, pages, places, offset = [], [], [], 0
     for page in reading.pages:
         if page.number is not None:
             pages.append((offset, page.number))
+        places.append((offset, page.name))
         pieces.append(page.text)
         offset += len(page.text) + 2
-    return FileText(row, path, number, "\n\n".join(pieces), has_changed, tuple(pages))
+    return FileText(
+        row, path, number, "\n\n".join(pieces), has_changed, tuple(pages), tuple(places)
+    )
+
+
+async def _kept_text(settings: Settings, root: Path, path: str, sha256_hex: str) -> str:
+    """Return the text that a command of the user has made of a file. Whoever reads runs nothing."""
+    hooks = settings.hooks(root)
+    hook = hooks.hook_for(path)
+    text = None if hook is None else await hooks.kept_text(hook, path, sha256_hex)
+    if text is None:
+        raise ConfigurationError(
+            f"{path} is read by a command, and its text is not kept here; upload it again"
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True)

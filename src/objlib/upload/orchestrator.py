@@ -114,6 +114,9 @@ class UploadOrchestrator:
     #: Files that became `failed` since the backend accepted one: path -> it is counted as failed.
     #: A retry pass takes the counts of all back before it begins.
     _failed_in_vain: dict[str, bool] = field(default_factory=dict)
+    #: Paths of the files that are being claimed or sent. A claim moves a failed or indexed row to
+    #: `untracked` and may then take its time; the pages of that state would list it once more.
+    _under_way: set[str] = field(default_factory=set)
 
     def run(self, options: Options) -> Observable[None]:
         """A cold run: recovery, first pass, retry pass. Emits nothing and completes.
@@ -226,7 +229,8 @@ class UploadOrchestrator:
                 not_tried_by=tried_by,
             ):
                 after = page[-1].file_path
-                if taken := page if options.held is None else await options.held.rest_of(page):
+                rest = page if options.held is None else await options.held.rest_of(page)
+                if taken := [row for row in rest if row.file_path not in self._under_way]:
                     return taken
             after = None
         return []
@@ -301,8 +305,15 @@ class UploadOrchestrator:
                 return rx.just(_Settled.DONE)
             return self._persistently(attempt.record, attempt, partial(send, self.context))
 
-        claimed = from_coroutine(lambda: claim(self.context, listed))
-        return self._at_rest(listed, claimed.pipe(ops.concat_map(upload)))
+        def begun(_scheduler: object) -> Observable[FileRecord | _Settled]:
+            self._under_way.add(listed.file_path)
+            claimed = from_coroutine(lambda: claim(self.context, listed))
+            journey = self._at_rest(listed, claimed.pipe(ops.concat_map(upload)))
+            return journey.pipe(
+                ops.finally_action(lambda: self._under_way.discard(listed.file_path))
+            )
+
+        return rx.defer(begun)
 
     def _watch_one(self, record: FileRecord) -> Observable[_Settled]:
         """Look at the document until it is active and the row indexed."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+
 from starlette.requests import Request
 from starlette.responses import Response
 
+from objlib import FileRecord
 from objlib.errors import ConfigurationError
 from objlib.service.counts import SKIPPED, Selection
 from objlib.service.files import FOLDERS_MAX, folders_below
@@ -16,6 +20,8 @@ from objlib.web.words import STATES
 
 PAGE = 100
 PATH_CHARS_MAX = 4_096
+#: Folders that are shown before somebody asks for more.
+FOLDERS_SHOWN = 60
 #: Seconds that a page waits for counts; after that it shows without them, or with older ones.
 COUNT_S = 0.15
 
@@ -31,13 +37,14 @@ async def files(request: Request) -> Response:
     page = await desk.library.files(
         beginning=folder, state=state, values=said, after=after, size=PAGE
     )
-    folders = [] if after else await folders_below(desk.library.catalog, folder)
     counts = desk.opened.counts
-    tallies = await counts.tallies.at(chosen, COUNT_S)
-    values = await counts.values.at(chosen, COUNT_S)
+    tallies, values = await asyncio.gather(
+        counts.tallies.at(chosen, COUNT_S), counts.values.at(chosen, COUNT_S)
+    )
     files_in = {} if tallies is None else tallies.value.folders
-    if tallies is not None and chosen.is_narrow:
-        folders = [one for one in folders if one in files_in]
+    folders = [] if after else list(files_in)
+    if tallies is None and not after:
+        folders = await folders_below(desk.library.catalog, folder)
 
     def here(said: list[str] | None = None, more: str | None = None, **other: object) -> str:
         query = {"in": folder, "state": state, "f": chosen_said if said is None else said}
@@ -74,7 +81,12 @@ async def files(request: Request) -> Response:
         request,
         "files.html",
         record,
-        rows=page.files,
+        rows_by_folder=[
+            (beginning, list(some))
+            for beginning, some in itertools.groupby(
+                page.files, lambda row: _folder_of(row, folder)
+            )
+        ],
         is_first=not after,
         here=here,
         tallies=tallies,
@@ -86,8 +98,15 @@ async def files(request: Request) -> Response:
         ),
         is_counted=values is not None,
         folders_max=FOLDERS_MAX,
+        folders_shown=FOLDERS_MAX if query.get("more") == "/" else FOLDERS_SHOWN,
         crumbs=[""] + [folder[: at + 1] for at, char in enumerate(folder) if char == "/"],
     )
+
+
+def _folder_of(row: FileRecord, above: str) -> str:
+    """Return the folder of a file, with a closing slash; that above, where it begins in a name."""
+    path, slash, _ = row.file_path.rpartition("/")
+    return max(path + slash, above, key=len)
 
 
 async def file(request: Request) -> Response:

@@ -9,7 +9,14 @@ from markupsafe import Markup, escape
 
 from objlib.service.words import matched
 
+#: The end of a line that goes on in the next one: the text was broken to fit a page.
+_BROKEN = re.compile(r"(?<=\S)[ \t]*\n[ \t]*(?=[^\W\dA-Z_])")
 _CITATION = re.compile(r"\[(\d{1,3})\]")
+
+
+def unwrapped(text: str) -> str:
+    """Return an excerpt with its broken lines joined; paragraphs, lists and verses stay."""
+    return _BROKEN.sub(" ", text)
 
 
 def marked_words(text: str, question: str) -> Markup:

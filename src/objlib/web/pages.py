@@ -19,7 +19,7 @@ from objlib.service.texts import Original, original_of, text_of
 from objlib.web.browsing import COUNT_S
 from objlib.web.choosing import groups_of, said_by
 from objlib.web.desk import Desk, desk_of
-from objlib.web.marking import marked_answer, marked_words
+from objlib.web.marking import marked_answer, marked_words, unwrapped
 from objlib.web.rendering import address, respond
 
 #: Characters of a text that are shown around a passage; one can go on from there.
@@ -30,7 +30,6 @@ QUESTION_CHARS_MAX = 2_000
 #: A key that a filter can name, and a number.
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
-FAILURE_GROUPS, FAILURE_PATHS = 50, 20
 
 
 async def search(request: Request) -> Response:
@@ -74,6 +73,7 @@ async def search(request: Request) -> Response:
         figure=await desk.opened.counts.status.at(None, COUNT_S),
         marked_answer=marked_answer,
         marked=marked_words,
+        unwrapped=unwrapped,
         passage_address=passage_address,
     )
 
@@ -122,6 +122,7 @@ def _hit_record(answered: Answered, number: int) -> dict[str, object]:
         "title": hit.citation.title,
         "part": hit.citation.part,
         "page": hit.citation.page,
+        "place": hit.citation.place,
         "text": hit.citation.text,
         "metadata": hit.citation.metadata,
         "state": None if hit.record is None else hit.record.gemini_state,
@@ -157,6 +158,7 @@ async def passage(request: Request) -> Response:
         "is_located": place is not None,
         "share": place.share if place else 0.0,
         "page": page,
+        "place": found.place_at(place.start) if place else None,
         "from": begin,
         "to": end,
         "length": len(found.text),
@@ -234,20 +236,21 @@ async def _pieces(found: Original) -> AsyncIterator[bytes]:
 
 async def failures(request: Request) -> Response:
     """`GET /failures`: what is not searchable, by reason, with the remedy."""
-    found = await desk_of(request).library.failures()
-    groups = []
-    async for group in found.groups(FAILURE_GROUPS):
-        paths = [path async for page in found.pages(group, FAILURE_PATHS) for path in page]
-        groups.append(
-            {
-                "kind": group.kind,
-                "reason": group.reason,
-                "files": group.files,
-                "remedy": group.remedy,
-                "paths": paths,
-            }
-        )
-    return respond(request, "failures.html", {"reasons": found.reasons, "groups": groups})
+    figure = await desk_of(request).opened.counts.failures.at(None)
+    assert figure is not None, "it was waited for"
+    found = figure.value
+    groups = [
+        {
+            "kind": group.kind,
+            "reason": group.reason,
+            "files": group.files,
+            "remedy": group.remedy,
+            "paths": paths,
+        }
+        for group, paths in found.groups
+    ]
+    record = {"reasons": found.reasons, "groups": groups}
+    return respond(request, "failures.html", record, figure=figure)
 
 
 async def health(request: Request) -> Response:
