@@ -24,6 +24,7 @@ from benchmarks import (
     catalog,
     emulator,
     fan_out,
+    page,
     responsiveness,
     scan,
     startup,
@@ -46,7 +47,18 @@ from benchmarks.sizes import FULL, QUICK, Sizes
 
 PARTS: dict[str, Callable[[Path, Sizes], Iterator[Result]]] = {
     module.PART: module.measure
-    for module in (startup, fan_out, responsiveness, catalog, scan, upload, store, emulator, tiers)
+    for module in (
+        startup,
+        fan_out,
+        responsiveness,
+        catalog,
+        scan,
+        upload,
+        store,
+        emulator,
+        page,
+        tiers,
+    )
 }
 
 

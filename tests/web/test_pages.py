@@ -229,3 +229,34 @@ def test_a_long_line_shows_its_passage_and_can_be_read_on(tmp_path: Path) -> Non
             begins.append(shown["from"])
         assert begins == sorted(set(begins))
         assert begins[-1] > 20_000
+
+
+def test_the_text_that_a_command_has_made_can_be_read(tmp_path: Path) -> None:
+    """As it was sent; where it is not kept the page says so, and runs no command."""
+    library = tmp_path / "library"
+    library.mkdir()
+    (library / "talk.xyz").write_text("A talk about zygomorphic flowers.\n")
+    own = {"OBJLIB_CONVERT": '{"*.xyz": "cat {path}"}'}
+    objlib(tmp_path, "scan", "--library", "library", **own)
+    objlib(tmp_path, "sync", "--yes", **own)
+    with running(tmp_path, "--token", TOKEN, **own) as site, site.inside() as client:
+        address = str(first_hit(client, "zygomorphic")["url"])
+        assert '<mark id="hit">A talk about zygomorphic' in client.get(address).text
+        for kept in (path for path in (tmp_path / "data").rglob("*") if path.is_file()):
+            if kept.parent != tmp_path / "data":
+                kept.unlink()
+        answer = client.get(address)
+        assert answer.status_code == 400 and "is not kept" in answer.text
+
+
+def test_many_folders_come_when_they_are_asked_for(tmp_path: Path) -> None:
+    """Sixty, and the number of the others as a link."""
+    for number in range(75):
+        (tmp_path / "library" / f"{number:02}").mkdir(parents=True)
+        (tmp_path / "library" / f"{number:02}" / "a.txt").write_text(f"Text {number}.\n")
+    objlib(tmp_path, "scan", "--library", "library")
+    with running(tmp_path, "--token", TOKEN) as site, site.inside() as client:
+        page = client.get("/files").text
+        assert "15 more folders" in page and "in=74%2F" in page  # as the heading of its file
+        assert page.partition("</ul>")[0].count("<li>") == 60
+        assert client.get("/files?more=/").text.partition("</ul>")[0].count("<li>") == 75

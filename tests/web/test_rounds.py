@@ -66,6 +66,7 @@ def test_a_stream_tells_a_snapshot(new_site: Site) -> None:
     with new_site.inside() as client, client.stream("GET", "/run/events") as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
         lines = stream.iter_lines()
+        assert next(lines).startswith("retry: ") and next(lines) == ""
         assert next(lines) == "event: run"
         assert "Nothing is under way" in next(lines)
 

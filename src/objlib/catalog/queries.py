@@ -362,7 +362,7 @@ async def audit_trail(catalog: Catalog, file_path: str) -> list[TransitionRecord
     trail: list[TransitionRecord] = []
     path, before = file_path, _LAST_ID
     while True:
-        rows = await catalog.fetch_all(_STAY, (path, before, f"{_MOVED_FROM}{path}", before))
+        rows = await catalog.reader.fetch_all(_STAY, (path, before, f"{_MOVED_FROM}{path}", before))
         trail[:0] = [TransitionRecord(*row[1:]) for row in rows]
         if not (rows and rows[0][1] == rows[0][2]):  # the stay did not begin with a rename
             return trail

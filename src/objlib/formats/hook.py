@@ -130,10 +130,10 @@ class Hooks:
             HookFailed: the command fails, takes too long, or its output is no text.
             OSError: the file cannot be read, or not be copied.
         """
+        if text := await self.kept_text(hook, name, sha256):
+            return text
         suffix = _plain_suffix(name)
         kept = self.cache and self.cache / _name_of_kept(sha256, hook, suffix)
-        if kept and (text := await asyncio.to_thread(_kept, kept)):
-            return text
         async with self._slots:
             with tempfile.TemporaryDirectory(
                 prefix="objlib-", ignore_cleanup_errors=True
@@ -145,6 +145,13 @@ class Hooks:
         if kept:
             await asyncio.to_thread(_keep, kept, text)
         return text
+
+    async def kept_text(self, hook: Hook, name: str, sha256: str) -> str | None:
+        """Return the text of a file as its command made it of this content once, if it is kept."""
+        if self.cache is None:
+            return None
+        kept = self.cache / _name_of_kept(sha256, hook, _plain_suffix(name))
+        return await asyncio.to_thread(_kept, kept) or None
 
     async def _output(self, hook: Hook, folder: str, copy: Path) -> bytes:
         environment = {name: value for name, value in os.environ.items() if _is_harmless(name)}

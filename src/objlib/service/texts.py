@@ -19,6 +19,7 @@ from objlib.formats import NoText, Reading
 from objlib.formats.isolated import read_isolated
 from objlib.library.content import read_content
 from objlib.library.hashing import FileChanged
+from objlib.library.mime import HOOKED_TYPE
 from objlib.library.reach import Reach, open_regular
 from objlib.states import State
 from objlib.threads import in_thread
@@ -130,6 +131,9 @@ async def text_of(catalog: Catalog, settings: Settings, key: str, readings: Read
             or row.gemini_state is not State.INDEXED
         )
         number = part_number(row.file_path)
+        if mime_type == HOOKED_TYPE:
+            text = await _kept_text(settings, root, path, content.fingerprint.sha256_hex)
+            return FileText(row, path, number, text, has_changed)
         if mime_type in _PLAIN:
             return FileText(row, path, number, content.text, has_changed)
         reading = await readings.of(content.raw, content.fingerprint.sha256_hex, mime_type)
@@ -149,6 +153,18 @@ async def text_of(catalog: Catalog, settings: Settings, key: str, readings: Read
     return FileText(
         row, path, number, "\n\n".join(pieces), has_changed, tuple(pages), tuple(places)
     )
+
+
+async def _kept_text(settings: Settings, root: Path, path: str, sha256_hex: str) -> str:
+    """Return the text that a command of the user has made of a file. Whoever reads runs nothing."""
+    hooks = settings.hooks(root)
+    hook = hooks.hook_for(path)
+    text = None if hook is None else await hooks.kept_text(hook, path, sha256_hex)
+    if text is None:
+        raise ConfigurationError(
+            f"{path} is read by a command, and its text is not kept here; upload it again"
+        )
+    return text
 
 
 @dataclass(frozen=True, slots=True)

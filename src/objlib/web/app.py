@@ -22,6 +22,7 @@ from objlib.service.servers import is_loopback
 from objlib.web import browsing, pages, rounds
 from objlib.web.desk import Desk, NoFolderYet
 from objlib.web.door import Door, Guarded
+from objlib.web.patience import Impatient
 from objlib.web.rendering import respond, static
 
 _log = logging.getLogger(__name__)
@@ -61,6 +62,7 @@ def create_site(desk: Desk) -> ASGIApp:
             Exception: _bug,
         },
     )
+    site.router.redirect_slashes = False
     site.state.desk = desk
     return Guarded(site, desk.door)
 
@@ -125,7 +127,10 @@ async def show(
         await desk.open()
         config = uvicorn.Config(
             create_site(desk),
-            log_level="warning",
+            http=Impatient,
+            ws="none",
+            proxy_headers=False,  # the peer is who it is, whatever a header says
+            log_level="error",  # warnings are about what strangers send
             access_log=False,
             server_header=False,
             lifespan="off",
@@ -173,7 +178,8 @@ class _Server(uvicorn.Server):
 @contextlib.contextmanager
 def _bound(host: str, port: int) -> Iterator[socket.socket]:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listening:
+    # With the protocol named asyncio sends small packets at once; else a page waits 40 ms.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))

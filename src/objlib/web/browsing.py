@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 
 from starlette.requests import Request
@@ -19,6 +20,8 @@ from objlib.web.words import STATES
 
 PAGE = 100
 PATH_CHARS_MAX = 4_096
+#: Folders that are shown before somebody asks for more.
+FOLDERS_SHOWN = 60
 #: Seconds that a page waits for counts; after that it shows without them, or with older ones.
 COUNT_S = 0.15
 
@@ -34,13 +37,14 @@ async def files(request: Request) -> Response:
     page = await desk.library.files(
         beginning=folder, state=state, values=said, after=after, size=PAGE
     )
-    folders = [] if after else await folders_below(desk.library.catalog, folder)
     counts = desk.opened.counts
-    tallies = await counts.tallies.at(chosen, COUNT_S)
-    values = await counts.values.at(chosen, COUNT_S)
+    tallies, values = await asyncio.gather(
+        counts.tallies.at(chosen, COUNT_S), counts.values.at(chosen, COUNT_S)
+    )
     files_in = {} if tallies is None else tallies.value.folders
-    if tallies is not None and chosen.is_narrow:
-        folders = [one for one in folders if one in files_in]
+    folders = [] if after else list(files_in)
+    if tallies is None and not after:
+        folders = await folders_below(desk.library.catalog, folder)
 
     def here(said: list[str] | None = None, more: str | None = None, **other: object) -> str:
         query = {"in": folder, "state": state, "f": chosen_said if said is None else said}
@@ -94,6 +98,7 @@ async def files(request: Request) -> Response:
         ),
         is_counted=values is not None,
         folders_max=FOLDERS_MAX,
+        folders_shown=FOLDERS_MAX if query.get("more") == "/" else FOLDERS_SHOWN,
         crumbs=[""] + [folder[: at + 1] for at, char in enumerate(folder) if char == "/"],
     )
 

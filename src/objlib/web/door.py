@@ -41,6 +41,10 @@ _SAFE = frozenset({"GET", "HEAD"})
 
 _PORT = re.compile(r":\d+$")
 
+ELSEWHERE = (
+    "This page answers by its own address only.\n"
+    "For a proxy in front of it, start it with --host and --token, and pass the Host header on.\n"
+)
 CLOSED = (
     "This is somebody's library, and it opens with the address that `objlib web` printed.\n"
     "That address works once; start `objlib web` again for a new one.\n"
@@ -108,9 +112,10 @@ class Door:
 
     def may_post(self, headers: Headers, form: dict[str, str]) -> bool:
         """Return whether a request that changes something comes from a form of ours."""
-        own = f"http://{headers.get('host', '')}"
+        host = headers.get("host", "")
+        own = [f"http://{host}"], [f"https://{host}"]  # the latter behind a proxy
         return (
-            headers.getlist("origin") == [own]
+            headers.getlist("origin") in own
             and headers.get("sec-fetch-site") == "same-origin"
             and _equal(form.get("form_token", ""), self.form_token)
         )
@@ -147,7 +152,7 @@ class Guarded:
         headers = Headers(scope=scope)
         peer = scope["client"][0] if scope.get("client") else None
         if not self._door.is_addressed(headers, peer):
-            return PlainTextResponse("This page answers by its own address only.\n", 421)
+            return PlainTextResponse(ELSEWHERE, 421)
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         token = next((value for name, value in query if name == "token"), None)
         if self._door.knows(headers):

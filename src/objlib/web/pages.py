@@ -30,7 +30,6 @@ QUESTION_CHARS_MAX = 2_000
 #: A key that a filter can name, and a number.
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,15})?")
-FAILURE_GROUPS, FAILURE_PATHS = 50, 20
 
 
 async def search(request: Request) -> Response:
@@ -237,20 +236,21 @@ async def _pieces(found: Original) -> AsyncIterator[bytes]:
 
 async def failures(request: Request) -> Response:
     """`GET /failures`: what is not searchable, by reason, with the remedy."""
-    found = await desk_of(request).library.failures()
-    groups = []
-    async for group in found.groups(FAILURE_GROUPS):
-        paths = [path async for page in found.pages(group, FAILURE_PATHS) for path in page]
-        groups.append(
-            {
-                "kind": group.kind,
-                "reason": group.reason,
-                "files": group.files,
-                "remedy": group.remedy,
-                "paths": paths,
-            }
-        )
-    return respond(request, "failures.html", {"reasons": found.reasons, "groups": groups})
+    figure = await desk_of(request).opened.counts.failures.at(None)
+    assert figure is not None, "it was waited for"
+    found = figure.value
+    groups = [
+        {
+            "kind": group.kind,
+            "reason": group.reason,
+            "files": group.files,
+            "remedy": group.remedy,
+            "paths": paths,
+        }
+        for group, paths in found.groups
+    ]
+    record = {"reasons": found.reasons, "groups": groups}
+    return respond(request, "failures.html", record, figure=figure)
 
 
 async def health(request: Request) -> Response:

@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict
 from urllib.parse import parse_qsl
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response, StreamingResponse
 
-from objlib.errors import ConfigurationError, Hint, LibraryGone
+from objlib.errors import ConfigurationError, Hint, LibraryGone, ObjlibError
 from objlib.service.pilot import AT_WORK, Snapshot
 from objlib.service.prover import PROVEN_MAX
 from objlib.service.servers import is_loopback
@@ -20,8 +21,12 @@ from objlib.web.browsing import COUNT_S
 from objlib.web.desk import NoFolderYet, desk_of
 from objlib.web.rendering import rendered, respond, wants_json
 
-#: Seconds between two snapshots.
-BEAT_S = 1.0
+#: Seconds between two snapshots. After so many of them the stream ends and the browser asks anew:
+#: it has six connections to a page and no more, and with six tabs open a seventh waits for one.
+BEAT_S, BEATS = 1.0, 10
+AGAIN_MS = 1_000
+#: Seconds that a form may take to arrive.
+FORM_S = 10.0
 FORM_BYTES_MAX = 16 * 1024
 #: Of files on their way, and of failures, so many are named.
 NAMED = 8
@@ -75,8 +80,14 @@ def _beats(request: Request, shown: Callable[[], Awaitable[str]]) -> Response:
 
     async def beats() -> AsyncIterator[str]:
         last = ""
-        while not desk.closing.is_set() and not await request.is_disconnected():
-            now = await shown()
+        yield f"retry: {AGAIN_MS}\n\n"
+        for _ in range(BEATS):
+            if desk.closing.is_set() or await request.is_disconnected():
+                return
+            try:
+                now = await shown()
+            except ObjlibError as error:  # the catalog is locked, say; later it is not
+                now = str(Markup('<p class="warn">{}</p>').format(str(error)))
             yield f"event: run\ndata: {json.dumps(now)}\n\n" if now != last else ": still\n\n"
             last = now
             try:
@@ -172,7 +183,11 @@ async def no_folder_yet(request: Request, error: Exception) -> Response:
 
 async def _own_form(request: Request) -> dict[str, str] | Response:
     """Return the fields of a form of ours, or the refusal of what is none."""
-    form = await _form(request)
+    try:
+        async with asyncio.timeout(FORM_S):
+            form = await _form(request)
+    except TimeoutError:
+        return PlainTextResponse("That form took too long.\n", 408)
     if form is None:
         return PlainTextResponse("That form is too large.\n", 413)
     if not desk_of(request).door.may_post(request.headers, form):
