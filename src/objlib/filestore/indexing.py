@@ -37,6 +37,7 @@ class Indexed:
         chunks: what is not written yet.
         written: how many chunks are, under the reserved `position`.
         missing: parts of it that were not read, in words for its owner.
+        picture: its bytes, where it is one, to be kept beside it.
         error: a google.rpc.Status for the operation, where there is something to say.
     """
 
@@ -46,6 +47,7 @@ class Indexed:
     written: int = 0
     position: int | None = None
     missing: tuple[str, ...] = ()
+    picture: bytes | None = None
     error: dict[str, Any] | None = None
 
     @property
@@ -72,7 +74,8 @@ async def index(
     indexed = Indexed(mime_type, size_bytes, [])
     try:
         if caption is not None and kind_of(mime_type) in PICTURES:
-            _check_picture(b"".join(content))
+            indexed.picture = b"".join(content)
+            _check_picture(indexed.picture)
             await _cut_up(store, [caption], None, chunking, indexed)
         elif is_plain(mime_type):
             text = await _after_turns(extracted(content, mime_type))
