@@ -19,7 +19,6 @@ from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
 from objlib.formats import NoText, Unreadable, is_plain, kind_of
-from objlib.formats.isolated import read_isolated
 from objlib.formats.pictures import PICTURES, SIDE_PIXELS_MAX, picture_in
 from objlib.formats.text import extracted
 from objlib.language.words import closed_up, terms
@@ -82,7 +81,7 @@ async def index(
             text = await _after_turns(extracted(content, mime_type))
             await _cut_up(store, text, None, chunking, indexed)
         else:
-            reading = await read_isolated(b"".join(content), mime_type)
+            reading = await store.readings.of(b"".join(content), mime_type)
             indexed.missing = reading.missing
             for page in reading.pages:
                 await _cut_up(store, [page.text], page.number, chunking, indexed)

@@ -23,6 +23,7 @@ from typing import Any, Self
 
 from objlib.filestore.database import open_data_file
 from objlib.filestore.limits import check_display_name
+from objlib.filestore.readings import Readings
 from objlib.filestore.semantic import Embedder
 from objlib.filestore.wire import ApiError
 
@@ -55,6 +56,7 @@ class FileStore:
         self.clock = clock
         self.indexing_delay_s = indexing_delay_s
         self.embedder = embedder
+        self.readings = Readings()
 
     @classmethod
     def open(
