@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx2
+import pptx
 import pytest
 
 from tests.conftest import WORDS
@@ -260,6 +261,22 @@ def test_many_folders_come_when_they_are_asked_for(tmp_path: Path) -> None:
         assert "15 more folders" in page and "in=74%2F" in page  # as the heading of its file
         assert page.partition("</ul>")[0].count("<li>") == 60
         assert client.get("/files?more=/").text.partition("</ul>")[0].count("<li>") == 75
+
+
+def test_a_slide_and_a_sheet_are_named(tmp_path: Path) -> None:
+    """Beside the hit, as HTML and as JSON, and above the text that the link leads to."""
+    (tmp_path / "library").mkdir()
+    show = pptx.Presentation()
+    for said in ("Vespers are sung.", "Zymurgy is brewing."):
+        show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = said
+    show.save(str(tmp_path / "library" / "talk.pptx"))
+    objlib(tmp_path, "scan", "--library", "library")
+    objlib(tmp_path, "sync", "--yes")
+    with running(tmp_path, "--token", TOKEN) as site, site.inside() as client:
+        hit = first_hit(client, "zymurgy")
+        assert hit["place"] == "slide 2"
+        assert "slide 2" in client.get("/", params={"q": "zymurgy"}).text
+        assert "slide 2" in client.get(str(hit["url"])).text
 
 
 @pytest.mark.parametrize(
