@@ -88,7 +88,7 @@ def test_a_wish_for_another_run_is_no_wish(tmp_path: Path) -> None:
     """What was meant for a process that has ended, or is nonsense, stops nobody."""
     write_library(tmp_path / "library", 3)
     objlib(tmp_path, "scan", "--library", "library")
-    for wish in (json.dumps({"process": "host/boot/ns/1/2", "wish": "stop"}), '"x"', "[]"):
+    for wish in (json.dumps({"process": "host/boot/ns/1/2", "wish": "stop"}), '"x"', "[]", "{", ""):
         with closing(sqlite3.connect(tmp_path / "data" / "library.db")) as catalog:
             catalog.execute("INSERT OR REPLACE INTO catalog_info VALUES ('run_wish', ?)", (wish,))
             catalog.commit()

@@ -35,7 +35,10 @@ async def wish_for(catalog: Catalog, owner: str) -> str | None:
     written = await get_info(catalog, RUN_WISH)
     if written is None:
         return None
-    wished = json.loads(written)
+    try:
+        wished = json.loads(written)
+    except ValueError:  # whoever wrote that meant nobody
+        return None
     if not isinstance(wished, Mapping) or wished.get("process") != process_of(owner):
         return None
     return DRAIN if wished.get("wish") == DRAIN else STOP
