@@ -120,7 +120,7 @@ $(FORMATS_PEERS): $(INSTALLED)
 	@build/peers/bin/python -m pip install -qq --disable-pip-version-check pypandoc_binary \
 	  'markitdown[docx,outlook,pdf,pptx,xlsx]'
 	@build/peers/bin/python -m pip download -qq --disable-pip-version-check --no-deps \
-	  --no-binary :all: -d build/documents python-docx python-pptx odfpy chardet==5.2.0
+	  --no-binary :all: -d build/documents python-docx python-pptx odfpy nbformat chardet==5.2.0
 	@touch $@
 
 formats: $(FORMATS_PEERS)

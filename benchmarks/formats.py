@@ -36,7 +36,7 @@ WORK = BUILD / "formats"
 PAGE = Path("docs/formats.md")
 BEGIN, END = "<!-- make formats -->", "<!-- end -->"
 MADE = "Documents made here, with known words"
-DOWNLOADED = "Public test documents of python-docx, python-pptx and odfpy"
+DOWNLOADED = "Public test documents of python-docx, python-pptx, odfpy and nbformat"
 ENCODED = "Texts from before UTF-8, and without a mark"
 READERS = ("objlib", "markitdown", "pandoc")
 _KINDS = "docx pptx xlsx odt ods odp epub fb2 html rtf pdf eml mbox mht msg ipynb json".split()
@@ -61,7 +61,7 @@ from markitdown import MarkItDown
 import pypandoc
 converter, pandoc = MarkItDown(), pypandoc.get_pandoc_path()
 for path in sys.stdin.read().split("\n"):
-    for name in ("markitdown", "pandoc"):
+    for name in ("markitdown", "pandoc") * 2:
         begin = time.perf_counter()
         try:
             if name == "markitdown":
@@ -148,6 +148,8 @@ def _written() -> dict[Path, frozenset[str]]:
 def _public() -> Iterator[Path]:
     """Unpack the documents in the source archives that were downloaded; yield their paths."""
     for archive in sorted(PUBLIC.glob("*.tar.gz")):
+        if archive.name.startswith("chardet"):  # of these it is asked whether they are read right
+            continue
         with tarfile.open(archive) as source:
             for member in source.getmembers():
                 suffix = member.name.rpartition(".")[2].lower()
@@ -162,6 +164,12 @@ def _public() -> Iterator[Path]:
 
 
 def _ours(path: Path) -> tuple[str | None, float]:
+    """Return the text, and the seconds of a second reading, which loads no libraries."""
+    _once(path)
+    return _once(path)
+
+
+def _once(path: Path) -> tuple[str | None, float]:
     begin = time.perf_counter()
     _, verdict = look_at(path)
     text: str | None = None

@@ -135,6 +135,7 @@ _CALLS: list[tuple[str, str, wire.Message | None, str]] = [
     ("get", _STORE + "/documents", None, "ListDocuments"),
     ("get", _STORE + "/documents/{document}", None, "Document"),
     ("delete", _STORE + "/documents/{document}", None, "Empty"),
+    ("get", _STORE + "/media/{media}", None, "Picture"),
     ("get", _STORE + "/operations/{operation}", None, "Operation"),
     ("get", _STORE + "/upload/operations/{operation}", None, "Operation"),
     ("get", "/{version}/models", None, "ListModels"),
@@ -221,6 +222,8 @@ _UPLOAD_HEADERS = [
 def _ok(answer: str) -> Schema:
     if answer == "Upload":
         return {"description": "done, or a URL to go on with"}
+    if answer == "Picture":
+        return {"description": "its bytes", "content": {"image/png": {}, "image/jpeg": {}}}
     schema = {"$ref": f"#/components/schemas/{answer}"}
     content: Schema = {"application/json": {"schema": schema}}
     if answer == "Interaction":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objlib.filestore.fusion import DEPTH, ENOUGH, Scored, fused
+from objlib.filestore.fusion import DEPTH, ENOUGH, ENOUGH_FOR_FIRST, Scored, fused
 
 
 def ranking(*ids: int) -> list[Scored]:
@@ -23,6 +23,13 @@ def test_what_both_found_comes_before_what_one_found() -> None:
 def test_where_the_words_say_enough_their_ranking_stands() -> None:
     """What only the meaning finds follows."""
     assert fused(ranking(1, 2, 3), ranking(3, 4), ENOUGH) == [1, 2, 3, 4]
+
+
+def test_the_first_by_words_stays_first_where_they_say_something() -> None:
+    """Behind it the ranks are fused."""
+    assert fused(ranking(1, 2, 3), ranking(3, 4, 2), ENOUGH_FOR_FIRST) == [1, 3, 2, 4]
+    assert fused(ranking(1, 2, 3), ranking(3, 4, 2), ENOUGH_FOR_FIRST / 2)[0] == 3
+    assert fused([], ranking(3), ENOUGH_FOR_FIRST) == [3]
 
 
 def test_what_lies_deep_keeps_its_order() -> None:

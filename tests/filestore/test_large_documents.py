@@ -148,7 +148,7 @@ def test_a_document_that_turns_out_damaged_leaves_no_passages(
 
     async def story() -> None:
         async with mounted(tmp_path) as server:
-            monkeypatch.setattr("objlib.filestore.indexing.read_isolated", half)
+            monkeypatch.setattr("objlib.filestore.readings.read_isolated", half)
             store = await server.new_store()
             file = await server.new_file("x", mime_type="application/pdf")
             name = await server.import_file(store, file)

@@ -17,6 +17,7 @@ from objlib.formats.decoding import (
     after_all_turns,
     decode_text,
     examined,
+    is_text,
     mark_of,
 )
 from objlib.formats.text import extract, extracted
@@ -178,3 +179,12 @@ def test_a_character_across_two_pieces_stays_whole(
     for size in range(1, 12):
         monkeypatch.setattr("objlib.formats.decoding._PIECE_BYTES", size)
         assert decode_text(text.encode(encoding)) == text
+
+
+def test_one_nul_does_not_make_a_short_text_binary() -> None:
+    """A crash leaves one; where all else is a text, it is one."""
+    assert is_text(b"A word\0 and more of it in here.\n")
+    assert is_text("Größe\0 und mehr davon, zwölf Wörter".encode())
+    assert not is_text(b"\x7fELF\0short")
+    assert not is_text(b"A word\0 and\0 more\0 of it.\n")
+    assert not is_text(b"A word\0 and more \xff\xfe of it in.")

@@ -85,3 +85,19 @@ def test_utf_16_is_read_with_and_without_its_mark() -> None:
 def test_a_page_nested_without_end_is_read() -> None:
     """The walk does not call itself."""
     assert lines("<b>" * 3_000 + "zqedeep") == ["zqedeep"]
+
+
+def test_what_stands_in_a_box_of_its_own_is_no_part_of_the_word_before() -> None:
+    """In the same line, as a reader sees it."""
+    page = "<p>Name<textarea>Ada</textarea><button>Send</button>or<input>leave</p>"
+    assert lines(page) == ["Name Ada Send or leave"]
+
+
+def test_a_page_that_would_keep_the_parser_for_minutes_is_read_at_once() -> None:
+    """Nobody has written it; its words are found all the same, and none of its scripts."""
+    page = "<title>Deep</title>" + "<div>zqe" * 300_000 + "<script>var x = 1;</script>end &amp; all"
+    said = lines(page)
+    assert (said[0], said[-1]) == ("Deep zqe", "end & all") or said[-1].endswith("end & all")
+    assert not any("var x" in line for line in said)
+    rows = "<table>" + "<tr><td>a<td>b" * 50_000 + "</table>"
+    assert lines(rows).count("b") == 50_000

@@ -182,3 +182,24 @@ def test_everything_that_is_converted_can_be_recognised() -> None:
     recognised = (*DOCUMENT_TYPES.values(), *MARKED_UP_TYPES.values())
     assert CONVERTERS.keys() <= {mime_type for mime_type, _ in recognised}
     assert MAX_DOCUMENT_BYTES == 100 * 1024 * 1024
+
+
+PDF_HEAD = b"%PDF-1.7\n1 0 obj\n<< /Type /Catalog >>\nendobj\n"
+
+
+@pytest.mark.parametrize("name", ["about.txt", "notes", "talk.md"])
+def test_a_text_that_begins_like_a_pdf_is_told_by_its_whole(tmp_path: Path, name: str) -> None:
+    """By what follows the first line, and by its end."""
+    path = tmp_path / name
+    path.write_bytes(b"%PDF-1.7 is how each PDF begins.\nSo says the book.\n" * 2000)
+    assert isinstance(look_at(path)[1], Accepted)
+    for content in (
+        PDF_HEAD,
+        PDF_HEAD * 500,
+        b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj\n" + PDF_HEAD,
+        b"%PDF-1.4\nan odd one\n" + b"stream\n" * 3000 + b"startxref\n9\n%%EOF\n",
+    ):
+        path.write_bytes(content)
+        verdict = look_at(path)[1]
+        as_pdf = Accepted("application/pdf")
+        assert verdict == as_pdf if name == "notes" else isinstance(verdict, Unsupported), content

@@ -91,6 +91,7 @@ def _grounding_chunk(hit: Hit, form: MetadataForm) -> dict[str, Any]:
         "fileSearchStore": hit.store_name,
         "customMetadata": in_form(hit.metadata, form),
         "pageNumber": hit.page,
+        "mediaId": hit.media_id,
     }
     return {"retrievedContext": compact(context)}
 

@@ -90,6 +90,7 @@ def _table(
         ("GET", one + "/documents", documents.list),
         ("GET", one + "/documents/{document}", documents.get),
         ("DELETE", one + "/documents/{document}", documents.delete),
+        ("GET", one + "/media/{media}", documents.get_media),
         ("GET", one + "/operations/{operation}", documents.get_operation),
         ("GET", one + "/upload/operations/{operation}", documents.get_operation),
         ("GET", one, stores.get),

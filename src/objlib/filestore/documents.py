@@ -97,6 +97,9 @@ def add_document(
         )
         passages.add(store, position, indexed.written, indexed.chunks)
         passages.finish(store, position)
+        if indexed.picture is not None and indexed.has_text:
+            owner = f"media/{position}"
+            store.insert("INSERT INTO pieces VALUES (?, 0, ?)", owner, indexed.picture)
     elif indexed.position is not None:
         passages.remove(store, indexed.position)
     kind = "upload/operations" if is_upload else "operations"
@@ -262,6 +265,19 @@ def document_row(store: FileStore, store_id: str, identifier: str) -> tuple[Any,
             404, f"Document fileSearchStores/{store_id}/documents/{identifier} not found."
         )
     return row
+
+
+def media_of(store: FileStore, store_id: str, identifier: str) -> tuple[str, bytes]:
+    """Return the type and bytes of a picture, called as its document is. Raises 404."""
+    row = store.one(
+        "SELECT mime_type, content FROM documents JOIN pieces ON owner = 'media/' || position"
+        " WHERE store_id = :store AND id = :id",
+        store=store_id,
+        id=identifier,
+    )
+    if row is None:
+        raise ApiError(404, f"Media fileSearchStores/{store_id}/media/{identifier} not found.")
+    return row[0], row[1]
 
 
 def document_rows(

@@ -3,7 +3,8 @@
 Pure functions over (id, score), best first. Who looks for a name, a number or a rare word is best
 served by the words, so where the best passage holds enough of the question its ranking stands, and
 meaning adds what no word finds. Where it does not, the question was asked in other words: then the
-reciprocal ranks of both are added.
+reciprocal ranks of both are added. Only where the words hardly say anything does their best passage
+lose its place.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ RRF_K = 60
 DEPTH = 10
 #: The share of a question, its words weighed by their rarity, that the best passage by words must
 #: hold for its ranking to stand. Tuned on benchmarks/questions.toml: docs/search.md.
-ENOUGH = 0.4
+ENOUGH = 0.5
+#: The same for the best passage by words alone to stay the first. Tuned likewise.
+ENOUGH_FOR_FIRST = 0.3
 
 
 def fused(words: Sequence[Scored], meaning: Sequence[Scored], covered: float) -> list[int]:
@@ -38,4 +41,6 @@ def fused(words: Sequence[Scored], meaning: Sequence[Scored], covered: float) ->
         for rank, (item, _score) in enumerate(ranking[:DEPTH], start=1):
             scores[item] = scores.get(item, 0.0) + 1 / (RRF_K + rank)
     best = sorted(scores, key=lambda item: -scores[item])  # stable: those by words come first
+    if words and covered >= ENOUGH_FOR_FIRST:
+        best = [words[0][0], *best]
     return list(dict.fromkeys([*best, *(item for ranking in rankings for item, _ in ranking)]))

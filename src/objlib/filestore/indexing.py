@@ -19,7 +19,6 @@ from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
 from objlib.formats import NoText, Unreadable, is_plain, kind_of
-from objlib.formats.isolated import read_isolated
 from objlib.formats.pictures import PICTURES, SIDE_PIXELS_MAX, picture_in
 from objlib.formats.text import extracted
 from objlib.language.words import closed_up, terms
@@ -39,6 +38,7 @@ class Indexed:
         written: how many chunks are, under the reserved `position`.
         renew: called in each transaction that writes chunks, where the document is there already.
         missing: parts of it that were not read, in words for its owner.
+        picture: its bytes, where it is one, to be kept beside it.
         error: a google.rpc.Status for the operation, where there is something to say.
     """
 
@@ -48,6 +48,7 @@ class Indexed:
     written: int = 0
     position: int | None = None
     missing: tuple[str, ...] = ()
+    picture: bytes | None = None
     error: dict[str, Any] | None = None
     renew: Callable[[], None] | None = None
 
@@ -88,13 +89,14 @@ async def index(
         indexed.position, indexed.renew = announced.position, announced.renew
     try:
         if caption is not None and kind_of(mime_type) in PICTURES:
-            _check_picture(b"".join(content))
+            indexed.picture = b"".join(content)
+            _check_picture(indexed.picture)
             await _cut_up(store, [caption], None, chunking, indexed)
         elif is_plain(mime_type):
             text = await _after_turns(extracted(content, mime_type))
             await _cut_up(store, text, None, chunking, indexed)
         else:
-            reading = await read_isolated(b"".join(content), mime_type)
+            reading = await store.readings.of(b"".join(content), mime_type)
             indexed.missing = reading.missing
             for page in reading.pages:
                 await _cut_up(store, [page.text], page.number, chunking, indexed)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from objlib.filestore.asking import Asked, Held, asked_of
 from objlib.filestore.filters import MetadataValue, Predicate
-from objlib.filestore.fusion import DEPTH, ENOUGH, Scored, fused
+from objlib.filestore.fusion import DEPTH, Scored, fused
 from objlib.filestore.quoting import folded
 from objlib.filestore.semantic import Embedder, Nearness
 from objlib.filestore.storage import ACTIVE, FileStore
@@ -32,6 +32,10 @@ TOP_K_MAX = 100
 
 #: Pairs of a long question that are looked for; its terms all are.
 PAIRS_MAX = 64
+#: A passage may be quoted that holds this share of a question, or whose cosine is this part of the
+#: way from the embedder's floor to 1. Tuned on benchmarks/questions.toml.
+QUOTED = 0.4
+QUOTED_BY_MEANING = 0.2
 #: A passage that was found by few of a question's words is left out where it holds a smaller share
 #: of them than this, or than this part of what the first holds. Tuned on benchmarks/questions.toml.
 LISTED = 0.25
@@ -68,7 +72,9 @@ _OF_THESE_MAY_BE_FOUND = f"""
 """
 _HITS = """
     SELECT chunks.id, documents.store_id, documents.display_name, chunks.text,
-           documents.metadata_json, chunks.page
+           documents.metadata_json, chunks.page,
+           CASE WHEN EXISTS (SELECT 1 FROM pieces WHERE owner = 'media/' || documents.position)
+                THEN documents.id END
     FROM chunks JOIN documents ON documents.position = chunks.document
     WHERE chunks.id IN (SELECT value FROM json_each(:ids))
 """
@@ -83,6 +89,7 @@ class Hit:
     """A chunk that was found.
 
     Args:
+        media_id: the name of the picture, if it is one.
         is_near: it holds enough of the question, or is near it by its meaning: it may be quoted.
     """
 
@@ -91,6 +98,7 @@ class Hit:
     text: str
     metadata: list[dict[str, Any]]
     page: int | None
+    media_id: str | None
     is_near: bool
 
 
@@ -148,8 +156,10 @@ async def find(
     if embedder is not None and vector is not None:
         by_meaning = _by_meaning(store, embedder, vector, depth, eligible)
     best = fused(by_words, by_meaning, covered)[:top_k]
-    is_near = {chunk for chunk, one in held.items() if one.share >= ENOUGH}
-    is_near.update(chunk for chunk, _ in by_meaning)
+    is_near = {chunk for chunk, one in held.items() if one.share >= QUOTED}
+    if embedder is not None:
+        least = embedder.floor + QUOTED_BY_MEANING * (1 - embedder.floor)
+        is_near.update(chunk for chunk, cosine in by_meaning if cosine >= least)
     return Found(_hits(store, best, is_near), asked.text, asked.weights)
 
 
@@ -196,11 +206,22 @@ def _by_meaning(
 def _hits(store: FileStore, ids: Sequence[int], is_near: Collection[int]) -> list[Hit]:
     """The chunks with these ids, in their order."""
     rows = {row[0]: row[1:] for row in store.all(_HITS, ids=json.dumps(ids))}
-    return [
-        Hit(f"fileSearchStores/{store_id}", title, text, json.loads(made), page, id in is_near)
-        for id in ids
-        for store_id, title, text, made, page in [rows[id]]
-    ]
+    return [_hit(*rows[id], is_near=id in is_near) for id in ids]
+
+
+def _hit(
+    store_id: str,
+    title: str,
+    text: str,
+    metadata_json: str,
+    page: int | None,
+    media: str | None,
+    *,
+    is_near: bool,
+) -> Hit:
+    name = f"fileSearchStores/{store_id}"
+    media_id = None if media is None else f"{name}/media/{media}"
+    return Hit(name, title, text, json.loads(metadata_json), page, media_id, is_near)
 
 
 def match_expression(question: str) -> str:

@@ -22,9 +22,9 @@ CREATE TABLE IF NOT EXISTS files (
 );
 CREATE INDEX IF NOT EXISTS files_by_expiry ON files (expires_at);
 
--- Bytes of uploads and of raw files, in blocks, so that no whole file is ever in one value.
+-- Bytes of uploads, raw files and pictures, in blocks, so that no whole file is ever in one value.
 CREATE TABLE IF NOT EXISTS pieces (
-    owner   TEXT NOT NULL,                             -- upload id, or files/{id}
+    owner   TEXT NOT NULL,                             -- upload id, files/{id}, media/{position}
     offset  INTEGER NOT NULL,
     content BLOB NOT NULL,
     PRIMARY KEY (owner, offset)
@@ -80,6 +80,11 @@ END;
 CREATE TRIGGER IF NOT EXISTS documents_discounted AFTER DELETE ON documents BEGIN
     UPDATE stores SET documents = documents - 1, size_bytes = size_bytes - OLD.size_bytes
     WHERE id = OLD.store_id;
+END;
+
+-- Pictures stay as long as their documents: media of citations.
+CREATE TRIGGER IF NOT EXISTS media_forgotten AFTER DELETE ON documents BEGIN
+    DELETE FROM pieces WHERE owner = 'media/' || OLD.position;
 END;
 
 CREATE TABLE IF NOT EXISTS operations (

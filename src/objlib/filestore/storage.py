@@ -25,6 +25,7 @@ from typing import Any, Self
 
 from objlib.filestore.database import open_data_file
 from objlib.filestore.limits import check_display_name
+from objlib.filestore.readings import Readings
 from objlib.filestore.semantic import Embedder
 from objlib.filestore.wire import ApiError
 
@@ -59,6 +60,7 @@ class FileStore:
         self.embedder = embedder
         #: What goes on after its request was answered.
         self.working: set[asyncio.Task[None]] = set()
+        self.readings = Readings()
 
     @classmethod
     def open(

@@ -54,6 +54,21 @@ _READERS = {
     "multipart/related": ("mail", "page"),
     "application/vnd.ms-outlook": ("outlook", "message"),
 }
+#: Module that reads a kind -> the kind in people's words.
+_WORDS = {
+    "html": "a web page",
+    "pdf": "a PDF",
+    "word": "a Word document",
+    "slides": "a presentation",
+    "sheets": "a spreadsheet",
+    "opendocument": "an OpenDocument file",
+    "epub": "an e-book",
+    "fictionbook": "an e-book",
+    "rtf": "rich text",
+    "notebook": "a notebook",
+    "mail": "a mail",
+    "outlook": "a mail",
+}
 _PAGINATED = frozenset({"application/pdf"})
 #: Readers that name the parts of a document.
 _NAMING = frozenset(
@@ -87,7 +102,8 @@ def read(content: bytes, mime_type: str) -> Reading:
     except RecursionError as error:
         raise Unreadable("The document is damaged: it is nested too deeply.") from error
     except Exception as error:  # the libraries raise whatever damage makes them stumble over
-        raise Unreadable(f"The document is damaged: it cannot be read as {kind}.") from error
+        words = _WORDS.get(_READERS[kind][0], "what it is called")
+        raise Unreadable(f"The document is damaged: it cannot be read as {words}.") from error
 
 
 def kind_of(mime_type: str) -> str:

@@ -23,6 +23,16 @@ _BLOCKS = frozenset(
     "nav ol optgroup option p pre search section select summary table tbody td tfoot th thead "
     "title tr ul".split()
 )
+#: They stand apart from the words around them, in the same line.
+_BOXES = frozenset({"button", "input", "meter", "output", "progress", "textarea"})
+#: Elements in one another. The time that the parser takes grows with the square of it. Pages that
+#: close no paragraph and no item look deeper than they are.
+DEPTH_MAX = 20_000
+_TAG = re.compile(r"<(/?)([a-zA-Z][^\s/<>]*)[^<>]*>")
+_HIDDEN_RAW = re.compile(r"<(script|style)\b.*?(?:</\1\s*>|\Z)", re.IGNORECASE | re.DOTALL)
+_VOID = frozenset(
+    "area base br col dd dt embed hr img input li link meta option p source td th tr wbr".split()
+)
 #: UTF-16 without its mark.
 _WIDE = (b"<\0", b"\0<")
 _AS_WRITTEN = frozenset({"pre", "textarea"})
@@ -43,6 +53,8 @@ def text(content: bytes) -> Iterator[str | Missing]:
 def without_markup(page: str) -> tuple[str, int]:
     """Return what a reader sees of a page, and the number of its pictures without a description."""
     page = _XML_DECLARATION.sub("", page, count=1)
+    if _is_too_deep(page):
+        page = _TAG.sub("\n", _HIDDEN_RAW.sub("", page))
     parsed = LexborHTMLParser(_EMPTY_RAW.sub(r"<\1></\1>", page))
     pieces: list[str] = []
     pictures, as_written = 0, 0
@@ -53,6 +65,8 @@ def without_markup(page: str) -> tuple[str, int]:
             pieces.append(said if as_written else _BLANKS.sub(" ", said))
         elif tag in _BLOCKS:
             pieces.append("\n\n")
+        elif tag in _BOXES:
+            pieces.append("" if pieces and pieces[-1].endswith(" ") else " ")
         elif tag in ("img", "image") and not is_end:
             said = (node.attributes.get("alt") or "").strip()
             pieces.append(f" {said} " if said else "")
@@ -60,6 +74,19 @@ def without_markup(page: str) -> tuple[str, int]:
         if tag in _AS_WRITTEN:
             as_written += -1 if is_end else 1
     return _AROUND_BREAKS.sub("\n\n", "".join(pieces)).strip(), pictures
+
+
+def _is_too_deep(page: str) -> bool:
+    """Return True for a page whose nesting would keep the parser for minutes."""
+    if page.count("<") <= DEPTH_MAX:
+        return False
+    depth = 0
+    for tag in _TAG.finditer(page):
+        if tag[2].lower() not in _VOID and not tag[0].endswith("/>"):
+            depth += -1 if tag[1] else 1
+        if depth > DEPTH_MAX:
+            return True
+    return False
 
 
 def _walk(root: Any) -> Iterator[tuple[Any, bool]]:

@@ -19,6 +19,8 @@ HEAD_BYTES = 8192
 _CONTROLS = bytes(byte for byte in range(0x20) if byte not in b"\t\n\r\f\x08\x1b\x1a")
 #: Old encodings have hardly a control character; compressed bytes have one in ten.
 _CONTROL_SHARE_MAX = 0.02
+#: A shorter text may have one all the same, where nothing else is wrong with it.
+_ONE_CONTROL_IN_BYTES = 24
 #: Less among NULs is a signature, perhaps.
 _TEXT_BYTES_MIN = 32
 #: The alphabets end here; symbols and the characters of East Asia follow.
@@ -32,7 +34,8 @@ def has_few_controls(content: bytes) -> bool:
     """
     body = content.strip(b"\0")
     controls = len(body) - len(body.translate(None, _CONTROLS))
-    if controls > len(body) * _CONTROL_SHARE_MAX:
+    is_one = controls == 1 and len(body) >= _ONE_CONTROL_IN_BYTES and _is_utf_8(body)
+    if controls > len(body) * _CONTROL_SHARE_MAX and not is_one:
         return False
     nuls = len(content) - len(body)
     return not nuls or len(body) >= _TEXT_BYTES_MIN or (nuls <= len(body) and _is_utf_8(body))

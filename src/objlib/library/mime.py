@@ -9,9 +9,11 @@ is accepted under its own type and converted on the way up (`objlib.library.conv
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import puremagic
 
@@ -62,6 +64,13 @@ PLAIN_EXTENSIONS = frozenset(
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPENDOCUMENT = "application/vnd.oasis.opendocument."
 _PDF, _RTF = b"%PDF-", b"{\\rtf"
+#: A PDF by its beginning: a header, then bytes that are no ASCII in a comment, or an object.
+_IS_PDF = re.compile(
+    rb"%PDF-\d\.\d\s*(?:\Z|%[^\r\n]*[\x80-\xff]|(?:%[^\r\n]*\s+)*\d+\s+\d+\s+obj\b)"
+)
+_PDF_END_BYTES = 2048
+#: What `mime_type_of` is told of a PDF that its beginning does not tell.
+PDF = "pdf"
 #: Extension -> type, and how such a file begins.
 DOCUMENT_TYPES: dict[str, tuple[str, bytes]] = {
     ".pdf": ("application/pdf", _PDF),
@@ -184,6 +193,9 @@ def judged(
         OSError: it cannot be read.
     """
     inside = None
+    if head.startswith(_PDF) and is_text(head) and not _IS_PDF.match(head):
+        with open_regular(path, opener) as file:
+            inside = PDF if _ends_as_pdf(file) else None
     if (kind := picture_type(head)) and _suffix_of(str(path)) not in _TELLING:
         if not pictures:
             return Unsupported(_PICTURE)
@@ -200,7 +212,7 @@ def mime_type_of(name: str, head: bytes, inside: str | None = None) -> Accepted 
 
     Args:
         head: its first `HEAD_BYTES` bytes.
-        inside: what `kind_inside` says of it.
+        inside: what `kind_inside` says of it; or `PDF`.
     """
     suffix = _suffix_of(name)
     if (kind := REFUSED_EXTENSIONS.get(suffix)) and not (suffix in _TEXTS_TOO and is_text(head)):
@@ -212,9 +224,16 @@ def mime_type_of(name: str, head: bytes, inside: str | None = None) -> Accepted 
         return _type_of(shown)
     if (marked_up := _marked_up(suffix, head)) is not None:
         return Accepted(marked_up)
-    if kind := _kind_by_content(head):
+    if kind := _kind_by_content(head, inside):
         return _unsupported(kind, f", whatever its name {suffix} says" if suffix else "")
     return Accepted(TEXT_TYPES.get(suffix, "text/plain"))
+
+
+def _ends_as_pdf(file: BinaryIO) -> bool:
+    """Return True for a PDF by its end: a text that begins with `%PDF-` has another one."""
+    file.seek(max(0, file.seek(0, os.SEEK_END) - _PDF_END_BYTES))
+    end = file.read(_PDF_END_BYTES)
+    return b"startxref" in end or b"%%EOF" in end
 
 
 def _judged_picture(kind: str, picture: Picture | None) -> Accepted | Unsupported:
@@ -278,9 +297,9 @@ def _promised(suffix: str, head: bytes, inside: str | None) -> Accepted | Unsupp
 
 def _shown_by(head: bytes, inside: str | None) -> str | None:
     """The extension that a content deserves, of those that can be told for certain."""
-    if inside not in (None, ARCHIVE, DAMAGED):
+    if inside not in (None, ARCHIVE, DAMAGED, PDF):
         return inside
-    if head.startswith(_PDF):
+    if inside == PDF or _IS_PDF.match(head) or (head.startswith(_PDF) and not is_text(head)):
         return ".pdf"
     return ".rtf" if head.startswith(_RTF) else None
 
@@ -299,12 +318,16 @@ def _unsupported(kind: str, addition: str = "") -> Unsupported:
     return Unsupported(f"{kind}{addition}, not a text" + (f"; {advice}" if advice else ""))
 
 
-def _kind_by_content(head: bytes) -> str | None:
+def _kind_by_content(head: bytes, inside: str | None) -> str | None:
     """Return the kind of bytes that are no text; None for text."""
-    if head.startswith(_PDF):
+    if inside == PDF or _IS_PDF.match(head):
         return "a PDF"  # its beginning may be all text
     if is_text(head):
         return None
+    if head.startswith(_PDF):
+        return "a PDF"
+    if not head.strip(b"\0"):
+        return "nothing but empty bytes"
     if head.startswith(ZIP):
         return "a ZIP archive or an office document"
     return _kind_by_signature(head)

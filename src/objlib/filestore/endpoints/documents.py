@@ -151,6 +151,13 @@ class Documents:
         row = documents.document_row(self._store, store_id, request.path_params["document"])
         return JSONResponse(resources.document(store_id, row))
 
+    async def get_media(self, request: Request) -> Response:
+        """The picture of a citation, as it was uploaded."""
+        mime_type, content = documents.media_of(
+            self._store, request.path_params["store"], request.path_params["media"]
+        )
+        return Response(content, media_type=mime_type)
+
     async def delete(self, request: Request) -> Response:
         """Delete a document."""
         documents.delete_document(

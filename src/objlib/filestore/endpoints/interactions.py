@@ -69,6 +69,8 @@ class Interactions:
                 citation["custom_metadata"] = answer.in_form(hit.metadata, self._form)
             if hit.page is not None:
                 citation["page_number"] = hit.page
+            if hit.media_id is not None:
+                citation["media_id"] = hit.media_id
             annotations.append(citation)
         if schema is not None:  # the citations are of the text that it is made of
             text, annotations = structured.filled(schema, text), []
