@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ class Indexed:
     Args:
         chunks: what is not written yet.
         written: how many chunks are, under the reserved `position`.
+        renew: called in each transaction that writes chunks, where the document is there already.
         missing: parts of it that were not read, in words for its owner.
         picture: its bytes, where it is one, to be kept beside it.
         error: a google.rpc.Status for the operation, where there is something to say.
@@ -49,11 +50,20 @@ class Indexed:
     missing: tuple[str, ...] = ()
     picture: bytes | None = None
     error: dict[str, Any] | None = None
+    renew: Callable[[], None] | None = None
 
     @property
     def has_text(self) -> bool:
         """True if there is text to be found; a document without text fails."""
         return bool(self.chunks) or self.written > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A document that is there before its text is: its row, and what keeps it pending."""
+
+    position: int
+    renew: Callable[[], None]
 
 
 async def index(
@@ -63,6 +73,8 @@ async def index(
     mime_type: str,
     chunking: Chunking,
     caption: str | None = None,
+    *,
+    announced: Announced | None = None,
 ) -> Indexed:
     """Cut a document up. One whose text cannot be had has no chunks.
 
@@ -70,8 +82,11 @@ async def index(
         content: the document, which is gone through several times.
         caption: what is said of it besides; of a picture it is all that can be found. None in a
             store that takes no pictures.
+        announced: the document, where it is there already.
     """
     indexed = Indexed(mime_type, size_bytes, [])
+    if announced is not None:
+        indexed.position, indexed.renew = announced.position, announced.renew
     try:
         if caption is not None and kind_of(mime_type) in PICTURES:
             indexed.picture = b"".join(content)
@@ -142,6 +157,8 @@ async def _embed(store: FileStore, indexed: Indexed) -> None:
 def _write(store: FileStore, indexed: Indexed) -> None:
     """Write the chunks that there are, to make room for more."""
     with store.transaction():
+        if indexed.renew is not None:
+            indexed.renew()
         position = passages.reserve(store) if indexed.position is None else indexed.position
         passages.add(store, position, indexed.written, indexed.chunks)
     indexed.position = position
@@ -154,4 +171,6 @@ def _drop(store: FileStore, indexed: Indexed) -> None:
         with store.transaction():
             passages.remove(store, indexed.position)
     indexed.chunks.clear()
-    indexed.position, indexed.written = None, 0
+    indexed.written = 0
+    if indexed.renew is None:
+        indexed.position = None
