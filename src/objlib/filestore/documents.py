@@ -100,15 +100,42 @@ def add_document(
     kind = "upload/operations" if is_upload else "operations"
     name = f"fileSearchStores/{store_id}/{kind}/{identifier}"
     store.insert(
-        "INSERT INTO operations (name, store_id, document_id, is_upload, done_at, error_json)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO operations"
+        " (name, store_id, document_id, is_upload, done_at, error_json, missing_json)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         *(name, store_id, identifier, is_upload),
         ready_at if fate.operation_finishes else None,
         json.dumps(error) if (error := fate.operation_error or indexed.error) else None,
+        json.dumps(indexed.missing) if indexed.missing else None,
     )
     if fate.load is not None:
         _strain(store, fate.load, now)
     return name
+
+
+def complete(store: FileStore, operation: str, position: int, indexed: Indexed) -> None:
+    """Give a document the text that it waits for. In a transaction. It may be gone by now."""
+    now, has_text = store.clock(), indexed.has_text
+    there = store.one("SELECT 1 FROM documents WHERE position = :position", position=position)
+    if there is None:
+        passages.remove(store, position)
+        return
+    passages.add(store, position, indexed.written, indexed.chunks)
+    store.all(
+        "UPDATE documents SET ready_at = :now, visible_at = :now, is_failed = :is_failed"
+        " WHERE position = :position",
+        now=now,
+        is_failed=not has_text,
+        position=position,
+    )
+    store.all(
+        "UPDATE operations SET done_at = :now, error_json = :error, missing_json = :missing"
+        " WHERE name = :name",
+        now=now,
+        error=json.dumps(indexed.error) if indexed.error else None,
+        missing=json.dumps(indexed.missing) if indexed.missing else None,
+        name=operation,
+    )
 
 
 def _strain(store: FileStore, load: Load, now: float) -> None:
@@ -221,12 +248,14 @@ def pending_documents(store: FileStore) -> int:
 
 
 def operation_row(store: FileStore, name: str) -> tuple[Any, ...]:
-    """(document id, whether by an upload, done at, error as JSON, MIME type, bytes). Raises 404.
+    """(document id, whether by an upload, done at, error and missing parts as JSON, MIME type,
+    bytes). Raises 404.
 
     Type and size are None when there is no document, or none any more.
     """
     row = store.one(
-        "SELECT document_id, is_upload, done_at, error_json, mime_type, size_bytes FROM operations"
+        "SELECT document_id, is_upload, done_at, error_json, missing_json, mime_type, size_bytes"
+        " FROM operations"
         " LEFT JOIN documents ON documents.store_id = operations.store_id AND id = document_id"
         " WHERE name = :name",
         name=name,

@@ -63,6 +63,7 @@ async def index(
     mime_type: str,
     chunking: Chunking,
     caption: str | None = None,
+    position: int | None = None,
 ) -> Indexed:
     """Cut a document up. One whose text cannot be had has no chunks.
 
@@ -70,8 +71,9 @@ async def index(
         content: the document, which is gone through several times.
         caption: what is said of it besides; of a picture it is all that can be found. None in a
             store that takes no pictures.
+        position: of a document that is there already, and waits for its text.
     """
-    indexed = Indexed(mime_type, size_bytes, [])
+    indexed = Indexed(mime_type, size_bytes, [], position=position)
     try:
         if caption is not None and kind_of(mime_type) in PICTURES:
             indexed.picture = b"".join(content)

@@ -80,7 +80,8 @@ class FileStore:
         return cls(open_data_file(path), clock, rng, indexing_delay_s, embedder)
 
     def close(self) -> None:
-        """Release the data file."""
+        """Release the data file, and end what is still being read."""
+        self.readings.close()
         self._db.close()
 
     @contextmanager

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -10,13 +14,16 @@ from starlette.responses import JSONResponse, Response
 
 from objlib.filestore import bodies, documents, rawfiles, resources
 from objlib.filestore.faults import FaultPlan
-from objlib.filestore.indexing import index
+from objlib.filestore.indexing import Indexed, index
 from objlib.filestore.kinds import Kind
 from objlib.filestore.limits import check_document_size, check_metadata
 from objlib.filestore.paging import DOCUMENTS_PAGE, page, paging
 from objlib.filestore.storage import FileStore
 from objlib.filestore.wire import IMPORT_FILE, MAX_JSON_BYTES, boolean, invalid, parse_json
+from objlib.formats import is_plain
 
+#: Seconds until an import is answered though its document has not been read to the end.
+ANSWER_S = 10.0
 IMPORT = "/{version}/fileSearchStores/{store}:importFile"
 
 
@@ -44,23 +51,45 @@ class Documents:
         check_document_size(size_bytes)
         content = rawfiles.Stored(self._store, file_name, size_bytes)
         caption = documents.caption(store_row, file_id, metadata)
-        indexed = await index(self._store, content, size_bytes, mime_type, chunking, caption)
+        read = partial(index, self._store, content, size_bytes, mime_type, chunking, caption)
+        work = read()
+        indexed = await (work if is_plain(mime_type) else self._soon(work))
+        identifier = self._store.id_made_of(file_id)
         with self._store.transaction():
+            fate = self._faults.fate(
+                f"POST {IMPORT}", lambda: documents.pending_documents(self._store)
+            )
+            if indexed is None:  # it waits for its text
+                fate = replace(fate, is_stuck=True, operation_finishes=False)
             operation = documents.add_document(
                 self._store,
                 store_id,
-                identifier=self._store.id_made_of(file_id),
+                identifier=identifier,
                 display_name=file_id,
-                indexed=indexed,
+                indexed=indexed or Indexed(mime_type, size_bytes, []),
                 metadata=metadata,
-                fate=self._faults.fate(
-                    f"POST {IMPORT}", lambda: documents.pending_documents(self._store)
-                ),
+                fate=fate,
                 is_upload=False,
             )
-        # The service says nothing of it. Here it is known at once, and nobody should have to ask.
-        said = {"metadata": {"notRead": indexed.missing}} if indexed.missing else {}
-        return JSONResponse({"name": operation, **said})
+            if indexed is None and fate.makes_document:
+                position = documents.document_row(self._store, store_id, identifier)[0]
+                self._store.readings.go_on(self._complete(operation, position, read))
+        return JSONResponse({"name": operation})
+
+    async def _soon(self, work: Coroutine[Any, Any, Indexed]) -> Indexed | None:
+        """Return what comes of some work; None if it takes longer than anybody waits for it."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await work
+        except TimeoutError:
+            return None
+
+    async def _complete(
+        self, operation: str, position: int, read: Callable[..., Awaitable[Indexed]]
+    ) -> None:
+        indexed = await read(position=position)
+        with self._store.transaction():
+            documents.complete(self._store, operation, position, indexed)
 
     async def list(self, request: Request) -> Response:
         """A page of documents."""
@@ -99,13 +128,15 @@ class Documents:
         store_id, identifier = request.path_params["store"], request.path_params["operation"]
         kind = "upload/operations" if "/upload/operations/" in request.url.path else "operations"
         name = f"fileSearchStores/{store_id}/{kind}/{identifier}"
-        document_id, is_upload, done_at, error_json, mime_type, size_bytes = (
+        document_id, is_upload, done_at, error_json, missing_json, mime_type, size_bytes = (
             documents.operation_row(self._store, name)
         )
         operation: dict[str, Any] = {"name": name}
         if done_at is None or done_at > self._store.clock():
             return JSONResponse(operation)
         operation["done"] = True
+        if missing_json is not None:  # the service says nothing of the kind
+            operation["metadata"] = {"notRead": json.loads(missing_json)}
         if error_json is not None:
             operation["error"] = json.loads(error_json)
         elif is_upload:
