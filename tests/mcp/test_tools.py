@@ -8,6 +8,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import pptx
 import pytest
 from mcp.shared.exceptions import MCPError
 
@@ -132,6 +133,25 @@ def test_an_answer_names_its_sources(library: Path) -> None:
             given = await called(client, "ask", question="What is said of beeswax?")
             assert given["is_backed"] and "[1]" in given["answer"]
             assert [one["number"] for one in given["sources"]][:1] == [1]
+
+    asyncio.run(ask())
+
+
+def test_a_slide_is_named(workplace: Path) -> None:
+    """In what a search finds, and among the sources of an answer."""
+    (workplace / "library").mkdir()
+    show = pptx.Presentation()
+    for said in ("Vespers are sung.", "Zymurgy is brewing."):
+        show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = said
+    show.save(str(workplace / "library" / "talk.pptx"))
+    objlib(workplace, "scan", "--library", "library")
+    objlib(workplace, "sync", "--yes")
+
+    async def ask() -> None:
+        async with plugged() as client:
+            (found,) = (await called(client, "search", query="zymurgy"))["results"]
+            (source,) = (await called(client, "ask", question="zymurgy"))["sources"]
+            assert found["place"] == source["place"] == "slide 2"
 
     asyncio.run(ask())
 

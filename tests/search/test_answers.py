@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -130,3 +131,76 @@ def test_verify_blames_no_file_for_an_answer_that_was_blocked(asked: Cli, script
     outcome = asked("verify", "--limit", "1")
     assert outcome.exit_code == 0
     assert outcome.out.startswith("no verdict ")
+
+
+@pytest.mark.parametrize(
+    "supports",
+    [
+        [support(0, startIndex=-7, endIndex=4)],
+        [support(0, startIndex=0, endIndex=9_999_999)],
+        [support(0, startIndex=9, endIndex=2)],
+        [support(0, startIndex=0, endIndex=3), support(1, startIndex=1, endIndex=6)],
+        [support(0, startIndex=2, endIndex=3)],  # in the middle of a character
+        [support(-1, 99, startIndex=0, endIndex=4, text="Öl i")],
+        [support(0, text="said nowhere"), {"segment": {}}, {"groundingChunkIndices": [7]}],
+    ],
+)
+def test_citations_that_make_no_sense_lose_nothing(
+    asked: Cli, script: Script, supports: list[dict[str, Any]]
+) -> None:
+    """Negative, too large, overlapping, cut in a character: all of the answer, and no traceback."""
+    said = "Öl ist gut. Wein ist alt."
+    script += [(200, candidate(said, groundingSupports=supports, **CITED))] * 3
+    for command in ("search", "ask"):
+        outcome = asked(command, "wein")
+        assert outcome.exit_code == 0, outcome.err
+        shown = re.sub(r" \[\d+\]", "", outcome.out)
+        assert said in shown
+        assert "bug" not in outcome.err
+    assert asked("ask", "wein", "--json").json["answer"] == said
+
+
+@pytest.mark.parametrize(
+    "question", ["😀 🧱😀", "the", "კაცი და ბუნება", "\u200b", "a" * 30_000, "?! — …", "§§§ 🐝"]
+)
+def test_an_odd_question_is_a_clear_line(asked: Cli, question: str) -> None:
+    """Of emoji, of a stop word, in a script that no file has: that nothing is found is said."""
+    for command in ("search", "ask"):
+        outcome = asked(command, question)
+        assert outcome.exit_code in (1, 2)
+        assert "bug" not in outcome.err
+        assert "Traceback" not in outcome.err
+        assert len((outcome.out + outcome.err).splitlines()) <= 5
+
+
+def refusal(code: int, quota: str | None = None) -> tuple[int, dict[str, Any]]:
+    """A refusal as Google words it."""
+    details: list[dict[str, Any]] = [
+        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "0s"}
+    ]
+    if quota is not None:
+        failure = {"violations": [{"quotaId": quota, "quotaValue": "20"}]}
+        details.append({"@type": "type.googleapis.com/google.rpc.QuotaFailure", **failure})
+    status = "RESOURCE_EXHAUSTED" if code == 429 else "UNAVAILABLE"
+    return code, {"error": {"code": code, "status": status, "message": "Wait.", "details": details}}
+
+
+@pytest.mark.parametrize("command", ["search", "ask"])
+def test_a_refusal_that_passes_is_met_by_asking_again(
+    asked: Cli, script: Script, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Saying so each time; the quota of a day is told at once, unlike one by the minute."""
+    monkeypatch.setenv("OBJLIB_BACKOFF_BASE_S", "0")
+    answer = (200, candidate("So it is.", **CITED))
+    script += [refusal(429, "GenerateRequestsPerMinutePerProject"), refusal(503), answer]
+    outcome = asked(command, "alpha")
+    assert outcome.exit_code == 0
+    assert "So it is." in outcome.out
+    assert outcome.err.count("asking again in") == 2
+    assert ("too many requests" in outcome.err, "no answer" in outcome.err) == (True, True)
+    script += [refusal(429, "GenerateRequestsPerDayPerProject")]
+    outcome = asked(command, "alpha")
+    assert outcome.exit_code not in (0, 1)
+    assert "asking again in" not in outcome.err
+    assert "day" in outcome.err
+    assert script == []

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.web.conftest import TOKEN, Site, chromium
+from tests.web.conftest import TOKEN, Site, chromium, fill, running
 
 playwright = pytest.importorskip("playwright.sync_api")
 
-PAGES = ("/", "/?q=arches", "/files", "/run", "/failures", "/verify", "/health", "/nothing")
+PAGES = (
+    *("/", "/?q=arches", "/?q=zyzzyva&f=year:1", "/files", "/files?f=year:1&more=title"),
+    *("/files?f=year:2", "/files?state=skipped", "/file?path=Course/Year+1/Week+1+-+On+arches.txt"),
+    *("/file?path=empty.txt", "/run", "/failures", "/verify", "/health", "/nothing"),
+)
+
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
 @pytest.fixture(scope="module")
@@ -102,16 +110,55 @@ def test_axe_finds_nothing(browser: Any, site: Site, scheme: str) -> None:
     """WCAG 2.2 AA as far as a program can tell, on every page, in both schemes."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     tab = Tab(browser, site, color_scheme=scheme, bypass_csp=True)
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
     for address in PAGES[:-1]:
         tab.page.goto(address)
-        found = axe.run(tab.page, options={"runOnly": {"type": "tag", "values": tags}})
+        found = axe.run(tab.page, options={"runOnly": {"type": "tag", "values": TAGS}})
         assert found.response["violations"] == [], address
     tab.page.goto("/?q=arches")
     tab.page.click(".hit h3 a")
-    found = axe.run(tab.page, options={"runOnly": {"type": "tag", "values": tags}})
+    found = axe.run(tab.page, options={"runOnly": {"type": "tag", "values": TAGS}})
     assert found.response["violations"] == []
     tab.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_before_and_in_a_round(browser: Any, tmp_path: Path, scheme: str) -> None:
+    """The first run, what is wrong with a folder, the plan and the end; also on a telephone."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    fill(tmp_path)
+    with running(tmp_path, "--token", TOKEN, HOME=str(tmp_path / "homes" / "ada")) as site:
+        window = {"width": 320, "height": 800}
+        tab = Tab(browser, site, color_scheme=scheme, viewport=window, bypass_csp=True)
+        page = tab.page
+
+        def look() -> None:
+            page.wait_for_load_state()  # its style is there
+            found = axe.run(page, options={"runOnly": {"type": "tag", "values": TAGS}})
+            said = [
+                (one["id"], node["html"], node["failureSummary"])
+                for one in found.response["violations"]
+                for node in one["nodes"]
+            ]
+            assert said == []
+            assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+        look()
+        page.fill("#folder", str(tmp_path / "nowhere"))
+        page.keyboard.press("Enter")
+        page.wait_for_selector("#problem")
+        look()
+        page.fill("#folder", str(tmp_path / "library"))
+        page.keyboard.press("Enter")
+        page.wait_for_selector("text=The plan")
+        look()
+        page.click("button[value=start]")
+        page.wait_for_selector("text=In step")
+        look()
+        page.goto("/verify")
+        page.click("button[value=prove]")
+        page.wait_for_selector("text=asked about")
+        look()
+        tab.context.close()
 
 
 def test_a_run_from_plan_to_done(browser: Any, new_site: Site) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import httpx2
+import pptx
 import pytest
 
 from tests.conftest import WORDS
@@ -193,7 +194,7 @@ def test_an_original_is_not_followed_out_of_the_library(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("address", "most"),
-    [("/", 30_000), ("/?q=lecture", 30_000), ("/files", 60_000), ("/static/page.css", 12_000)],
+    [("/", 30_000), ("/?q=lecture", 30_000), ("/files", 30_000), ("/static/page.css", 12_000)],
 )
 def test_pages_are_light(site: Site, client: httpx2.Client, address: str, most: int) -> None:
     """A page is small, and so are the style and the script that it needs."""
@@ -260,3 +261,42 @@ def test_many_folders_come_when_they_are_asked_for(tmp_path: Path) -> None:
         assert "15 more folders" in page and "in=74%2F" in page  # as the heading of its file
         assert page.partition("</ul>")[0].count("<li>") == 60
         assert client.get("/files?more=/").text.partition("</ul>")[0].count("<li>") == 75
+
+
+def test_a_slide_and_a_sheet_are_named(tmp_path: Path) -> None:
+    """Beside the hit, as HTML and as JSON, and above the text that the link leads to."""
+    (tmp_path / "library").mkdir()
+    show = pptx.Presentation()
+    for said in ("Vespers are sung.", "Zymurgy is brewing."):
+        show.slides.add_slide(show.slide_layouts[5]).shapes.title.text = said
+    show.save(str(tmp_path / "library" / "talk.pptx"))
+    objlib(tmp_path, "scan", "--library", "library")
+    objlib(tmp_path, "sync", "--yes")
+    with running(tmp_path, "--token", TOKEN) as site, site.inside() as client:
+        hit = first_hit(client, "zymurgy")
+        assert hit["place"] == "slide 2"
+        assert "slide 2" in client.get("/", params={"q": "zymurgy"}).text
+        assert "slide 2" in client.get(str(hit["url"])).text
+
+
+@pytest.mark.parametrize(
+    ("own", "badge"),
+    [
+        ({}, "on this computer"),
+        ({"OBJLIB_BASE_URL": "http://127.0.0.1:9"}, "on a server"),
+        ({"GEMINI_API_KEY": "a-key-of-the-tests"}, "at Google, billed"),
+    ],
+    ids=lambda it: str(it),
+)
+def test_the_badge_says_where_the_library_is(
+    tmp_path: Path, own: dict[str, str], badge: str
+) -> None:
+    """On every page, the first one included; the key itself on none."""
+    for step in ("first run", "library"):
+        with running(tmp_path, "--token", TOKEN, **own) as site, site.inside() as client:
+            for address in ("/", "/files", "/run", "/nothing"):
+                page = client.get(address).text
+                assert f">{badge}</span>" in page, (step, address)
+                assert "a-key-of-the-tests" not in page
+        fill(tmp_path)
+        objlib(tmp_path, "scan", "--library", "library")

@@ -102,16 +102,18 @@ class Asked:
 
 def asked_of(store: FileStore, question: str) -> Asked:
     """Return a question as the index of a store sees it."""
-    nearly = _near_words(store, question)
-    text = " ".join([question, *(other for some in nearly.values() for other in some)])
     (passages,) = store.one("SELECT COALESCE(MAX(id), 0) FROM chunks") or (0,)
     terms = question_terms(closed_up(question))
     folds = dict(zip(terms, folded(terms), strict=True))
+    counted = _counts(store, [fold for some in folds.values() for fold in some])
+    telling = telling_terms(closed_up(question))[:TERMS_MAX]
+    nearly = _near_words(store, {term: folds[term] for term in telling}, counted)
+    text = " ".join([question, *(other for some in nearly.values() for other in some)])
     instead = {
         term: [fold for some in folded(others) for fold in some] for term, others in nearly.items()
     }
+    counted.update(_counts(store, [fold for some in instead.values() for fold in some]))
     every = {fold for some in [*folds.values(), *instead.values()] for fold in some}
-    counted = _counts(store, sorted(every))
     weights = {fold: _rarity(counted.get(fold, 0), passages) for fold in every}
     enough = max(passages, _PASSAGES_MIN)
     words = {}
@@ -131,27 +133,34 @@ def _rarity(count: int, passages: int) -> float:
 
 def _counts(store: FileStore, words: Sequence[str]) -> dict[str, int]:
     """Return in how many passages each of these folded words is."""
+    if not words:
+        return {}
     store.all(_SHOW_COUNTS)
-    return dict(store.all(_COUNTS, words=json.dumps(words)))
+    return dict(store.all(_COUNTS, words=json.dumps(list(dict.fromkeys(words)))))
 
 
-def _near_words(store: FileStore, question: str) -> dict[str, list[str]]:
-    """Return each word that the index does not know -> words of it that are near."""
-    telling = telling_terms(closed_up(question))[:TERMS_MAX]
-    folds = folded(telling) if telling else []
-    counted = _counts(store, [word for some in folds for word in some])
+def _near_words(
+    store: FileStore, folds: Mapping[str, Sequence[str]], counted: Mapping[str, int]
+) -> dict[str, list[str]]:
+    """Return each word that the index does not know -> words of it that are near.
+
+    Args:
+        folds: word of a question -> as the index would hold it.
+        counted: folded word -> in how many passages it is.
+    """
     unknown = [
         one
-        for one, some in zip(telling, folds, strict=True)
+        for one, some in folds.items()
         if some and not any(map(counted.get, some)) and len(one) <= _WORD_CHARS_MAX
     ][:UNKNOWN_MAX]
 
     def words(first: str, end: str) -> list[tuple[str, int]]:
+        store.all(_SHOW_COUNTS)
         return store.all(_WORDS_BETWEEN, first=first, end=end)
 
     nearly: dict[str, list[str]] = {}
     # A stem that is folded again may be one that the index knows: peacefull, peaceful, peac.
-    stems = [" ".join(some) for some in folded(unknown)]
+    stems = [" ".join(folds[one]) for one in unknown]
     for one, stem, again in zip(unknown, stems, folded(stems), strict=True):
         nearly[one] = [stem] if _counts(store, again) else near(one, stem, words)
     return {one: others for one, others in nearly.items() if others}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from objlib.filestore import passages
@@ -16,6 +16,11 @@ from objlib.filestore.wire import ApiError
 TAKING_PICTURES = frozenset({"gemini-embedding-2"})
 
 NEVER_S = 10.0 * 365 * 24 * 3600
+
+#: A document that is indexed after its import was answered stays pending for so long after each
+#: batch of its passages. When whoever indexes it dies, it shows as failed after that.
+RENEWED_S = 120.0
+INTERRUPTED = {"code": 13, "message": "The server was stopped while it indexed the document."}
 
 DOCUMENT_COLUMNS = (
     "position, id, display_name, mime_type, size_bytes, metadata_json, created_at, ready_at,"
@@ -113,28 +118,94 @@ def add_document(
     return name
 
 
-def complete(store: FileStore, operation: str, position: int, indexed: Indexed) -> None:
-    """Give a document the text that it waits for. In a transaction. It may be gone by now."""
-    now, has_text = store.clock(), indexed.has_text
-    there = store.one("SELECT 1 FROM documents WHERE position = :position", position=position)
-    if there is None:
-        passages.remove(store, position)
-        return
-    passages.add(store, position, indexed.written, indexed.chunks)
-    store.all(
-        "UPDATE documents SET ready_at = :now, visible_at = :now, is_failed = :is_failed"
-        " WHERE position = :position",
-        now=now,
-        is_failed=not has_text,
+def announce(
+    store: FileStore,
+    store_id: str,
+    *,
+    identifier: str,
+    display_name: str,
+    mime_type: str,
+    size_bytes: int,
+    metadata: Sequence[dict[str, Any]],
+    fate: Fate,
+) -> tuple[str, int]:
+    """Add a document whose text is still to be indexed, and its operation. In a transaction.
+
+    Returns:
+        The operation's name, and the document's position.
+
+    Raises 404 for an unknown store.
+    """
+    operation = add_document(
+        store,
+        store_id,
+        identifier=identifier,
+        display_name=display_name,
+        indexed=Indexed(mime_type, size_bytes, [], error=INTERRUPTED),
+        metadata=metadata,
+        fate=replace(fate, delay_s=fate.delay_s + RENEWED_S, load=None),
+        is_upload=False,
+    )
+    return operation, int(document_row(store, store_id, identifier)[0])
+
+
+def renew(store: FileStore, position: int) -> None:
+    """Keep an announced document pending. In a transaction. Raises 404 when it was deleted."""
+    until = store.clock() + RENEWED_S
+    if not store.all(
+        "UPDATE documents SET ready_at = MAX(ready_at, :until) WHERE position = :position"
+        " RETURNING position",
+        until=until,
         position=position,
+    ):
+        raise ApiError(404, "The document was deleted while it was indexed.")
+
+
+def interrupt(store: FileStore, position: int) -> None:
+    """Let an announced document show as failed now. In a transaction."""
+    now = store.clock()
+    store.all(
+        "UPDATE documents SET ready_at = :now WHERE position = :position",
+        position=position,
+        now=now,
     )
     store.all(
-        "UPDATE operations SET done_at = :now, error_json = :error, missing_json = :missing"
-        " WHERE name = :name",
+        "UPDATE operations SET done_at = :now FROM documents"
+        " WHERE documents.position = :position AND documents.store_id = operations.store_id"
+        " AND documents.id = operations.document_id",
+        position=position,
         now=now,
-        error=json.dumps(indexed.error) if indexed.error else None,
+    )
+
+
+def complete(store: FileStore, position: int, indexed: Indexed, fate: Fate) -> None:
+    """Give an announced document the rest of its passages, and its fate. In a transaction.
+
+    Raises 404 when it was deleted.
+    """
+    renew(store, position)
+    passages.add(store, position, indexed.written, indexed.chunks)
+    ready_at = store.clock() + (NEVER_S if fate.is_stuck else store.indexing_delay_s + fate.delay_s)
+    recovers = fate.recovers_after_s if indexed.has_text else None
+    error = fate.operation_error or indexed.error
+    store.all(
+        "UPDATE documents SET ready_at = :ready_at, visible_at = :visible_at, is_failed = :fails,"
+        " recovers_at = :recovers_at WHERE position = :position",
+        position=position,
+        ready_at=ready_at,
+        visible_at=ready_at + fate.search_lag_s,
+        fails=fate.fails or not indexed.has_text,
+        recovers_at=None if recovers is None else ready_at + recovers,
+    )
+    store.all(
+        "UPDATE operations SET done_at = :done_at, error_json = :error, missing_json = :missing"
+        " FROM documents"
+        " WHERE documents.position = :position AND documents.store_id = operations.store_id"
+        " AND documents.id = operations.document_id",
+        position=position,
+        done_at=ready_at if fate.operation_finishes else None,
+        error=None if error is None else json.dumps(error),
         missing=json.dumps(indexed.missing) if indexed.missing else None,
-        name=operation,
     )
 
 

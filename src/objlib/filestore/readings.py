@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import Coroutine
-from typing import Any
 
 from objlib.formats import Reading
 from objlib.formats.isolated import read_isolated as read_isolated
@@ -25,7 +23,6 @@ class Readings:
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[Reading]] = {}
         self._turns = asyncio.Semaphore(os.cpu_count() or 1)
-        self._working: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def of(self, content: bytes, mime_type: str) -> Reading:
@@ -46,20 +43,9 @@ class Readings:
             if task.done():
                 self._tasks.pop(key, None)
 
-    def go_on(self, work: Coroutine[Any, Any, None]) -> None:
-        """Let some work go on behind its request, for as long as the server runs."""
-        task = asyncio.ensure_future(work)
-        self._working.add(task)
-        task.add_done_callback(self._over)
-
-    def _over(self, task: asyncio.Task[None]) -> None:
-        self._working.discard(task)
-        if not task.cancelled():
-            task.exception()  # its document stays as it is, and whoever waits for it gives up
-
     def close(self) -> None:
         """End all that goes on."""
-        for task in (*self._working, *self._tasks.values()):
+        for task in self._tasks.values():
             if not task.get_loop().is_closed():
                 task.cancel()
 

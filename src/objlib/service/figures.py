@@ -19,7 +19,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 #: Seconds: a count that takes no longer is made each time.
-CHEAP_S = 0.05
+CHEAP_S = 0.01
 #: A dear one is kept for so many times what it took.
 KEPT_TIMES = 20.0
 #: Counts that are kept.

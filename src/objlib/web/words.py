@@ -41,8 +41,13 @@ REASONS = {
 
 
 def when(moment: str | None, now: datetime | None = None) -> str:
-    """Return how long ago a moment (ISO 8601) was."""
+    """Return how long ago a moment (ISO 8601) was; one that is none, as it stands."""
     if not moment:
         return "never"
-    now = now or datetime.now(UTC)
-    return ago(max(0.0, (now - datetime.fromisoformat(moment)).total_seconds()))
+    try:
+        at = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    if at.tzinfo is None:  # as the earlier generation wrote them
+        at = at.replace(tzinfo=UTC)
+    return ago(max(0.0, ((now or datetime.now(UTC)) - at).total_seconds()))
