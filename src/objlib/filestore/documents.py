@@ -105,11 +105,13 @@ def add_document(
     kind = "upload/operations" if is_upload else "operations"
     name = f"fileSearchStores/{store_id}/{kind}/{identifier}"
     store.insert(
-        "INSERT INTO operations (name, store_id, document_id, is_upload, done_at, error_json)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO operations"
+        " (name, store_id, document_id, is_upload, done_at, error_json, missing_json)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         *(name, store_id, identifier, is_upload),
         ready_at if fate.operation_finishes else None,
         json.dumps(error) if (error := fate.operation_error or indexed.error) else None,
+        json.dumps(indexed.missing) if indexed.missing else None,
     )
     if fate.load is not None:
         _strain(store, fate.load, now)
@@ -196,12 +198,14 @@ def complete(store: FileStore, position: int, indexed: Indexed, fate: Fate) -> N
         recovers_at=None if recovers is None else ready_at + recovers,
     )
     store.all(
-        "UPDATE operations SET done_at = :done_at, error_json = :error FROM documents"
+        "UPDATE operations SET done_at = :done_at, error_json = :error, missing_json = :missing"
+        " FROM documents"
         " WHERE documents.position = :position AND documents.store_id = operations.store_id"
         " AND documents.id = operations.document_id",
         position=position,
         done_at=ready_at if fate.operation_finishes else None,
         error=None if error is None else json.dumps(error),
+        missing=json.dumps(indexed.missing) if indexed.missing else None,
     )
 
 
@@ -315,12 +319,14 @@ def pending_documents(store: FileStore) -> int:
 
 
 def operation_row(store: FileStore, name: str) -> tuple[Any, ...]:
-    """(document id, whether by an upload, done at, error as JSON, MIME type, bytes). Raises 404.
+    """(document id, whether by an upload, done at, error and missing parts as JSON, MIME type,
+    bytes). Raises 404.
 
     Type and size are None when there is no document, or none any more.
     """
     row = store.one(
-        "SELECT document_id, is_upload, done_at, error_json, mime_type, size_bytes FROM operations"
+        "SELECT document_id, is_upload, done_at, error_json, missing_json, mime_type, size_bytes"
+        " FROM operations"
         " LEFT JOIN documents ON documents.store_id = operations.store_id AND id = document_id"
         " WHERE name = :name",
         name=name,

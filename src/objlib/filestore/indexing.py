@@ -18,13 +18,15 @@ from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
-from objlib.formats import NoText, Unreadable, is_plain, kind_of
+from objlib.formats import NoText, Reading, Unreadable, is_plain, kind_of
 from objlib.formats.pictures import PICTURES, SIDE_PIXELS_MAX, picture_in
 from objlib.formats.text import extracted
 from objlib.language.words import closed_up, terms
 
 T = TypeVar("T")
 
+#: Seconds between two signs that a document is still being read.
+RENEWED_EVERY_S = 10.0
 #: Chunks between two looks at what else there is to do: some milliseconds.
 TURN_CHUNKS = 32
 
@@ -96,7 +98,7 @@ async def index(
             text = await _after_turns(extracted(content, mime_type))
             await _cut_up(store, text, None, chunking, indexed)
         else:
-            reading = await store.readings.of(b"".join(content), mime_type)
+            reading = await _read(store, b"".join(content), mime_type, indexed)
             indexed.missing = reading.missing
             for page in reading.pages:
                 await _cut_up(store, [page.text], page.number, chunking, indexed)
@@ -109,6 +111,19 @@ async def index(
     if not indexed.has_text and indexed.error is None:
         indexed.error = {"code": NoText.code, "message": "The document has no text in it."}
     return indexed
+
+
+async def _read(store: FileStore, content: bytes, mime_type: str, indexed: Indexed) -> Reading:
+    """Read a document, and keep it pending meanwhile where it is there already."""
+    reading = asyncio.ensure_future(store.readings.of(content, mime_type))
+    try:
+        while indexed.renew is not None and not reading.done():
+            await asyncio.wait([reading], timeout=RENEWED_EVERY_S)
+            with store.transaction():
+                indexed.renew()
+        return await reading
+    finally:
+        reading.cancel()
 
 
 def _check_picture(content: bytes) -> None:

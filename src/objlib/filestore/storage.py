@@ -91,7 +91,8 @@ class FileStore:
         await asyncio.gather(*working, return_exceptions=True)
 
     def close(self) -> None:
-        """Release the data file."""
+        """Release the data file, and end what is still being read."""
+        self.readings.close()
         self._db.close()
 
     @contextmanager

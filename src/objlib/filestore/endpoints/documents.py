@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from objlib.filestore import bodies, documents, rawfiles, resources
 from objlib.filestore.chunking import Chunking
 from objlib.filestore.faults import FaultPlan
-from objlib.filestore.indexing import Announced, index
+from objlib.filestore.indexing import Announced, Indexed, index
 from objlib.filestore.kinds import Kind
 from objlib.filestore.limits import check_document_size, check_metadata
 from objlib.filestore.paging import DOCUMENTS_PAGE, page, paging
@@ -35,7 +35,18 @@ _log = logging.getLogger(__name__)
 #: A larger text is indexed after its import was answered: some seconds of work.
 AT_ONCE_BYTES_MAX = 8 * 1024 * 1024
 
+#: Seconds until an import is answered though its document has not been read to the end.
+ANSWER_S = 10.0
 IMPORT = "/{version}/fileSearchStores/{store}:importFile"
+
+
+async def _soon(work: Coroutine[Any, Any, Indexed]) -> Indexed | None:
+    """Return what comes of some work; None if it takes longer than anybody waits for it."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            return await work
+    except TimeoutError:
+        return None
 
 
 class Documents:
@@ -64,7 +75,10 @@ class Documents:
         caption = documents.caption(store_row, file_id, metadata)
         if size_bytes > AT_ONCE_BYTES_MAX and is_plain(mime_type):
             return self._announced(store_id, file_id, content, mime_type, chunking, metadata)
-        indexed = await index(self._store, content, size_bytes, mime_type, chunking, caption)
+        work = index(self._store, content, size_bytes, mime_type, chunking, caption)
+        indexed = await (work if is_plain(mime_type) else _soon(work))
+        if indexed is None:
+            return self._announced(store_id, file_id, content, mime_type, chunking, metadata)
         with self._store.transaction():
             operation = documents.add_document(
                 self._store,
@@ -76,9 +90,7 @@ class Documents:
                 fate=self._fate(),
                 is_upload=False,
             )
-        # The service says nothing of it. Here it is known at once, and nobody should have to ask.
-        said = {"metadata": {"notRead": indexed.missing}} if indexed.missing else {}
-        return JSONResponse({"name": operation, **said})
+        return JSONResponse({"name": operation})
 
     def _fate(self) -> documents.Fate:
         return self._faults.fate(f"POST {IMPORT}", lambda: documents.pending_documents(self._store))
@@ -173,13 +185,15 @@ class Documents:
         store_id, identifier = request.path_params["store"], request.path_params["operation"]
         kind = "upload/operations" if "/upload/operations/" in request.url.path else "operations"
         name = f"fileSearchStores/{store_id}/{kind}/{identifier}"
-        document_id, is_upload, done_at, error_json, mime_type, size_bytes = (
+        document_id, is_upload, done_at, error_json, missing_json, mime_type, size_bytes = (
             documents.operation_row(self._store, name)
         )
         operation: dict[str, Any] = {"name": name}
         if done_at is None or done_at > self._store.clock():
             return JSONResponse(operation)
         operation["done"] = True
+        if missing_json is not None:  # the service says nothing of the kind
+            operation["metadata"] = {"notRead": json.loads(missing_json)}
         if error_json is not None:
             operation["error"] = json.loads(error_json)
         elif is_upload:
