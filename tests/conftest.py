@@ -13,12 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from objlib.cli.main import main
 from objlib.library import hashing
 
 # A suite started in the background is told to ignore Ctrl-C, and so would be what it starts.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# On a busy machine every example takes longer than it may, which tells nothing.
+settings.register_profile(
+    "any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 FOREIGN_ENVIRONMENT = (
     "GEMINI_API_KEY",

@@ -8,7 +8,7 @@ import json
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from objlib.redaction import redacted, secrets_of, without_credentials
@@ -23,7 +23,6 @@ passwords = st.text(st.characters(exclude_categories=["Cs"]), min_size=12, max_s
 @example("00000000000\U00018cd6", b"", b"")
 @example('"00000000000', b"", b"")
 @example("00000000000&", b"", b"")
-@settings(deadline=None)  # a pattern is made for each
 @given(st.one_of(printable, passwords), st.binary(max_size=5), st.binary(max_size=5))
 def test_no_form_of_a_secret_is_left(secret: str, before: bytes, after: bytes) -> None:
     """For all secrets: URL-encoded again and again, escaped in any way, in hex and in base64."""

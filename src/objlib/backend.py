@@ -184,7 +184,7 @@ async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSe
     module = await in_thread(lambda: importlib.import_module("objlib.gemini.client"))
     new_client: type[FileSearchClient] = module.FileSearchClient
 
-    with contextlib.ExitStack() as stack:
+    async with contextlib.AsyncExitStack() as stack:
         transport: httpx2.AsyncBaseTransport
         if backend.data is None:
             transport = network_transport(backend.base_url)
@@ -198,6 +198,7 @@ async def connected(backend: Backend, gate: RequestGate) -> AsyncIterator[FileSe
                     hint=Hint.RESTORE_OR_START_NEW_CATALOG,
                 ) from error
             stack.callback(store.close)
+            stack.push_async_callback(store.stopped)
             transport = in_process(create_app(store))
         async with new_client(
             api_key=backend.api_key, base_url=backend.base_url, transport=transport, gate=gate

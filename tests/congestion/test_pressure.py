@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from objlib.congestion.controllers import Circuit
@@ -244,7 +244,6 @@ outcomes = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(outcomes, st.floats(-5.0, 60.0)), max_size=120))
 def test_limits_stay_in_bounds_whatever_happens(story: list[tuple[Outcome, float]]) -> None:
     """Also when the clock runs backwards. And good answers bring everything back."""
@@ -268,7 +267,6 @@ def test_limits_stay_in_bounds_whatever_happens(story: list[tuple[Outcome, float
     assert state.sending.limit == 8.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(outcomes, st.floats(-5.0, 60.0)), max_size=60), st.floats(0.0, 60.0))
 @example(  # refused at the lowest rate there is, within a longer pause that was asked for
     [*[(Answered(), 1.0)] * 8, (Refused(0.0, 50.0), 1.0), (Refused(), 40.0)], 0.0

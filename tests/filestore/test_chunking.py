@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.filestore.chunking import TOKENS_MAX, TOKENS_MIN, Chunking, chunks, sentences
@@ -37,7 +37,6 @@ def is_subsequence(needle: list[str], haystack: list[str]) -> bool:
     return all(item in rest for item in needle)
 
 
-@settings(deadline=None)
 @given(TEXTS, LIMITS)
 def test_every_term_of_a_text_is_in_some_chunk_in_order(text: str, chunking: Chunking) -> None:
     """For all texts and limits: nothing is lost, and what follows follows."""
@@ -46,21 +45,18 @@ def test_every_term_of_a_text_is_in_some_chunk_in_order(text: str, chunking: Chu
     assert is_subsequence(terms(text), found)
 
 
-@settings(deadline=None)
 @given(TEXTS)
 def test_without_an_overlap_the_chunks_say_a_text_exactly_once(text: str) -> None:
     """For all texts: the terms of the chunks, one after the other, are the terms of the text."""
     assert [term for chunk in chunks(text, SMALL) for term in terms(chunk)] == terms(text)
 
 
-@settings(deadline=None)
 @given(st.one_of(TEXTS, st.text(max_size=400)), LIMITS)
 def test_no_chunk_is_larger_than_asked_for(text: str, chunking: Chunking) -> None:
     """For all texts and limits: the terms of a chunk are at most `max_tokens`, and at least one."""
     assert all(1 <= len(terms(chunk)) <= chunking.max_tokens for chunk in chunks(text, chunking))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=400))
 def test_no_character_is_lost_from_any_text_with_words(text: str) -> None:
     """For all texts: white space at the seams apart, the chunks are the text."""
@@ -69,7 +65,6 @@ def test_no_character_is_lost_from_any_text_with_words(text: str) -> None:
     assert said == (whole if terms(text) else "")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_sentences_together_are_the_text(text: str) -> None:
     """For all texts: cutting changes nothing."""
@@ -82,7 +77,6 @@ def in_pieces(text: str, cuts: list[int]) -> list[str]:
     return [text[begin:end] for begin, end in pairwise(places)]
 
 
-@settings(deadline=None)
 @given(TEXTS, LIMITS, st.lists(st.integers(0, 400), max_size=6))
 def test_a_text_in_pieces_has_the_chunks_of_the_whole(
     text: str, chunking: Chunking, cuts: list[int]
@@ -109,7 +103,6 @@ def test_of_a_text_without_an_end_no_more_is_held_than_a_long_sentence(unit: str
         assert read * len(unit) * 1_000 <= (number + 2) * 64 * 1024
 
 
-@settings(deadline=None)
 @given(TEXTS, LIMITS)
 def test_chunks_overlap_by_no_more_than_asked_for(text: str, chunking: Chunking) -> None:
     """For all texts and limits: what is said twice is at most `overlap_tokens` a chunk."""

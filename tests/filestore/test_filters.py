@@ -6,7 +6,7 @@ import contextlib
 import re
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from objlib.filestore.filters import FilterError, MetadataValue, parse_filter
@@ -146,7 +146,6 @@ def test_depth_is_counted_by_nesting_and_not_by_length() -> None:
     assert accepts("(year=1934) " * 100)
 
 
-@settings(deadline=None)
 @example("*")
 @example("\\*")
 @given(st.text(max_size=40))
@@ -160,7 +159,6 @@ def test_any_value_can_be_written_in_quotes(value: str) -> None:
     assert not predicate({"key": value + "x"})
 
 
-@settings(deadline=None)
 @given(st.text(max_size=30))
 def test_any_key_can_be_written_in_quotes(key: str) -> None:
     """For all keys: quoted like a value, the filter looks there."""
@@ -180,7 +178,6 @@ PARTS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(PARTS, st.sampled_from(["", " "]))
 def test_any_text_parses_or_is_refused(parts: list[str], separator: str) -> None:
     """For all texts: nothing but FilterError is raised, and what parses can be asked."""

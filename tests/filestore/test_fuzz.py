@@ -99,7 +99,7 @@ def holds(tree: Any, values: dict[str, MetadataValue]) -> bool:
     return False
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(tree=trees, values=metadata, choose=st.data())
 def test_a_filter_means_what_its_tree_means(
     tree: Any, values: dict[str, MetadataValue], choose: st.DataObject
@@ -217,4 +217,4 @@ class UploadMachine(RuleBasedStateMachine):
 
 
 TestUploadMachine = UploadMachine.TestCase
-TestUploadMachine.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestUploadMachine.settings = settings(max_examples=40, stateful_step_count=20)

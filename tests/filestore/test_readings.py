@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from objlib.filestore import indexing, readings
+from objlib.filestore import readings, resources
 from objlib.filestore.readings import KEPT_MAX, Readings
 from objlib.formats import Page, Reading, Unreadable
 from tests.conftest import Cli, Query
@@ -70,34 +71,49 @@ def test_results_that_nobody_fetches_are_few(monkeypatch: pytest.MonkeyPatch) ->
     asyncio.run(asyncio.wait_for(story(), 30))
 
 
+@pytest.mark.parametrize("pages", [("Stones press.", ""), ("",)])
 def test_a_document_that_takes_long_to_read_gets_in(
-    cli: Cli, workplace: Path, rows: Query, monkeypatch: pytest.MonkeyPatch
+    cli: Cli,
+    workplace: Path,
+    rows: Query,
+    monkeypatch: pytest.MonkeyPatch,
+    pages: tuple[str, ...],
 ) -> None:
-    """Its import is asked for a second time before it is read: it is read once, and there once."""
-    monkeypatch.setenv("OBJLIB_LEASE_S", "2")
-    imports, begun = 0, 0
-    is_asked_again = asyncio.Event()
-    usual, reading = indexing.index, readings.read_isolated
+    """Its import is answered before it is read, and the run waits for it as it does elsewhere. What
+    comes of it is said: what was not read, or why it has failed."""
+    begun = 0
+    was_seen_pending = asyncio.Event()
+    reading, usual = readings.read_isolated, resources.document
 
-    async def counted(*given: object) -> indexing.Indexed:
-        nonlocal imports
-        imports += 1
-        if imports == 2:
-            is_asked_again.set()
-        return await usual(*given)  # type: ignore[arg-type]
+    def seen(store_id: str, row: tuple[Any, ...]) -> dict[str, Any]:
+        document = usual(store_id, row)
+        if document["state"] == "STATE_PENDING":
+            was_seen_pending.set()
+        return document
 
     async def slow(content: bytes, mime_type: str) -> Reading:
         nonlocal begun
         begun += 1
-        await is_asked_again.wait()
+        await was_seen_pending.wait()
         return await reading(content, mime_type)
 
-    monkeypatch.setattr("objlib.filestore.endpoints.documents.index", counted)
+    for wait in ("LEASE_S", "POLL_DEADLINE_S", "SETTLE_S"):
+        monkeypatch.setenv(f"OBJLIB_{wait}", "300")
+    monkeypatch.setattr("objlib.filestore.endpoints.documents.ANSWER_S", 0.05)
     monkeypatch.setattr(readings, "read_isolated", slow)
+    monkeypatch.setattr(resources, "document", seen)
     (workplace / "library").mkdir()
-    (workplace / "library" / "long.pdf").write_bytes(pdf_of("Stones press."))
+    (workplace / "library" / "long.pdf").write_bytes(pdf_of(*pages))
     outcome = cli("sync", "--library", workplace / "library", "--yes")
-    assert outcome.exit_code == 0, outcome.out
-    assert (imports, begun) == (2, 1)
-    assert rows("SELECT gemini_state FROM files") == [("indexed",)]
-    assert cli("store-sync", "--json").json["documents"]["canonical"] == 1
+    assert begun == 1
+    history = cli("history", "long.pdf", "--json").json
+    if pages[0]:
+        assert outcome.exit_code == 0, outcome.out
+        assert rows("SELECT gemini_state FROM files") == [("indexed",)]
+        assert history["not_read"] == ["1 page without text: scans?"]
+        assert cli("store-sync", "--json").json["documents"]["canonical"] == 1
+        assert cli("search", "stones", "--json").json["citations"][0]["page"] == 1
+    else:
+        assert outcome.exit_code == 1
+        (group,) = cli("failures", "--json").json
+        assert (group["kind"], "OCR" in group["reason"]) == ("permanent", True)

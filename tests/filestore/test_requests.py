@@ -199,7 +199,7 @@ def test_a_body_too_large_is_refused(tmp_path: Path, path: str) -> None:
     asyncio.run(story())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     body=st.one_of(
         st.binary(max_size=50),

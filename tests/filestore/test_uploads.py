@@ -379,7 +379,7 @@ def test_what_arrived_before_a_break_stays(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     content=st.binary(min_size=1, max_size=60),
     cuts=st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), max_size=6),

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.filestore.wire import (
@@ -134,7 +134,6 @@ JSON_VALUES = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(JSON_VALUES, st.sampled_from([CREATE_STORE, IMPORT_FILE, START_FILE, GENERATE]))
 def test_any_json_is_read_or_refused(value: Any, message: Any) -> None:
     """For all JSON: nothing but ApiError is raised, and what is read can be written again."""
@@ -145,7 +144,6 @@ def test_any_json_is_read_or_refused(value: Any, message: Any) -> None:
     json.dumps(read, ensure_ascii=False, allow_nan=False).encode("utf-8")
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """For all bytes: nothing but ApiError is raised."""

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.formats.decoding import (
@@ -57,7 +57,6 @@ def test_texts_are_read_in_the_encoding_they_are_in(content: bytes, text: str) -
     assert decode_text(content) == text
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_no_bytes_are_beyond_reading(content: bytes) -> None:
     """For all bytes there is a text, and for UTF-8 it is the right one."""
@@ -67,7 +66,6 @@ def test_no_bytes_are_beyond_reading(content: bytes) -> None:
     assert decode_text(text.encode()) == text.removeprefix("\ufeff")
 
 
-@settings(deadline=None)
 @given(st.lists(SENTENCES, min_size=1, max_size=3), st.sampled_from(_UTF + _SINGLE_BYTE))
 def test_library_and_store_read_the_same_text(sentences: list[str], encoding: str) -> None:
     """For every text in every encoding, the text that is sent is the text that the store reads."""
@@ -77,14 +75,12 @@ def test_library_and_store_read_the_same_text(sentences: list[str], encoding: st
     assert extract(content, "text/plain") == Content(content, fingerprint).text
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200).filter(lambda content: b"\0" not in content))
 def test_any_bytes_are_the_same_text_on_both_sides(content: bytes) -> None:
     """For all bytes without a NUL the store reads what the library reads."""
     assert extract(content, "text/plain") == decode_text(content)
 
 
-@settings(deadline=None)
 @given(
     st.lists(
         st.one_of(
@@ -106,7 +102,6 @@ def test_a_text_in_pieces_is_read_as_the_whole(pieces: list[bytes]) -> None:
     assert b"".join(decoding.as_utf_8(pieces)) == text.encode()
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.sampled_from([b"a", b"\xe9", b"\n", b"\r", b"\r\n"]), max_size=12),
     st.lists(st.integers(0, 20), max_size=6),
@@ -149,7 +144,6 @@ ESCAPES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(ESCAPES, max_size=12), st.lists(st.integers(0, 80), max_size=5))
 def test_json_in_pieces_is_read_as_the_whole(parts: list[str], cuts: list[int]) -> None:
     """For all escapes, wherever the pieces end: within one, or between the halves of a pair."""

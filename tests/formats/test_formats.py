@@ -443,7 +443,7 @@ def test_what_is_of_another_kind_is_unreadable(kind: str) -> None:
             text_of(content, kind)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(kind=st.sampled_from(sorted(DOCUMENTS)), seed=st.integers(0, 2**32))
 def test_a_damaged_document_is_read_or_refused(kind: str, seed: int) -> None:
     """Bytes changed, cut out, doubled: nothing but text or the refusal comes of it."""

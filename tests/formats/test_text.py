@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.formats import NoText, read
@@ -105,7 +105,6 @@ def test_markup_is_left_out_of_html() -> None:
     assert "\n\n" in text
 
 
-@settings(deadline=None)
 @given(
     st.binary(max_size=200),
     st.sampled_from(["text/plain", "text/html", "application/json", "image/png", "x"]),

@@ -19,6 +19,8 @@ def among(*words: str) -> Words:
     [
         ("kuwat", "kuwat", ["kuwait"]),
         ("panmaa", "panmaa", ["panama"]),
+        ("ukwait", "ukwait", ["kuwait"]),
+        ("xpanama", "xpanama", ["panama"]),
         ("coernobyl", "coernobyl", ["chernobyl"]),
         ("goverment", "gover", ["govern"]),
         ("project", "project", []),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from objlib.language.stop_words import ENGLISH
@@ -97,14 +97,12 @@ def test_stop_words_are_terms() -> None:
     assert all(terms(word) == [word] for word in ENGLISH)
 
 
-@settings(deadline=None)
 @given(st.text(max_size=200))
 def test_terms_of_any_text_are_words(text: str) -> None:
     """For all texts: terms hold no white space and nothing is a term of nothing."""
     assert all(term and not any(char.isspace() for char in term) for term in terms(text))
 
 
-@settings(deadline=None)
 @given(st.text(alphabet=st.characters(max_codepoint=127), max_size=100))
 def test_the_short_way_for_ascii_gives_the_same_terms(text: str) -> None:
     """For all ASCII texts: a letter of another script at the end changes nothing before it."""

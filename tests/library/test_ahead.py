@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from objlib.library.ahead import LOOKAHEAD_PER_WORKER, map_ahead
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.booleans(), max_size=60), st.integers(1, 5))
 def test_results_come_in_the_order_of_the_items(light: list[bool], workers: int) -> None:
     """For all mixtures of light and heavy items, the nth result is that of the nth item."""

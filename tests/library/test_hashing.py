@@ -91,7 +91,7 @@ def test_the_beginning_decides_whether_the_rest_is_read(tmp_path: Path) -> None:
     assert asked == [b"abc"]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 3), st.integers(-1, 1), st.integers(0, 2 * PIECE))
 def test_the_pieces_make_one_hash(
     tmp_path_factory: pytest.TempPathFactory, pieces: int, more: int, head_bytes: int

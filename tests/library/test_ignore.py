@@ -115,7 +115,7 @@ PIECES = st.sampled_from(
 
 
 @given(st.lists(PIECES, min_size=1, max_size=4).map("".join), st.sets(ENTRY, min_size=1))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_classes_of_characters_match_as_in_git(pattern: str, names: set[str]) -> None:
     """For all patterns and names `git check-ignore` gives the same answer."""
     with tempfile.TemporaryDirectory() as folder:

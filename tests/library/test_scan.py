@@ -938,7 +938,7 @@ def edit(shelf: Shelf, files: dict[str, str], verb: str, path: str, other: str) 
         files[other] = files.pop(path)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.lists(EDITS, max_size=8), min_size=1, max_size=4))
 def test_the_catalog_follows_the_disk(rounds: list[list[tuple[str, str, str]]]) -> None:
     """For all edits between scans: the rows that are there are the files, with their contents; an

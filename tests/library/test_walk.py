@@ -70,7 +70,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, error: OSError) -> Non
     monkeypatch.setattr(os, "scandir", scandir)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TREES)
 def test_paths_ascend_by_code_points_and_none_is_missing(tree: dict[str, object]) -> None:
     """For all trees, the walk yields exactly the files, sorted as strings, thus as in SQLite."""

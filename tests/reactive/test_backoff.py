@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import reactivex as rx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -185,7 +185,6 @@ def test_the_jitter_comes_on_top_of_what_the_server_asks_for() -> None:
     assert waits_of(lambda: backoff(rng=Highest(), **limited), errors) == [32.0, 4.0, 5.0]  # type: ignore[arg-type]
 
 
-@settings(deadline=None)
 @given(
     base_s=st.floats(0.01, 100.0),
     cap_s=st.floats(0.01, 1000.0),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import reactivex as rx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -895,7 +895,6 @@ STEPS = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(steps=st.lists(STEPS, max_size=60), synchronous=st.booleans())
 def test_no_history_loses_doubles_or_reorders_an_item_or_breaks_a_limit(
     steps: list[tuple[str, int]], synchronous: bool
@@ -924,7 +923,6 @@ def test_no_history_loses_doubles_or_reorders_an_item_or_breaks_a_limit(
     assert bench.limits.observers[1:] == []
 
 
-@settings(deadline=None)
 @given(
     total=st.integers(0, 30),
     limit=st.integers(1, 6),
@@ -952,7 +950,6 @@ def test_changes_from_within_and_projections_that_end_at_once_break_nothing(
     assert bench.seen[-1] == "|"
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 5), max_size=8),
     limits=st.lists(st.integers(0, 4), min_size=1, max_size=8),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import reactivex as rx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -296,7 +296,6 @@ def opening(windows: Windows) -> Callable[[float], bool]:
     return is_open
 
 
-@settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 30), max_size=10),
     windows=st.lists(st.tuples(st.integers(1, 40), st.booleans()), max_size=8),

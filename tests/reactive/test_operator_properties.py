@@ -166,7 +166,7 @@ ROUNDING_S = 1e-9
 SEEDS = st.integers(0, 2**32)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=st.integers(0, 25), seed=SEEDS)
 def test_every_row_comes_through_once_and_in_order_of_its_start(rows: int, seed: int) -> None:
     """For all rows and all failures that pass: started in order, done once each, nothing left."""
@@ -184,7 +184,7 @@ def test_every_row_comes_through_once_and_in_order_of_its_start(rows: int, seed:
     run(main)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=st.integers(1, 25), seed=SEEDS, at=MOMENTS)
 @example(rows=25, seed=1, at=0.0)
 @example(rows=11, seed=3, at=23.886440884085832)
@@ -210,7 +210,7 @@ def test_a_dispose_at_any_moment_cancels_or_awaits_every_task(
     run(main)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(rows=st.integers(1, 40), seed=SEEDS, stop_at=MOMENTS, grace=st.none() | MOMENTS)
 def test_a_stop_lets_what_has_begun_end_and_a_kill_lets_nothing(
     rows: int, seed: int, stop_at: float, grace: float | None
@@ -241,7 +241,7 @@ def test_a_stop_lets_what_has_begun_end_and_a_kill_lets_nothing(
     run(main)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(rows=st.integers(1, 25), seed=SEEDS, fails_at=st.integers(0, 25))
 def test_a_page_that_fails_in_mid_flight_cancels_or_awaits_every_task(
     rows: int, seed: int, fails_at: int
@@ -265,7 +265,7 @@ def test_a_page_that_fails_in_mid_flight_cancels_or_awaits_every_task(
 # --- limits that never rest
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(seed=SEEDS, rows=st.integers(1, 60))
 def test_a_limit_that_changes_a_thousand_times_a_second_is_never_exceeded(
     seed: int, rows: int

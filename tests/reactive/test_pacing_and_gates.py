@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import reactivex as rx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -170,7 +170,6 @@ def test_what_waits_for_its_turn_holds_no_slot() -> None:
     assert [m.value.value for m in result.messages[:-1]] == list(range(7))  # type: ignore[union-attr]
 
 
-@settings(deadline=None)
 @given(
     gaps=st.lists(st.integers(0, 60), max_size=12),
     interval=st.integers(1, 40),
@@ -463,7 +462,6 @@ def test_the_source_of_a_buffer_is_given_the_subscribers_scheduler() -> None:
     assert given_to == [scheduler]
 
 
-@settings(deadline=None)
 @given(events=st.lists(st.booleans(), max_size=40))
 def test_a_buffer_gives_the_first_items_for_the_credits_so_far(events: list[bool]) -> None:
     """For all interleavings of pushes and credits; and the end comes after the last item."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import reactivex as rx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -363,7 +363,6 @@ def test_fetches_and_credits_are_given_the_subscribers_scheduler() -> None:
     assert given_to == [("credits", scheduler), ("page", scheduler)]
 
 
-@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(1, 4), max_size=6),
     bursts=st.lists(st.integers(0, 5), max_size=20),

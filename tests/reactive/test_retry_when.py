@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import reactivex as rx
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from reactivex import Observable, abc
 from reactivex import operators as ops
@@ -475,7 +475,6 @@ def test_source_and_notifier_are_given_the_subscribers_scheduler() -> None:
     ]
 
 
-@settings(deadline=None)
 @given(
     script=st.lists(st.tuples(st.lists(st.integers(), max_size=3), st.booleans()), max_size=8),
     pause=st.sampled_from([0.0, 1.0, 30.0]),

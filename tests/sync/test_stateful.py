@@ -175,7 +175,6 @@ TestLibrary = LibraryMachine.TestCase
 TestLibrary.settings = settings(
     max_examples=15,
     stateful_step_count=15,
-    deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],
 )

@@ -27,7 +27,7 @@ from objlib.language.words import terms
 from objlib.threads import in_thread
 
 #: The names of fewer files are read for each question.
-KEPT_FROM = 2_000
+KEPT_FROM = 300
 #: A file of names that the catalog has outgrown is used for so many times what its making took.
 _USED_FOR = 20
 _VERSION = 1

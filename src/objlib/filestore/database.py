@@ -9,7 +9,7 @@ from pathlib import Path
 
 from objlib.privacy import make_private, prepare_private
 
-VERSION = 7
+VERSION = 8
 
 #: Columns that came later, and what they hold in older rows.
 _ADDED = (
@@ -18,6 +18,7 @@ _ADDED = (
     ("documents", "indexing_s", "REAL"),
     ("documents", "endurance", "REAL"),
     ("chunks", "page", "INTEGER"),
+    ("operations", "missing_json", "TEXT"),
 )
 #: Tables whose key changed from `id` to `position`: their rows are copied.
 _STORES = "position, id, display_name, embedding_model, created_at"

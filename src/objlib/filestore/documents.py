@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from objlib.filestore import passages
@@ -16,6 +16,11 @@ from objlib.filestore.wire import ApiError
 TAKING_PICTURES = frozenset({"gemini-embedding-2"})
 
 NEVER_S = 10.0 * 365 * 24 * 3600
+
+#: A document that is indexed after its import was answered stays pending for so long after each
+#: batch of its passages. When whoever indexes it dies, it shows as failed after that.
+RENEWED_S = 120.0
+INTERRUPTED = {"code": 13, "message": "The server was stopped while it indexed the document."}
 
 DOCUMENT_COLUMNS = (
     "position, id, display_name, mime_type, size_bytes, metadata_json, created_at, ready_at,"
@@ -100,15 +105,108 @@ def add_document(
     kind = "upload/operations" if is_upload else "operations"
     name = f"fileSearchStores/{store_id}/{kind}/{identifier}"
     store.insert(
-        "INSERT INTO operations (name, store_id, document_id, is_upload, done_at, error_json)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO operations"
+        " (name, store_id, document_id, is_upload, done_at, error_json, missing_json)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?)",
         *(name, store_id, identifier, is_upload),
         ready_at if fate.operation_finishes else None,
         json.dumps(error) if (error := fate.operation_error or indexed.error) else None,
+        json.dumps(indexed.missing) if indexed.missing else None,
     )
     if fate.load is not None:
         _strain(store, fate.load, now)
     return name
+
+
+def announce(
+    store: FileStore,
+    store_id: str,
+    *,
+    identifier: str,
+    display_name: str,
+    mime_type: str,
+    size_bytes: int,
+    metadata: Sequence[dict[str, Any]],
+    fate: Fate,
+) -> tuple[str, int]:
+    """Add a document whose text is still to be indexed, and its operation. In a transaction.
+
+    Returns:
+        The operation's name, and the document's position.
+
+    Raises 404 for an unknown store.
+    """
+    operation = add_document(
+        store,
+        store_id,
+        identifier=identifier,
+        display_name=display_name,
+        indexed=Indexed(mime_type, size_bytes, [], error=INTERRUPTED),
+        metadata=metadata,
+        fate=replace(fate, delay_s=fate.delay_s + RENEWED_S, load=None),
+        is_upload=False,
+    )
+    return operation, int(document_row(store, store_id, identifier)[0])
+
+
+def renew(store: FileStore, position: int) -> None:
+    """Keep an announced document pending. In a transaction. Raises 404 when it was deleted."""
+    until = store.clock() + RENEWED_S
+    if not store.all(
+        "UPDATE documents SET ready_at = MAX(ready_at, :until) WHERE position = :position"
+        " RETURNING position",
+        until=until,
+        position=position,
+    ):
+        raise ApiError(404, "The document was deleted while it was indexed.")
+
+
+def interrupt(store: FileStore, position: int) -> None:
+    """Let an announced document show as failed now. In a transaction."""
+    now = store.clock()
+    store.all(
+        "UPDATE documents SET ready_at = :now WHERE position = :position",
+        position=position,
+        now=now,
+    )
+    store.all(
+        "UPDATE operations SET done_at = :now FROM documents"
+        " WHERE documents.position = :position AND documents.store_id = operations.store_id"
+        " AND documents.id = operations.document_id",
+        position=position,
+        now=now,
+    )
+
+
+def complete(store: FileStore, position: int, indexed: Indexed, fate: Fate) -> None:
+    """Give an announced document the rest of its passages, and its fate. In a transaction.
+
+    Raises 404 when it was deleted.
+    """
+    renew(store, position)
+    passages.add(store, position, indexed.written, indexed.chunks)
+    ready_at = store.clock() + (NEVER_S if fate.is_stuck else store.indexing_delay_s + fate.delay_s)
+    recovers = fate.recovers_after_s if indexed.has_text else None
+    error = fate.operation_error or indexed.error
+    store.all(
+        "UPDATE documents SET ready_at = :ready_at, visible_at = :visible_at, is_failed = :fails,"
+        " recovers_at = :recovers_at WHERE position = :position",
+        position=position,
+        ready_at=ready_at,
+        visible_at=ready_at + fate.search_lag_s,
+        fails=fate.fails or not indexed.has_text,
+        recovers_at=None if recovers is None else ready_at + recovers,
+    )
+    store.all(
+        "UPDATE operations SET done_at = :done_at, error_json = :error, missing_json = :missing"
+        " FROM documents"
+        " WHERE documents.position = :position AND documents.store_id = operations.store_id"
+        " AND documents.id = operations.document_id",
+        position=position,
+        done_at=ready_at if fate.operation_finishes else None,
+        error=None if error is None else json.dumps(error),
+        missing=json.dumps(indexed.missing) if indexed.missing else None,
+    )
 
 
 def _strain(store: FileStore, load: Load, now: float) -> None:
@@ -221,12 +319,14 @@ def pending_documents(store: FileStore) -> int:
 
 
 def operation_row(store: FileStore, name: str) -> tuple[Any, ...]:
-    """(document id, whether by an upload, done at, error as JSON, MIME type, bytes). Raises 404.
+    """(document id, whether by an upload, done at, error and missing parts as JSON, MIME type,
+    bytes). Raises 404.
 
     Type and size are None when there is no document, or none any more.
     """
     row = store.one(
-        "SELECT document_id, is_upload, done_at, error_json, mime_type, size_bytes FROM operations"
+        "SELECT document_id, is_upload, done_at, error_json, missing_json, mime_type, size_bytes"
+        " FROM operations"
         " LEFT JOIN documents ON documents.store_id = operations.store_id AND id = document_id"
         " WHERE name = :name",
         name=name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,13 +18,15 @@ from objlib.filestore.chunking import Chunking, chunks
 from objlib.filestore.passages import BATCH, Chunk
 from objlib.filestore.semantic import packed
 from objlib.filestore.storage import FileStore
-from objlib.formats import NoText, Unreadable, is_plain, kind_of
+from objlib.formats import NoText, Reading, Unreadable, is_plain, kind_of
 from objlib.formats.pictures import PICTURES, SIDE_PIXELS_MAX, picture_in
 from objlib.formats.text import extracted
 from objlib.language.words import closed_up, terms
 
 T = TypeVar("T")
 
+#: Seconds between two signs that a document is still being read.
+RENEWED_EVERY_S = 10.0
 #: Chunks between two looks at what else there is to do: some milliseconds.
 TURN_CHUNKS = 32
 
@@ -36,6 +38,7 @@ class Indexed:
     Args:
         chunks: what is not written yet.
         written: how many chunks are, under the reserved `position`.
+        renew: called in each transaction that writes chunks, where the document is there already.
         missing: parts of it that were not read, in words for its owner.
         picture: its bytes, where it is one, to be kept beside it.
         error: a google.rpc.Status for the operation, where there is something to say.
@@ -49,11 +52,20 @@ class Indexed:
     missing: tuple[str, ...] = ()
     picture: bytes | None = None
     error: dict[str, Any] | None = None
+    renew: Callable[[], None] | None = None
 
     @property
     def has_text(self) -> bool:
         """True if there is text to be found; a document without text fails."""
         return bool(self.chunks) or self.written > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A document that is there before its text is: its row, and what keeps it pending."""
+
+    position: int
+    renew: Callable[[], None]
 
 
 async def index(
@@ -63,6 +75,8 @@ async def index(
     mime_type: str,
     chunking: Chunking,
     caption: str | None = None,
+    *,
+    announced: Announced | None = None,
 ) -> Indexed:
     """Cut a document up. One whose text cannot be had has no chunks.
 
@@ -70,8 +84,11 @@ async def index(
         content: the document, which is gone through several times.
         caption: what is said of it besides; of a picture it is all that can be found. None in a
             store that takes no pictures.
+        announced: the document, where it is there already.
     """
     indexed = Indexed(mime_type, size_bytes, [])
+    if announced is not None:
+        indexed.position, indexed.renew = announced.position, announced.renew
     try:
         if caption is not None and kind_of(mime_type) in PICTURES:
             indexed.picture = b"".join(content)
@@ -81,7 +98,7 @@ async def index(
             text = await _after_turns(extracted(content, mime_type))
             await _cut_up(store, text, None, chunking, indexed)
         else:
-            reading = await store.readings.of(b"".join(content), mime_type)
+            reading = await _read(store, b"".join(content), mime_type, indexed)
             indexed.missing = reading.missing
             for page in reading.pages:
                 await _cut_up(store, [page.text], page.number, chunking, indexed)
@@ -94,6 +111,19 @@ async def index(
     if not indexed.has_text and indexed.error is None:
         indexed.error = {"code": NoText.code, "message": "The document has no text in it."}
     return indexed
+
+
+async def _read(store: FileStore, content: bytes, mime_type: str, indexed: Indexed) -> Reading:
+    """Read a document, and keep it pending meanwhile where it is there already."""
+    reading = asyncio.ensure_future(store.readings.of(content, mime_type))
+    try:
+        while indexed.renew is not None and not reading.done():
+            await asyncio.wait([reading], timeout=RENEWED_EVERY_S)
+            with store.transaction():
+                indexed.renew()
+        return await reading
+    finally:
+        reading.cancel()
 
 
 def _check_picture(content: bytes) -> None:
@@ -142,6 +172,8 @@ async def _embed(store: FileStore, indexed: Indexed) -> None:
 def _write(store: FileStore, indexed: Indexed) -> None:
     """Write the chunks that there are, to make room for more."""
     with store.transaction():
+        if indexed.renew is not None:
+            indexed.renew()
         position = passages.reserve(store) if indexed.position is None else indexed.position
         passages.add(store, position, indexed.written, indexed.chunks)
     indexed.position = position
@@ -154,4 +186,6 @@ def _drop(store: FileStore, indexed: Indexed) -> None:
         with store.transaction():
             passages.remove(store, indexed.position)
     indexed.chunks.clear()
-    indexed.position, indexed.written = None, 0
+    indexed.written = 0
+    if indexed.renew is None:
+        indexed.position = None

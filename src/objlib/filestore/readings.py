@@ -43,6 +43,12 @@ class Readings:
             if task.done():
                 self._tasks.pop(key, None)
 
+    def close(self) -> None:
+        """End all that goes on."""
+        for task in self._tasks.values():
+            if not task.get_loop().is_closed():
+                task.cancel()
+
     async def _read(self, content: bytes, mime_type: str) -> Reading:
         async with self._turns:
             return await read_isolated(content, mime_type)

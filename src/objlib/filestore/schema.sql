@@ -93,7 +93,8 @@ CREATE TABLE IF NOT EXISTS operations (
     document_id TEXT NOT NULL,
     is_upload   INTEGER NOT NULL,
     done_at     REAL,                                  -- NULL: never
-    error_json  TEXT
+    error_json  TEXT,
+    missing_json TEXT                                  -- parts of the document that were not read
 );
 CREATE INDEX IF NOT EXISTS operations_of_store ON operations (store_id, document_id);
 

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import uvicorn
@@ -45,7 +46,10 @@ class _Server(uvicorn.Server):
     """Says when connections are accepted, and ends its work before uvicorn repeats the signal."""
 
     def __init__(
-        self, config: uvicorn.Config, on_started: Callable[[], None], on_stopped: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        on_started: Callable[[], None],
+        on_stopped: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(config)
         self._on_started = on_started
@@ -58,7 +62,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await super().shutdown(sockets=sockets)
-        self._on_stopped()
+        await self._on_stopped()
 
 
 async def serve(
@@ -109,7 +113,7 @@ async def serve(
             config = uvicorn.Config(app, log_level="error", lifespan="off", access_log=False)
             shown = f"[{host}]" if ":" in host else host
             url = f"http://{shown}:{listener.getsockname()[1]}"
-            server = _Server(config, lambda: on_listening(url), store.close)
+            server = _Server(config, lambda: on_listening(url), partial(_at_rest, store))
             stopping = asyncio.ensure_future(_stop(server, stop)) if stop is not None else None
             try:
                 await server.serve(sockets=[listener])
@@ -118,6 +122,11 @@ async def serve(
                     stopping.cancel()
         finally:
             store.close()
+
+
+async def _at_rest(store: FileStore) -> None:
+    await store.stopped()
+    store.close()
 
 
 async def _stop(server: uvicorn.Server, stop: asyncio.Event) -> None:

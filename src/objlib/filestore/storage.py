@@ -6,12 +6,14 @@ Raw files, uploads, documents and operations have modules of their own that work
 The connection is synchronous and used on the event loop's thread: a request is a few statements of
 microseconds, and no thread means that a simulation with virtual time replays.
 
-Nothing happens in the background. Whether a document is pending, active or failed is a function of
-its row and the clock, and so is whether a raw file has expired.
+Whether a document is pending, active or failed is a function of its row and the clock, and so is
+whether a raw file has expired. Nothing happens in the background, but for the passages of a large
+text: its import is answered first, as the service does.
 """
 
 from __future__ import annotations
 
+import asyncio
 import random
 import re
 import sqlite3
@@ -56,6 +58,8 @@ class FileStore:
         self.clock = clock
         self.indexing_delay_s = indexing_delay_s
         self.embedder = embedder
+        #: What goes on after its request was answered.
+        self.working: set[asyncio.Task[None]] = set()
         self.readings = Readings()
 
     @classmethod
@@ -79,8 +83,16 @@ class FileStore:
         rng = rng or random.SystemRandom()
         return cls(open_data_file(path), clock, rng, indexing_delay_s, embedder)
 
+    async def stopped(self) -> None:
+        """Give up what goes on after its request was answered."""
+        working = list(self.working)
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
+
     def close(self) -> None:
-        """Release the data file."""
+        """Release the data file, and end what is still being read."""
+        self.readings.close()
         self._db.close()
 
     @contextmanager

@@ -1,8 +1,9 @@
 """Words of the index that are nearly those of a question, for a question with a typing mistake.
 
-Only what the index does not know is looked for, among words with the same first letter. The index
-holds words without their endings, and a mistake may hide the ending ("goverment"), so the beginning
-of a word is compared, too. A word without its accents is nearly the same at any length.
+Only what the index does not know is looked for, among words with the same first letter, or with the
+second one, where two were swapped. The index holds words without their endings, and a mistake may
+hide the ending ("goverment"), so the beginning of a word is compared, too. A word without its
+accents is nearly the same at any length.
 """
 
 from __future__ import annotations
@@ -58,10 +59,13 @@ def near(word: str, stem: str, words: Words) -> list[str]:
 
 
 def _beginning_like(stem: str, words: Words) -> Iterator[tuple[str, int]]:
-    """Yield the words that begin with the letter of a stem, or with that letter and an accent."""
-    for first in (stem[0], _GREEK_VOWELS.get(stem[0])):
-        if first is not None:
-            yield from words(first, chr(ord(first) + 1))
+    """Yield the words that begin like a stem, also with an accent, or with its second letter.
+
+    The first letter may be swapped with the second, or one too many.
+    """
+    beginnings = (stem[0], _GREEK_VOWELS.get(stem[0]), *stem[1:2])
+    for first in dict.fromkeys(filter(None, beginnings)):
+        yield from words(first, chr(ord(first) + 1))
 
 
 def _without_accents(word: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from objlib.catalog.queries import get_file
-from objlib.catalog.readings import note_not_read
 from objlib.catalog.records import FileRecord
 from objlib.congestion.outcomes import Accepted
 from objlib.documents.lookup import is_for
@@ -42,9 +41,6 @@ async def send(run: RunContext, attempt: Attempt) -> FileRecord:
         return await adopt(run, attempt.record, found)
     operation = await _import(run, attempt, attempt.raw_file)
     run.tell(Accepted())
-    if operation.not_read:
-        await note_not_read(run.catalog, attempt.record, operation.not_read)
-        run.emit(ev.PartlyRead(attempt.record.file_path, operation.not_read))
     return await _confirm(
         run, attempt.record, operation.name, operation.document_name, "import accepted"
     )

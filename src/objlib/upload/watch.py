@@ -11,11 +11,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from objlib.catalog.readings import note_not_read
 from objlib.catalog.records import FileRecord
 from objlib.congestion.outcomes import DocumentActive, DocumentFailed
 from objlib.errors import Rejected, RemoteError
 from objlib.gemini.calls import calls_are_about
 from objlib.gemini.resources import Document, ImportOperation
+from objlib.library.conversion import READERS
 from objlib.upload import events as ev
 from objlib.upload.client import NotReady
 from objlib.upload.context import RunContext, still_ours
@@ -77,7 +79,19 @@ async def watch_document(run: RunContext, watch: Watch) -> None:
     )
     if is_typical:
         run.tell(DocumentActive(took_s))
+    await _say_what_was_not_read(run, record)
     await tidy_up(run, record)
+
+
+async def _say_what_was_not_read(run: RunContext, record: FileRecord) -> None:
+    """Write down what readers of ours have left out; the embedded store tells it."""
+    is_read_there = run.source.is_read_here and record.mime_type in READERS
+    if not is_read_there or record.operation_name is None:
+        return
+    operation = await run.client.operation(record.operation_name)
+    if operation is not None and operation.not_read:
+        await note_not_read(run.catalog, record, operation.not_read)
+        run.emit(ev.PartlyRead(record.file_path, operation.not_read))
 
 
 async def _active_document(run: RunContext, watch: Watch) -> Document:

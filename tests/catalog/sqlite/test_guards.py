@@ -59,7 +59,7 @@ def test_what_is_no_state_is_refused(plain: sqlite3.Connection, value: str) -> N
     forbid(plain, f"UPDATE files SET gemini_state = {value}, version = 1", REFUSED)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.data())
 def test_replaying_the_audit_trail_gives_every_rows_state(data: st.DataObject) -> None:
     """For all histories of two files, moves follow without a gap and end where the row is."""
