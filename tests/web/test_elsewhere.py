@@ -92,7 +92,9 @@ def test_a_wish_for_another_run_is_no_wish(tmp_path: Path) -> None:
         with closing(sqlite3.connect(tmp_path / "data" / "library.db")) as catalog:
             catalog.execute("INSERT OR REPLACE INTO catalog_info VALUES ('run_wish', ?)", (wish,))
             catalog.commit()
-        objlib(tmp_path, "sync", "--yes")
+        sync = [sys.executable, "-m", "objlib", "sync", "--yes"]
+        done = subprocess.run(sync, cwd=tmp_path, env=environment(), capture_output=True, text=True)
+        assert done.returncode == 0, (wish, done.stderr)
     with closing(sqlite3.connect(tmp_path / "data" / "library.db")) as catalog:
         (indexed,) = catalog.execute(
             "SELECT COUNT(*) FROM files WHERE gemini_state = 'indexed'"
