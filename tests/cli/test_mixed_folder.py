@@ -83,6 +83,8 @@ def folder(workplace: Path) -> tuple[Path, dict[str, frozenset[str]]]:
     for name, text, encoding in (
         ("Letters/Will.txt", "zqewillold, Élève, où étais-tu ? Ça coûte cher", "cp1252"),
         ("Letters/Notes v1.o", "zqenotesdot", "utf-16-le"),
+        ("Letters/About PDF.txt", "%PDF-1.7 is how each begins, zqeaboutpdf says.", "utf-8"),
+        ("Letters/Crash.txt", "A crash left this one\0 in zqecrash, no more.", "utf-8"),
         ("Letters/Diary.md", "---\ntitle: zqediarytitle\nby: @ada\n---\nzqediarytext", "utf-8"),
     ):
         files[name] = text.encode(encoding)
