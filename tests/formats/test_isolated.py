@@ -14,8 +14,14 @@ from objlib.formats import Page, Reading, Unreadable, read
 from objlib.formats.isolated import read_isolated
 from tests.filestore.mounted import mounted
 
-#: Nested so deeply that walking it takes minutes.
-ENDLESS = "<div>" * 200_000
+
+@pytest.fixture
+def endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a reader be at work for as long as it is let."""
+    reader = tmp_path / "reader"
+    reader.write_text("#!/bin/sh\nwhile :; do :; done\n")
+    reader.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(reader))
 
 
 def test_pages_come_back_as_they_were_read() -> None:
@@ -32,10 +38,11 @@ def test_problems_come_back_as_they_were_raised() -> None:
         asyncio.run(read_isolated(b"no book", "application/epub+zip"))
 
 
+@pytest.mark.usefixtures("endless")
 def test_what_takes_too_long_is_ended() -> None:
     """Its process is."""
     with pytest.raises(Unreadable, match=r"within 0\.5 seconds"):
-        asyncio.run(read_isolated(ENDLESS.encode(), "text/html", deadline_s=0.5))
+        asyncio.run(read_isolated(b"<p>Stones.</p>", "text/html", deadline_s=0.5))
 
 
 def test_a_reader_that_dies_is_the_documents_fault(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,6 +52,7 @@ def test_a_reader_that_dies_is_the_documents_fault(monkeypatch: pytest.MonkeyPat
         asyncio.run(read_isolated(b"<p>Stones.</p>", "text/html"))
 
 
+@pytest.mark.usefixtures("endless")
 def test_who_is_cancelled_takes_the_process_along() -> None:
     """A run that is stopped leaves nothing behind that goes on reading."""
 
@@ -55,7 +63,7 @@ def test_who_is_cancelled_takes_the_process_along() -> None:
 
     async def story() -> None:
         before = {child.pid for child in psutil.Process().children()}
-        reading = asyncio.create_task(read_isolated(ENDLESS.encode(), "text/html"))
+        reading = asyncio.create_task(read_isolated(b"<p>Stones.</p>", "text/html"))
         while not (begun := [one for one in at_work() if one.pid not in before]):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert os.getsid(begun[0].pid) != os.getsid(0)  # Ctrl-C must not reach it
@@ -74,6 +82,7 @@ def test_more_text_than_any_document_has_is_refused(monkeypatch: pytest.MonkeyPa
         read(b"<p>More than ten characters.</p>", "text/html")
 
 
+@pytest.mark.usefixtures("endless")
 def test_the_server_answers_while_a_document_takes_forever(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,7 +92,7 @@ def test_the_server_answers_while_a_document_takes_forever(
     async def story() -> None:
         async with mounted(tmp_path) as server:
             store = await server.new_store()
-            file = await server.new_file(ENDLESS, mime_type="text/html")
+            file = await server.new_file("<p>Stones.</p>", mime_type="text/html")
             importing = asyncio.create_task(
                 server.http.post(f"/v1beta/{store}:importFile", json={"fileName": file})
             )
