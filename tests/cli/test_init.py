@@ -19,7 +19,7 @@ def test_the_file_explains_every_setting_and_changes_none(cli: Cli, workplace: P
     assert tomllib.loads(settings).keys() == {setting.name for setting in all_settings()}
     (workplace / "objlib.toml").write_text(settings)
     loaded = load_settings(Path("objlib.toml"))
-    unset = {"library", "base_url", "tier", "requests_per_minute"}
+    unset = {"library", "base_url", "embedding_model", "tier", "requests_per_minute"}
     for setting in all_settings():
         name = setting.name
         assert setting.about.description

@@ -18,6 +18,7 @@ VALUES = {
     "library": '"/home/somebody"',
     "store": '"another"',
     "model": '"a-dear-one"',
+    "embedding_model": '"a-dear-one"',
     "db": '"/home/somebody/data/library.db"',
     "tier": '"1"',
     "templates": '["{title}{ext}"]',

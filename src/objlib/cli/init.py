@@ -24,6 +24,7 @@ _HEAD = """\
 _EXAMPLES = {
     "library": "/home/ada/Lectures",
     "base_url": "http://127.0.0.1:8471",
+    "embedding_model": "gemini-embedding-2",
     "tier": "1",
     "requests_per_minute": 600.0,
 }
