@@ -40,9 +40,7 @@ def test_a_long_text_is_not_held_in_memory(
 ) -> None:
     """A text of 24 MB, scanned, sent to the embedded store and indexed there in one process, takes
     less than 60 MB more than one of a line. Held as bytes and as characters it took 100."""
-    monkeypatch.setenv(
-        "OBJLIB_POLL_DEADLINE_S", "3600"
-    )  # however long it takes
+    monkeypatch.setenv("OBJLIB_POLL_DEADLINE_S", "3600")  # however long it takes
     short, long = workplace / "short", workplace / "long"
     for root in (short, long):
         root.mkdir()
