@@ -107,6 +107,7 @@ def test_a_phase_that_cannot_finish_is_exit_code_one(
     with server(data, fault) as url:
         rows("UPDATE catalog_info SET value = ? WHERE key = 'backend'", url)
         monkeypatch.setenv("OBJLIB_BASE_URL", url)
+        monkeypatch.setenv("OBJLIB_BREAKER_COOLDOWN_S", "0.05")
         outcome = cli("recover")
     assert outcome.exit_code == 1
     assert "not finished: interrupted uploads" in outcome.out
